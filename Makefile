@@ -1,0 +1,105 @@
+# make run    everything a visitor needs, then the gateway with the emulator and GraphiQL
+# make test   everything that CI runs
+PORT ?= 8000
+IMAGE ?= card-gateway
+# The Python to make the virtual environment with; empty: the newest of those named below.
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# Tools for `make lock` only, out of the way of what they lock. make lock UPGRADE=--upgrade renews.
+LOCKER := .venv-lock
+UV := uv==0.13.9
+UPGRADE ?=
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
+COMPILE := $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
+
+# Each of these files says that a step was done after its inputs changed last.
+CREATED := $(VENV)/.created
+RUNNABLE := $(VENV)/.runnable
+TESTABLE := $(VENV)/.testable
+
+.DEFAULT_GOAL := run
+.DELETE_ON_ERROR:
+.PHONY: run test lint format schema lock assets image clean help
+
+run: $(RUNNABLE) ## install what is missing, start the gateway with the emulator and GraphiQL (PORT=8000)
+	@exec $(BIN)/gateway dev --port $(PORT)
+
+test: lint ## lint, types, then all tests with branch coverage: what CI runs
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered
+
+lint: $(TESTABLE) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(TESTABLE) ## let ruff mend and format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schema: $(RUNNABLE) ## write the code's schema to schema.graphql
+	$(BIN)/gateway schema > $(VENV)/schema.graphql
+	mv $(VENV)/schema.graphql schema.graphql
+
+lock: $(LOCKER)/.created ## write the requirements*.lock files anew from pyproject.toml (UPGRADE=--upgrade)
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
+
+assets: ## renew the vendored GraphiQL in gateway/api/static (the only thing here that needs npm)
+	tools/graphiql/refresh
+
+image: ## build the container image with docker (IMAGE=card-gateway)
+	docker build --tag $(IMAGE) .
+
+clean: ## remove what make made: environments, caches, reports
+	rm -rf $(VENV) $(LOCKER) tools/graphiql/node_modules build dist htmlcov .coverage .coverage.*
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+# A Python is tried by running it: a name on the PATH may be a version manager's empty promise.
+define FIND_PYTHON
+for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
+  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; \
+  python=; \
+done; \
+if [ -z "$$python" ]; then \
+  echo "The gateway needs Python 3.11 or newer, and none was found."; \
+  echo "On Debian and Ubuntu: apt-get install python3 python3-venv"; \
+  echo "One under another name: make PYTHON=/path/to/python3"; \
+  exit 1; \
+fi >&2; \
+if ! "$$python" -c 'import venv, ensurepip' >/dev/null 2>&1; then \
+  echo "$$python has no venv module. On Debian and Ubuntu: apt-get install python3-venv"; \
+  echo "or, for exactly this Python: apt-get install $$("$$python" -c \
+    'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; \
+  exit 1; \
+fi >&2
+endef
+
+$(CREATED):
+	@$(FIND_PYTHON); \
+	echo "Making a virtual environment in $(VENV) with $$("$$python" -V) ..."; \
+	"$$python" -m venv --clear $(VENV)
+	@touch $@
+
+# The build lock holds what makes the editable install, so that pip need not fetch it unpinned.
+$(RUNNABLE): $(CREATED) pyproject.toml requirements.lock requirements-build.lock
+	@echo "Installing what the gateway needs (the first time about a minute) ..."
+	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TESTABLE): $(RUNNABLE) requirements-dev.lock
+	@echo "Installing what the tests need ..."
+	@$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(LOCKER)/.created: $(CREATED)
+	@$(BIN)/python -m venv --clear $(LOCKER)
+	@$(LOCKER)/bin/python -m pip --disable-pip-version-check --quiet --quiet install $(UV)
+	@touch $@

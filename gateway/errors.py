@@ -1,0 +1,177 @@
+"""The error tree: what can go wrong, under a stable code, in words that are safe to show.
+
+    GatewayError                      code, retryable, message, .extensions
+    ├─ ConfigError                    start-up only: every problem of the settings at once
+    ├─ InvalidInput                   + field: which part of the caller's input is wrong
+    ├─ NotAuthenticated · NotAllowed
+    ├─ SimulatorDisabled              the simulator exists in test environments only
+    ├─ IdempotencyConflict            same key, other input
+    ├─ Overloaded                     the gateway itself is full; nothing was sent
+    ├─ SigningError · SignatureInvalid
+    └─ ProviderError
+       ├─ NotFound · InvalidState · Refused     the provider said no (final)
+       ├─ RateLimited                           + retry_after, in seconds
+       ├─ ProviderUnavailable                   a read failed, or a write provably never left
+       ├─ OutcomeUnknown                        a write left, no answer: carries the key
+       └─ ProviderProtocolError                 answered, but not as documented
+
+Messages name fields and next steps, never a value, a header, a body or card data: whoever
+raises an error may rely on its message reaching the caller and the log. graphql-core copies a
+dict-valued ``extensions`` from the original exception, so nothing here imports GraphQL.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar
+
+
+class GatewayError(Exception):
+    """Anything that the gateway reports on purpose; ``message`` is safe to show to the caller."""
+
+    code: ClassVar[str] = "INTERNAL"
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """What a GraphQL error shows beside its message: the code, and whether to try again."""
+        return {"code": self.code, "retryable": self.retryable}
+
+
+class ConfigError(GatewayError):
+    """The settings cannot be used; ``problems`` lists every reason, one sentence each."""
+
+    code = "CONFIG"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class InvalidInput(GatewayError):
+    """The caller's input is wrong in ``field``, a dotted path such as ``input.accountId``."""
+
+    code = "BAD_USER_INPUT"
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """The code and the field."""
+        return {**super().extensions, "field": self.field}
+
+
+class NotAuthenticated(GatewayError):
+    """The caller has not shown who it is."""
+
+    code = "NOT_AUTHENTICATED"
+
+
+class NotAllowed(GatewayError):
+    """The caller is known and may not do this."""
+
+    code = "NOT_ALLOWED"
+
+
+class SimulatorDisabled(GatewayError):
+    """The simulator was asked for where it does not exist."""
+
+    code = "SIMULATOR_DISABLED"
+
+
+class IdempotencyConflict(GatewayError):
+    """The idempotency key was used before with another input."""
+
+    code = "IDEMPOTENCY_CONFLICT"
+
+
+class Overloaded(GatewayError):
+    """The gateway has no room for another provider call; nothing was sent."""
+
+    code = "OVERLOADED"
+    retryable = True
+
+
+class SigningError(GatewayError):
+    """A key or a message cannot be used for signing."""
+
+    code = "SIGNING"
+
+
+class SignatureInvalid(GatewayError):
+    """A signature or a content digest does not hold."""
+
+    code = "SIGNATURE_INVALID"
+
+
+class ProviderError(GatewayError):
+    """The provider, or the way to it, is the reason."""
+
+    code = "PROVIDER"
+
+
+class NotFound(ProviderError):
+    """The provider knows no such account or card."""
+
+    code = "NOT_FOUND"
+
+
+class InvalidState(ProviderError):
+    """The card's status does not permit this."""
+
+    code = "INVALID_STATE"
+
+
+class Refused(ProviderError):
+    """The provider refused the request as such; sending it again would not help."""
+
+    code = "REFUSED"
+
+
+class RateLimited(ProviderError):
+    """The provider asks to slow down; ``retry_after`` is its hint in seconds, if it gave one."""
+
+    code = "RATE_LIMITED"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """The code and the hint."""
+        return {**super().extensions, "retryAfter": self.retry_after}
+
+
+class ProviderUnavailable(ProviderError):
+    """A read failed, or a modifying call provably had no effect."""
+
+    code = "PROVIDER_UNAVAILABLE"
+    retryable = True
+
+
+class OutcomeUnknown(ProviderError):
+    """A modifying call left the gateway and was never answered: it may or may not have happened.
+
+    ``idempotency_key`` is the key under which a repeat is safe until ``retry_safe_until``.
+    """
+
+    code = "OUTCOME_UNKNOWN"
+    retryable = True
+
+    def __init__(self, message: str, *, idempotency_key: str, retry_safe_until: datetime) -> None:
+        super().__init__(message)
+        self.idempotency_key = idempotency_key
+        self.retry_safe_until = retry_safe_until
+
+
+class ProviderProtocolError(ProviderError):
+    """The provider answered, but not as documented."""
+
+    code = "PROVIDER_PROTOCOL_ERROR"
