@@ -1,0 +1,11 @@
+"""The emulator: a strict double of the provider, a second opinion on everything that we send.
+
+It is written from the provider's page and OpenAPI file alone and shares nothing with the client's
+code but the signing room. It refuses what the provider would refuse, and where nobody knows what
+the provider does (section 11), an option chooses.
+"""
+
+from gateway.emulator.app import create_emulator
+from gateway.emulator.options import GUIDE_ACCOUNT, EmulatorOptions
+
+__all__ = ["GUIDE_ACCOUNT", "EmulatorOptions", "create_emulator"]

@@ -1,0 +1,133 @@
+"""The emulator's composition root: the table of operations, and the way of a call through it.
+
+request → Call → guard → body → idempotency key → latency → operation → Answer → Date
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from gateway.emulator import operations as does
+from gateway.emulator.answers import Answer, Refusal
+from gateway.emulator.calls import Call, read_call
+from gateway.emulator.guards import bearer, check_body, idempotency_key, open_to_all, signed
+from gateway.emulator.idempotency import keep
+from gateway.emulator.options import EmulatorOptions
+from gateway.emulator.state import Emulator
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a method does on a path, and what it asks for; ``keyed``: an idempotency key."""
+
+    perform: Callable[[Emulator, Call], Answer]
+    guard: Callable[[Emulator, Call], None] = signed
+    takes_body: bool = False
+    keyed: bool = False
+
+
+OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
+    "/v1/auth/token": {"POST": Operation(does.issue_token, open_to_all, takes_body=True)},
+    "/v1/auth/signing": {
+        "PUT": Operation(does.register_key, bearer, takes_body=True),
+        "DELETE": Operation(does.remove_key, bearer, takes_body=True),
+    },
+    "/v1/accounts/{accountId}/cards": {
+        "POST": Operation(does.create_card, takes_body=True, keyed=True),
+        "GET": Operation(does.list_account_cards),
+    },
+    "/v1/cards": {"GET": Operation(does.list_cards)},
+    "/v1/cards/{cardId}": {"GET": Operation(does.read_card)},
+    "/v1/simulator/cards/{cardId}/issue": {"PATCH": Operation(does.simulate_issue, keyed=True)},
+    "/v1/simulator/cards/{cardId}/fail": {"PATCH": Operation(does.simulate_fail, keyed=True)},
+}
+
+
+def create_emulator(
+    options: EmulatorOptions,
+    *,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> Starlette:
+    """The emulator as an ASGI application; its state is at ``app.state.emulator``.
+
+    ``now`` gives UNIX seconds, ``sleep`` waits for the latency of the options. Every answer has a
+    ``Date`` of its own: run it with the server's switched off. Raises SigningError when a preset
+    signing key is not P-384.
+    """
+    emulator = Emulator(options, now=now, sleep=sleep)
+    refuse = partial(_refuse, emulator)
+    app = Starlette(
+        routes=[Route(path, _Resource(emulator, path)) for path in OPERATIONS],
+        exception_handlers={Refusal: refuse, HTTPException: refuse, Exception: refuse},
+    )
+    # The provider's paths are exact: a redirected call would carry a signature for another path.
+    app.router.redirect_slashes = False
+    app.state.emulator = emulator
+    return app
+
+
+class _Resource:
+    """One path: finds the operation for the method and takes the call through it."""
+
+    def __init__(self, emulator: Emulator, path: str) -> None:
+        self._emulator = emulator
+        self._path = path
+        self._operations = OPERATIONS[path]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        operation = self._operations.get(request.method)
+        if operation is None:
+            raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._operations))})
+        self._emulator.calls[request.method, self._path] += 1
+        answer = await self._answer(operation, await read_call(request))
+        await answer.to_response(self._emulator.now())(scope, receive, send)
+
+    async def _answer(self, operation: Operation, call: Call) -> Answer:
+        operation.guard(self._emulator, call)
+        check_body(call, takes_body=operation.takes_body)
+        if operation.keyed:
+            return await self._answer_once(operation, call, idempotency_key(call))
+        await self._emulator.work()
+        return operation.perform(self._emulator, call)
+
+    async def _answer_once(self, operation: Operation, call: Call, key: str) -> Answer:
+        emulator = self._emulator
+        now, options = emulator.now(), emulator.options
+        with emulator.ledger.hold(key, call, now=now, options=options) as entry:
+            if entry.answer is not None:
+                return entry.answer
+            await emulator.work()
+            # From here on nothing awaits: the change and its kept answer are one step.
+            answer = _perform(operation, emulator, call)
+            keep(entry, answer, replay_errors=options.replay_errors)
+            return answer
+
+
+def _perform(operation: Operation, emulator: Emulator, call: Call) -> Answer:
+    try:
+        return operation.perform(emulator, call)
+    except Refusal as refusal:
+        return refusal.to_answer(emulator.options.error_body)
+
+
+_REASONS = {404: "there is no such path", 405: "this path does not take this method"}
+
+
+async def _refuse(emulator: Emulator, request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):
+        text = _REASONS.get(error.status_code, error.detail)
+        error = Refusal(error.status_code, text, headers=error.headers)
+    elif not isinstance(error, Refusal):
+        error = Refusal(500, "internal error")
+    return error.to_answer(emulator.options.error_body).to_response(emulator.now())

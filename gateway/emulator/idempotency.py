@@ -1,0 +1,106 @@
+"""The key ledger: under one idempotency key, one answer (section 5).
+
+How it works: a key is held from before the first ``await`` until its answer is kept, in one event
+loop, so two calls can never both find it free. Held and presented again: 409. Kept and presented
+again: the identical answer, for an hour. With another payload: 422. A call that fails lets go of
+its key, which may then be used again.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gateway.emulator.answers import Answer, Refusal
+from gateway.emulator.calls import Call
+from gateway.emulator.options import EmulatorOptions
+
+VALIDITY = 3600
+"""Seconds for which a key is remembered."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one key; ``expires`` is UNIX seconds, ``presented`` counts every use."""
+
+    fingerprint: bytes
+    expires: float
+    presented: int = 0
+    in_flight: bool = False
+    answer: Answer | None = None
+
+    @property
+    def card_id(self) -> str | None:
+        """The card that was made under this key."""
+        return self.answer.made_card if self.answer else None
+
+    @property
+    def free(self) -> bool:
+        """Nothing was done under this key: neither is it being done."""
+        return self.answer is None and not self.in_flight
+
+
+class Ledger:
+    """All keys of the last hour, the oldest first."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Entry] = {}
+
+    @contextmanager
+    def hold(
+        self, key: str, call: Call, *, now: float, options: EmulatorOptions
+    ) -> Iterator[Entry]:
+        """Hold the key for this call until the block ends; the entry has an answer to replay, or
+        gets one through ``keep``.
+
+        Refuses a key in flight with 409 and another payload with 422, or what the options say.
+        """
+        self._forget(now)
+        entry = self._present(key, fingerprint(call), now)
+        if entry.fingerprint != fingerprint(call):
+            raise Refusal(
+                options.reused_key_status, "the idempotency key was used with another payload"
+            )
+        if entry.in_flight:
+            raise Refusal(
+                409,
+                "a request with this idempotency key is in flight",
+                headers=_retry_after(options.retry_after),
+            )
+        entry.in_flight = entry.answer is None
+        try:
+            yield entry
+        finally:
+            entry.in_flight = False
+
+    def _present(self, key: str, payload: bytes, now: float) -> Entry:
+        entry = self.entries.get(key)
+        if entry is None or entry.free:
+            # The hour starts afresh, and the entry moves to the end: entries stay in the order in
+            # which they expire.
+            presented = entry.presented if entry else 0
+            self.entries.pop(key, None)
+            entry = self.entries[key] = Entry(payload, now + VALIDITY, presented)
+        entry.presented += 1
+        return entry
+
+    def _forget(self, now: float) -> None:
+        while self.entries and next(iter(self.entries.values())).expires <= now:
+            del self.entries[next(iter(self.entries))]
+
+
+def keep(entry: Entry, answer: Answer, *, replay_errors: bool) -> None:
+    """Keep the answer for replays, unless it is one that is not kept: never a 5xx."""
+    if answer.status < (500 if replay_errors else 400):
+        entry.answer = answer
+
+
+def fingerprint(call: Call) -> bytes:
+    """A hash of what makes two calls the same call: method, path and the body's bytes."""
+    head = f"{call.method} {call.path}\n".encode()
+    return hashlib.sha256(head + call.body).digest()
+
+
+def _retry_after(seconds: float | None) -> dict[str, str]:
+    return {} if seconds is None else {"Retry-After": str(math.ceil(seconds))}

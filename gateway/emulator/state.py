@@ -1,0 +1,111 @@
+"""Everything that the emulator remembers: tokens, signing keys, cards, and what was called."""
+
+import hmac
+import math
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from uuid import UUID, uuid4
+
+from gateway.emulator.answers import Refusal
+from gateway.emulator.cards import Card, Decision
+from gateway.emulator.idempotency import Ledger
+from gateway.emulator.options import EmulatorOptions
+from gateway.signing import PublicKey
+
+
+class Emulator:
+    """The state of one emulated provider; tests and faults may look at it and change it.
+
+    ``options`` and ``now`` are read at every use, so replacing them takes effect at once.
+    ``calls`` counts requests by method and route template, refused ones included;
+    ``token_fetches`` counts the tokens that were issued.
+    """
+
+    def __init__(
+        self,
+        options: EmulatorOptions,
+        *,
+        now: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self.options = options
+        self.now = now
+        self.sleep = sleep
+        self.calls: Counter[tuple[str, str]] = Counter()
+        self.token_fetches = 0
+        self.ledger = Ledger()
+        self.cards: dict[str, Card] = {}
+        self._cards_of: dict[str, list[str]] = {}
+        self._tokens: dict[str, int] = {}
+        self._keys = {
+            keyid.lower(): PublicKey.from_pem(pem) for keyid, pem in options.signing_keys.items()
+        }
+
+    async def work(self) -> None:
+        """Take as long as the options say that a call takes."""
+        if self.options.latency > 0:
+            await self.sleep(self.options.latency)
+
+    def knows_credentials(self, api_key: UUID, api_secret: str) -> bool:
+        """Whether this is the pair that the options name."""
+        right_key = api_key == UUID(self.options.api_key)
+        secret, expected = api_secret.encode(), self.options.api_secret.encode()
+        return hmac.compare_digest(secret, expected) and right_key
+
+    def issue_token(self) -> tuple[str, int]:
+        """A fresh opaque token and when it expires, in whole UNIX seconds (section 2)."""
+        now = self.now()
+        self._tokens = {token: end for token, end in self._tokens.items() if end > now}
+        token, expires = secrets.token_urlsafe(32), math.ceil(now + self.options.token_lifetime)
+        self._tokens[token] = expires
+        self.token_fetches += 1
+        return token, expires
+
+    def knows_token(self, token: str) -> bool:
+        """Whether the token was issued here and has not expired."""
+        return self.now() < self._tokens.get(token, 0)
+
+    def find_key(self, keyid: str) -> PublicKey | None:
+        """The registered public key, by its id."""
+        return self._keys.get(keyid.lower())
+
+    def register_key(self, keyid: UUID, key: PublicKey) -> None:
+        """Add or replace a signing key; any number may be live at once (section 3)."""
+        self._keys[str(keyid)] = key
+
+    def remove_key(self, keyid: UUID) -> None:
+        """Remove a signing key; refuses an unknown one with 400."""
+        if self._keys.pop(str(keyid), None) is None:
+            raise Refusal(400, "no signing key is registered under this id")
+
+    def check_account(self, account_id: str) -> None:
+        """Refuses an account that does not exist with 404."""
+        if not self.options.any_account and account_id not in map(str.lower, self.options.accounts):
+            raise Refusal(404, "account not found")
+
+    def find_card(self, card_id: str) -> Card:
+        """The card; refuses an unknown one with 404."""
+        try:
+            return self.cards[card_id]
+        except KeyError:
+            raise Refusal(404, "card not found") from None
+
+    def cards_of(self, account_id: str) -> list[Card]:
+        """The account's cards, the oldest first."""
+        return [self.cards[card_id] for card_id in self._cards_of.get(account_id, ())]
+
+    def add_card(
+        self, account_id: str, address: Mapping[str, str], decision: Decision | None
+    ) -> Card:
+        """Create a card under a fresh id."""
+        card = Card(
+            id=str(uuid4()),
+            account_id=account_id,
+            billing_address=address,
+            created=self.now(),
+            decision=decision,
+        )
+        self.cards[card.id] = card
+        self._cards_of.setdefault(account_id, []).append(card.id)
+        return card
