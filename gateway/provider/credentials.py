@@ -1,0 +1,108 @@
+"""What makes a request ours: access token, Content-Digest and signature, fresh for each attempt.
+
+Facts (provider page, sections 2 and 4.1): covered are ``@method @authority @path`` and, where there
+is a body, ``content-digest`` (sha-512, exact bytes); the parameters are keyid, alg, created and
+expires, 300 seconds apart; the label is ``sig``; ``/auth/*`` is not signed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass
+
+import httpx
+
+from gateway.provider.models import AccessToken
+from gateway.signing import Message, Signer, content_digest
+
+COVERED: tuple[str, ...] = ("@method", "@authority", "@path")
+SIGNATURE_LIFE = 300  # seconds
+# A token that lives for seconds only is still used for most of its life before it is renewed.
+_LEAST_SHARE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedToken:
+    """A token and the seconds that it was good for when it arrived."""
+
+    access: AccessToken
+    lifetime: float
+
+
+class TokenSource:
+    """Hands out one access token to any number of callers, fetching it once."""
+
+    def __init__(
+        self,
+        fetch: Callable[[], Awaitable[FetchedToken]],
+        *,
+        clock: Callable[[], float],
+        margin: float,
+    ) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._margin = margin
+        self._token: AccessToken | None = None
+        self._renew_at = 0.0
+        self._fetching: asyncio.Task[AccessToken] | None = None
+
+    async def get(self) -> AccessToken:
+        """The current token, fetched where there is none or where it is about to expire.
+
+        Raises what fetching raises; all callers that waited for the same fetch see the same error.
+        """
+        if self._token is not None and self._clock() < self._renew_at:
+            return self._token
+        if self._fetching is None or self._fetching.done():
+            self._fetching = asyncio.create_task(self._renew())
+        # Shielded: one caller that goes away must not take the token from the others.
+        return await asyncio.shield(self._fetching)
+
+    def forget(self, token: AccessToken) -> None:
+        """Drop a token that the provider refused, unless another caller has renewed it already."""
+        if self._token is token:
+            self._token = None
+
+    async def _renew(self) -> AccessToken:
+        fetched = await self._fetch()
+        life = max(fetched.lifetime - self._margin, fetched.lifetime * _LEAST_SHARE)
+        self._token, self._renew_at = fetched.access, self._clock() + life
+        return fetched.access
+
+
+class SignedRequest(httpx.Auth):
+    """Adds the token, the digest and the signature to one attempt, over the exact bytes sent."""
+
+    requires_request_body = True
+
+    def __init__(
+        self, token: AccessToken, signer: Signer, *, now: Callable[[], float], backdate: int
+    ) -> None:
+        self._token = token
+        self._signer = signer
+        self._now = now
+        self._backdate = backdate
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Complete the headers of ``request``; there is no second round."""
+        request.headers["Authorization"] = f"Bearer {self._token.token}"
+        covered = COVERED
+        if request.content:
+            request.headers["Content-Digest"] = content_digest(request.content)
+            covered = (*COVERED, "content-digest")
+        created = int(self._now()) - self._backdate
+        signature = self._signer.sign(
+            as_message(request), covered, created=created, expires=created + SIGNATURE_LIFE
+        )
+        request.headers["Signature-Input"] = signature.signature_input
+        request.headers["Signature"] = signature.signature
+        yield request
+
+
+def as_message(request: httpx.Request) -> Message:
+    """The request as RFC 9421 sees it: the authority without a default port, the path escaped."""
+    return Message(
+        method=request.method,
+        authority=request.url.netloc.decode("ascii").lower(),
+        path=request.url.raw_path.split(b"?", 1)[0].decode("ascii"),
+        headers=request.headers,
+    )

@@ -1,0 +1,111 @@
+"""Structured logs and the request id: what happened, never with what.
+
+Nothing here redacts afterwards: events are written with named facts only (operation, status,
+duration, attempts), so that a body, a variable, a token or a name has no way into a line.
+"""
+
+import logging
+import re
+import sys
+import traceback
+import uuid
+from contextvars import ContextVar
+from typing import Any, TextIO
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+request_id: ContextVar[str] = ContextVar("request_id", default="-")
+
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def configure_logging(level: str, *, readable: bool, stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's lines to ``stream`` (default: stderr).
+
+    ``readable`` gives coloured text where the stream is a terminal, else JSON lines.
+    """
+    out = stream or sys.stderr
+    shared: list[Any] = [
+        _add_request_id,
+        structlog.processors.add_log_level,
+        _TIMESTAMP,
+    ]
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=out.isatty())
+        if readable
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, _exception_facts, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(out)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _exception_facts,
+                renderer,
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    for noisy in ("httpx", "httpcore"):  # they log whole URLs and headers
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+_FRAMES = 8  # of a traceback, innermost last
+_TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def _add_request_id(_logger: Any, _name: str, event: Any) -> Any:
+    event.setdefault("request_id", request_id.get())
+    return event
+
+
+def _exception_facts(_logger: Any, _name: str, event: Any) -> Any:
+    """Turn an exception into its class and where it came from.
+
+    Its text may quote a value and its frames hold them all: neither is written, at any level.
+    """
+    error = event.pop("error", None)
+    info = event.pop("exc_info", None)
+    if error is None and isinstance(info, tuple):
+        error = info[1]
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        event["at"] = [
+            f"{frame.f_globals.get('__name__')}:{line}"
+            for frame, line in list(traceback.walk_tb(error.__traceback__))[-_FRAMES:]
+        ]
+    return event
+
+
+class RequestIdMiddleware:
+    """Gives each HTTP request an id: the caller's ``X-Request-Id`` where usable, else a new one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application with the id set, and show it in the answer."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        given = Headers(scope=scope).get("x-request-id", "")
+        name = given if _ACCEPTABLE.fullmatch(given) else uuid.uuid4().hex
+        token = request_id.set(name)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-Id"] = name
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            request_id.reset(token)
