@@ -1,0 +1,65 @@
+"""What lives for one operation: its loaders, and what resolvers may reach."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from aiodataloader import DataLoader
+
+from gateway.errors import ProviderUnavailable
+from gateway.provider import Card, ProviderClient
+
+
+class CardLoader:
+    """Loads cards for one operation: each id once, all at once within a bound.
+
+    The provider has no batch endpoint, so this saves repeated calls and waiting in turn; distinct
+    ids remain one call each.
+    """
+
+    def __init__(self, provider: ProviderClient, *, most_at_once: int) -> None:
+        self._provider = provider
+        self._room = asyncio.Semaphore(most_at_once)
+        self._loader: DataLoader[UUID, Card | None] = DataLoader(self._load_all)
+
+    async def load(self, card_id: UUID) -> Card | None:
+        """The card, or None when the provider knows no such card; raises ProviderError."""
+        # All branches that want this card share one future. graphql-core cancels the branches
+        # beside a failed one: without the shield that would cancel the others' future too.
+        return await asyncio.shield(self._loader.load(card_id))
+
+    def prime(self, card: Card) -> None:
+        """Remember a card that is known already."""
+        self._loader.clear(card.id).prime(card.id, card)
+
+    def clear(self, card_id: UUID) -> None:
+        """Forget a card that may have changed."""
+        self._loader.clear(card_id)
+
+    async def _load_all(self, ids: list[UUID]) -> list[Any]:
+        answers = await asyncio.gather(*map(self._load_one, ids), return_exceptions=True)
+        return [_as_result(answer) for answer in answers]
+
+    async def _load_one(self, card_id: UUID) -> Card | None:
+        async with self._room:
+            return await self._provider.card(card_id)
+
+
+def _as_result(answer: Card | BaseException | None) -> Card | Exception | None:
+    if isinstance(answer, asyncio.CancelledError):
+        # A cancellation that escaped from a batch function would leave its waiters hanging.
+        return ProviderUnavailable("The gateway is shutting down; try again in a moment.")
+    if isinstance(answer, BaseException) and not isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Handed to every resolver of one operation."""
+
+    provider: ProviderClient
+    cards: CardLoader
+    request_id: str
+    simulator_allowed: bool

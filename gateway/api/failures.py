@@ -1,0 +1,163 @@
+"""Failures that a frontend can act on, as data: members of the result unions."""
+
+from collections.abc import Collection
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import strawberry
+
+from gateway import errors
+from gateway.api.types import UUIDText
+
+
+@strawberry.enum(description="What went wrong, stable for programs.")
+class ErrorCode(Enum):
+    """GraphQL enum ErrorCode: the codes of `errors.py` that can occur in a result."""
+
+    BAD_USER_INPUT = strawberry.enum_value(
+        "BAD_USER_INPUT", description="A field of the input is wrong."
+    )
+    NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="No such account or card.")
+    NOT_ALLOWED = strawberry.enum_value("NOT_ALLOWED", description="You may not do this.")
+    REFUSED = strawberry.enum_value("REFUSED", description="The provider refused; final.")
+    INVALID_STATE = strawberry.enum_value(
+        "INVALID_STATE", description="The card's status does not permit this."
+    )
+    SIMULATOR_DISABLED = strawberry.enum_value(
+        "SIMULATOR_DISABLED", description="There is no simulator here."
+    )
+    IDEMPOTENCY_CONFLICT = strawberry.enum_value(
+        "IDEMPOTENCY_CONFLICT", description="The key was used with another input."
+    )
+    PROVIDER_UNAVAILABLE = strawberry.enum_value(
+        "PROVIDER_UNAVAILABLE", description="The provider cannot be reached; nothing happened."
+    )
+    RATE_LIMITED = strawberry.enum_value(
+        "RATE_LIMITED", description="Too many requests; nothing happened."
+    )
+    OVERLOADED = strawberry.enum_value(
+        "OVERLOADED", description="The gateway is busy; nothing happened."
+    )
+    OUTCOME_UNKNOWN = strawberry.enum_value(
+        "OUTCOME_UNKNOWN", description="It may have happened; repeat with the same key to learn."
+    )
+    UNKNOWN = strawberry.enum_value("UNKNOWN", description="A code newer than this schema.")
+
+
+@strawberry.interface(description="What every failure says.")
+class Error:
+    """GraphQL interface Error."""
+
+    code: ErrorCode = strawberry.field(description="What went wrong, for programs.")
+    message: str = strawberry.field(description="What went wrong and what to do, for people.")
+    retryable: bool = strawberry.field(description="Whether the same request may succeed later.")
+    request_id: str = strawberry.field(description="Names this request in the gateway's log.")
+
+
+@strawberry.type(description="A field of the input is wrong; nothing was sent to the provider.")
+class InvalidInput(Error):
+    """GraphQL type InvalidInput."""
+
+    field: str = strawberry.field(description="Path of the field, such as input.accountId.")
+
+
+@strawberry.type(description="There is no such account or card.")
+class NotFound(Error):
+    """GraphQL type NotFound."""
+
+
+@strawberry.type(description="The caller may not do this.")
+class NotAllowed(Error):
+    """GraphQL type NotAllowed."""
+
+
+@strawberry.type(description="The provider refused the request; sending it again will not help.")
+class Refused(Error):
+    """GraphQL type Refused."""
+
+
+@strawberry.type(description="The card's status does not permit this.")
+class InvalidState(Error):
+    """GraphQL type InvalidState."""
+
+
+@strawberry.type(description="The simulator exists in test environments only.")
+class SimulatorDisabled(Error):
+    """GraphQL type SimulatorDisabled."""
+
+
+@strawberry.type(description="The idempotency key was used before with another input.")
+class IdempotencyConflict(Error):
+    """GraphQL type IdempotencyConflict."""
+
+
+@strawberry.type(description="The provider cannot be reached now, and nothing has happened.")
+class ProviderUnavailable(Error):
+    """GraphQL type ProviderUnavailable."""
+
+    idempotency_key: UUIDText = strawberry.field(description="The key to use when trying again.")
+    retry_after: float | None = strawberry.field(
+        description="Seconds to wait before trying again, where the provider said so."
+    )
+
+
+@strawberry.type(
+    description="The request left and was not answered: it may or may not have happened. "
+    "Send it again with this key: it can then not happen twice, and the answer is told."
+)
+class OutcomeUnknown(Error):
+    """GraphQL type OutcomeUnknown."""
+
+    idempotency_key: UUIDText = strawberry.field(description="The key to repeat with.")
+    retry_safe_until: datetime = strawberry.field(
+        description="Until when a repeat with this key is safe."
+    )
+
+
+_MEMBERS: dict[type[errors.GatewayError], type[Error]] = {
+    errors.InvalidInput: InvalidInput,
+    errors.NotFound: NotFound,
+    errors.NotAllowed: NotAllowed,
+    errors.Refused: Refused,
+    errors.InvalidState: InvalidState,
+    errors.SimulatorDisabled: SimulatorDisabled,
+    errors.IdempotencyConflict: IdempotencyConflict,
+    errors.ProviderUnavailable: ProviderUnavailable,
+    errors.RateLimited: ProviderUnavailable,
+    errors.Overloaded: ProviderUnavailable,
+    errors.OutcomeUnknown: OutcomeUnknown,
+}
+
+
+def as_member(
+    error: errors.GatewayError, key: str, request_id: str, members: Collection[type[Error]]
+) -> Any:
+    """The union member that stands for ``error``; raises it again where ``members`` has none.
+
+    ``key`` is the idempotency key of the request, for those who may try again.
+    """
+    member = _MEMBERS.get(type(error))
+    if member is None or member not in members:
+        raise error
+    return member(
+        code=ErrorCode[error.code],
+        message=error.message,
+        retryable=error.retryable,
+        request_id=request_id,
+        **_more(error, key),
+    )
+
+
+def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
+    """The fields that only this failure's type has."""
+    match error:
+        case errors.InvalidInput():
+            return {"field": error.field}
+        case errors.OutcomeUnknown():
+            return {"idempotency_key": key, "retry_safe_until": error.retry_safe_until}
+        case errors.RateLimited():
+            return {"idempotency_key": key, "retry_after": error.retry_after}
+        case errors.ProviderUnavailable() | errors.Overloaded():
+            return {"idempotency_key": key, "retry_after": None}
+    return {}

@@ -1,0 +1,176 @@
+"use strict";
+
+// Starts GraphiQL with three tabs that follow a virtual card from its issue to the first read.
+// A file of its own, configured by data- attributes: the page's policy allows no inline script.
+
+const root = document.getElementById("graphiql");
+const { endpoint, accountId } = root.dataset;
+
+const PLACEHOLDER = "paste the card id that step 1 answered";
+
+const onError = `
+    ... on Error {
+      code
+      message
+      retryable
+      requestId
+    }`;
+
+const pretty = (variables) => JSON.stringify(variables, null, 2);
+
+const tabs = [
+  {
+    query: `# Step 1 of 3: issue a virtual card.
+#
+# Press the play button, or Ctrl-Enter. Below are
+# the account and the billing address.
+#
+# The answer holds an idempotency key. Send it
+# again as "idempotencyKey" in the input: no second
+# card is issued, the first answer comes once more.
+
+mutation IssueVirtualCard($input: IssueVirtualCardInput!) {
+  issueVirtualCard(input: $input) {
+    __typename
+    ... on IssueVirtualCardSuccess {
+      idempotencyKey
+      replayed
+      card {
+        id
+        status
+        maskedPan
+        createdAt
+      }
+    }${onError}
+  }
+}
+`,
+    variables: pretty({
+      input: {
+        accountId,
+        billingAddress: {
+          firstLine: "1 Test Avenue",
+          city: "London",
+          country: "GB",
+          postCode: "SW1 1AA",
+        },
+      },
+    }),
+  },
+  {
+    query: `# Step 2 of 3: let the simulator finish the issue.
+#
+# The new card is ISSUING. Its id from step 1 is
+# in the variables already; any other card's id
+# can be pasted there.
+
+mutation SimulateCardIssue($input: SimulateCardIssueInput!) {
+  simulateCardIssue(input: $input) {
+    __typename
+    ... on SimulateCardIssueSuccess {
+      idempotencyKey
+      replayed
+      card {
+        id
+        status
+      }
+    }${onError}
+  }
+}
+`,
+    variables: pretty({ input: { cardId: PLACEHOLDER } }),
+  },
+  {
+    query: `# Step 3 of 3: read the card back.
+#
+# It becomes ACTIVE a moment after step 2: while
+# it still says ISSUING, run this once more.
+
+query Card($id: ID!) {
+  card(id: $id) {
+    id
+    status
+    type
+    network
+    maskedPan
+    expirationDate
+    billingAddress {
+      firstLine
+      city
+      country
+      postCode
+    }
+    createdAt
+    updatedAt
+  }
+}
+`,
+    variables: pretty({ id: PLACEHOLDER }),
+  },
+];
+
+// In memory only: a reload brings the three steps back, and no token or card stays in the browser.
+// One entry is there from the start: it divides the height so that all variables of step 1 show.
+const memory = new Map([["graphiql:secondaryEditorFlex", "1.2"]]);
+const storage = {
+  getItem: (key) => memory.get(key) ?? null,
+  setItem: (key, value) => void memory.set(key, String(value)),
+  removeItem: (key) => void memory.delete(key),
+  clear: () => memory.clear(),
+  get length() {
+    return memory.size;
+  },
+};
+
+const send = GraphiQL.createFetcher({
+  url: endpoint,
+  headers: { accept: "application/graphql-response+json, application/json" },
+  enableIncrementalDelivery: false,
+});
+
+// What a tab's variables may hold in the place of the newest card's id, and that id.
+const replaceable = [PLACEHOLDER];
+let newestCardId = null;
+
+async function fetcher(request, options) {
+  const answer = await send(request, options);
+  const cardId = answer?.data?.issueVirtualCard?.card?.id;
+  if (typeof cardId === "string" && cardId !== newestCardId) {
+    if (newestCardId) replaceable.push(newestCardId);
+    newestCardId = cardId;
+  }
+  return answer;
+}
+
+// Whenever a tab is opened, its placeholder (or the id of an earlier card of this visit) gives way
+// to the id of the card issued last. Renders nothing: it only needs GraphiQL's editors.
+function CarryCardId() {
+  const { variableEditor, activeTabIndex } = GraphiQL.React.useEditorContext();
+  React.useEffect(() => {
+    const before = variableEditor?.getValue();
+    if (!before || !newestCardId) return;
+    const after = replaceable.reduce((text, old) => text.replaceAll(old, newestCardId), before);
+    if (after !== before) variableEditor.setValue(after);
+  }, [variableEditor, activeTabIndex]);
+  return null;
+}
+
+const h = React.createElement;
+ReactDOM.createRoot(root).render(
+  h(
+    GraphiQL,
+    {
+      fetcher,
+      storage,
+      defaultTabs: tabs,
+      // GraphiQL fills the editors of the first tab from these two, not from defaultTabs.
+      query: tabs[0].query,
+      variables: tabs[0].variables,
+      defaultEditorToolsVisibility: "variables",
+      isHeadersEditorEnabled: true,
+      shouldPersistHeaders: false,
+    },
+    h(GraphiQL.Logo, null, "card gateway"),
+    h(CarryCardId),
+  ),
+);

@@ -1,0 +1,187 @@
+"""GraphQL types, inputs and scalars: what we offer. Shapes for frontends, not wire models."""
+
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, NewType, Self
+
+import strawberry
+
+from gateway import provider
+
+UUIDText = NewType("UUIDText", str)
+CountryCode = NewType("CountryCode", str)
+
+
+def _text(value: object) -> str:
+    # Any text passes here: the resolver names the field of a bad one in a typed InvalidInput.
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    return value
+
+
+def _utc(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+SCALARS: dict[object, Any] = {
+    UUIDText: strawberry.scalar(
+        name="UUID",
+        description="A UUID in its usual text form, such as 123e4567-e89b-12d3-a456-426614174000.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc9562",
+        serialize=str,
+        parse_value=_text,
+    ),
+    CountryCode: strawberry.scalar(
+        name="CountryCode",
+        description="A country as two capital letters of ISO 3166-1 alpha-2, such as GB.",
+        specified_by_url="https://www.iso.org/iso-3166-country-codes.html",
+        serialize=str,
+        parse_value=_text,
+    ),
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment in UTC, such as 2024-01-12T15:12:26.923705Z.",
+        specified_by_url="https://scalars.graphql.org/andimarek/date-time",
+        serialize=_utc,
+        parse_value=datetime.fromisoformat,
+    ),
+}
+
+
+@strawberry.enum(description="Whether a card exists in plastic.")
+class CardType(Enum):
+    """GraphQL enum CardType."""
+
+    VIRTUAL = strawberry.enum_value("VIRTUAL", description="Lives online only.")
+    PHYSICAL = strawberry.enum_value("PHYSICAL", description="Made of plastic.")
+    UNKNOWN = strawberry.enum_value("UNKNOWN", description="A kind newer than this schema.")
+
+
+@strawberry.enum(description="Where a card is in its life.")
+class CardStatus(Enum):
+    """GraphQL enum CardStatus."""
+
+    ISSUING = strawberry.enum_value("ISSUING", description="Requested, not usable yet.")
+    ISSUE_FAILED = strawberry.enum_value(
+        "ISSUE_FAILED", description="Could not be issued; final. Ask for a new card."
+    )
+    ACTIVE = strawberry.enum_value("ACTIVE", description="Can be used.")
+    INACTIVE = strawberry.enum_value("INACTIVE", description="Switched off; can come back.")
+    SUSPENDED = strawberry.enum_value("SUSPENDED", description="Held by the provider.")
+    BLOCKED = strawberry.enum_value("BLOCKED", description="Blocked by the provider; final.")
+    TERMINATED = strawberry.enum_value("TERMINATED", description="Ended; final.")
+    UNKNOWN = strawberry.enum_value("UNKNOWN", description="A status newer than this schema.")
+
+
+@strawberry.enum(description="The scheme that a card belongs to.")
+class CardNetwork(Enum):
+    """GraphQL enum CardNetwork."""
+
+    VISA = strawberry.enum_value("VISA", description="Visa.")
+    MASTERCARD = strawberry.enum_value("MASTERCARD", description="Mastercard.")
+    UNKNOWN = strawberry.enum_value("UNKNOWN", description="A network newer than this schema.")
+
+
+@strawberry.type(description="A postal address.")
+class Address:
+    """GraphQL type Address."""
+
+    first_line: str = strawberry.field(description="Street and number, or the like.")
+    second_line: str | None = strawberry.field(description="More of the same, where needed.")
+    city: str = strawberry.field(description="City or town.")
+    state: str | None = strawberry.field(description="State or province, where used.")
+    country: CountryCode = strawberry.field(description="The country.")
+    post_code: str = strawberry.field(description="Postal or ZIP code.")
+
+    @classmethod
+    def from_wire(cls, wire: provider.Address) -> Self:
+        """The provider's address as a frontend sees it."""
+        return cls(
+            first_line=wire.first_line,
+            second_line=wire.second_line,
+            city=wire.city,
+            state=wire.state,
+            country=CountryCode(wire.country),
+            post_code=wire.post_code,
+        )
+
+
+@strawberry.type(description="A payment card. Its number is only ever shown masked.")
+class Card:
+    """GraphQL type Card."""
+
+    id: strawberry.ID = strawberry.field(description="The card's id, a UUID.")
+    account_id: strawberry.ID = strawberry.field(description="The account that it belongs to.")
+    type: CardType = strawberry.field(description="Virtual or physical.")
+    status: CardStatus = strawberry.field(description="Where the card is in its life.")
+    name: str | None = strawberry.field(description="The name on the card, once known.")
+    network: CardNetwork | None = strawberry.field(description="Its scheme, once known.")
+    masked_pan: str | None = strawberry.field(
+        description="The card number with its middle hidden, such as 530518******9871."
+    )
+    expiration_date: str | None = strawberry.field(description="Its expiry as MM/YYYY, once known.")
+    billing_address: Address | None = strawberry.field(description="The cardholder's address.")
+    created_at: datetime = strawberry.field(description="When the card was asked for.")
+    updated_at: datetime = strawberry.field(description="When anything about it last changed.")
+
+    @classmethod
+    def from_wire(cls, wire: provider.Card) -> Self:
+        """The provider's card as a frontend sees it."""
+        return cls(
+            id=strawberry.ID(str(wire.id)),
+            account_id=strawberry.ID(str(wire.account_id)),
+            type=CardType[wire.type.name],
+            status=CardStatus[wire.status.name],
+            name=wire.name,
+            network=CardNetwork[wire.network.name] if wire.network else None,
+            masked_pan=wire.masked_pan,
+            expiration_date=wire.expiration_date,
+            billing_address=Address.from_wire(wire.billing_address)
+            if wire.billing_address
+            else None,
+            created_at=wire.created_at,
+            updated_at=wire.updated_at,
+        )
+
+
+@strawberry.input(description="A postal address to put on a card.")
+class AddressInput:
+    """GraphQL input AddressInput."""
+
+    first_line: str = strawberry.field(description="Street and number; at most 100 characters.")
+    second_line: str | None = strawberry.field(
+        default=strawberry.UNSET, description="More of the same; at most 100 characters."
+    )
+    city: str = strawberry.field(description="City or town; at most 100 characters.")
+    state: str | None = strawberry.field(
+        default=strawberry.UNSET, description="State or province; at most 100 characters."
+    )
+    country: CountryCode = strawberry.field(description="The country.")
+    post_code: str = strawberry.field(description="Postal or ZIP code; at most 20 characters.")
+
+
+_KEY_TEXT = (
+    "Names this click: a request sent again with the same key and the same input never acts twice. "
+    "Without one the gateway makes one and returns it."
+)
+
+
+@strawberry.input(description="What a new virtual card needs.")
+class IssueVirtualCardInput:
+    """GraphQL input IssueVirtualCardInput."""
+
+    account_id: strawberry.ID = strawberry.field(description="The account that the card is for.")
+    billing_address: AddressInput = strawberry.field(description="The cardholder's address.")
+    idempotency_key: UUIDText | None = strawberry.field(
+        default=strawberry.UNSET, description=_KEY_TEXT
+    )
+
+
+@strawberry.input(description="Which card to let the simulator issue.")
+class SimulateCardIssueInput:
+    """GraphQL input SimulateCardIssueInput."""
+
+    card_id: strawberry.ID = strawberry.field(description="The card, in status ISSUING.")
+    idempotency_key: UUIDText | None = strawberry.field(
+        default=strawberry.UNSET, description=_KEY_TEXT
+    )

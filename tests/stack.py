@@ -1,0 +1,182 @@
+"""The whole product in one process: the gateway over ASGI, in front of the strict emulator."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+
+from gateway.app import create_app
+from gateway.config import Settings
+from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
+from gateway.provider import Edge
+from gateway.signing import PrivateKey
+
+API_KEY = "d04953b7-5878-4fd0-8970-0a5f77fbce59"
+API_SECRET = "canary-secret-64ec977db2e5"
+KEY_ID = "86b59965-6cf1-4633-9148-92848330fd1b"
+SIGNING_KEY = PrivateKey.generate()
+
+ISSUE = """
+mutation Issue($input: IssueVirtualCardInput!) {
+  issueVirtualCard(input: $input) {
+    __typename
+    ... on IssueVirtualCardSuccess {
+      idempotencyKey replayed
+      card { id accountId type status name network maskedPan expirationDate createdAt updatedAt
+             billingAddress { firstLine secondLine city state country postCode } }
+    }
+    ... on Error { code message retryable requestId }
+    ... on InvalidInput { field }
+    ... on OutcomeUnknown { idempotencyKey retrySafeUntil }
+    ... on ProviderUnavailable { idempotencyKey retryAfter }
+  }
+}
+"""
+SIMULATE = """
+mutation Simulate($input: SimulateCardIssueInput!) {
+  simulateCardIssue(input: $input) {
+    __typename
+    ... on SimulateCardIssueSuccess { idempotencyKey replayed card { id status } }
+    ... on Error { code message retryable requestId }
+    ... on InvalidInput { field }
+    ... on OutcomeUnknown { idempotencyKey retrySafeUntil }
+  }
+}
+"""
+CARD = "query Card($id: ID!) { card(id: $id) { id status maskedPan network name expirationDate } }"
+
+ADDRESS = {
+    "firstLine": "1 Test Avenue",
+    "city": "London",
+    "country": "GB",
+    "postCode": "SW1 1AA",
+}
+
+
+def issue_input(**changes: Any) -> dict[str, Any]:
+    """The guide's input, with changes."""
+    return {"input": {"accountId": GUIDE_ACCOUNT, "billingAddress": ADDRESS} | changes}
+
+
+def settings(**changes: Any) -> Settings:
+    """Settings for the emulator, with changes; nothing is read from the environment's ``.env``."""
+    given = {
+        "provider_url": "http://emulator.localhost/v1",
+        "provider_api_key": API_KEY,
+        "provider_api_secret": API_SECRET,
+        "signing_key_id": KEY_ID,
+        "signing_key": SIGNING_KEY.to_pem().decode(),
+    }
+    return Settings.load(_env_file=None, **(given | changes))
+
+
+def options(**changes: Any) -> EmulatorOptions:
+    """Options of an emulator that knows our credentials and key, with changes."""
+    given: dict[str, Any] = {
+        "api_key": API_KEY,
+        "api_secret": API_SECRET,
+        "signing_keys": {KEY_ID: SIGNING_KEY.public_key().to_pem()},
+    }
+    return EmulatorOptions(**(given | changes))
+
+
+@dataclass
+class Clock:
+    """A clock that the test moves."""
+
+    time: float = 1_800_000_000.0
+    slept: list[float] = field(default_factory=list)
+
+    def __call__(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        """Waiting is only moving the clock."""
+        self.slept.append(seconds)
+        self.time += seconds
+
+    def edge(self) -> Edge:
+        """This clock as the gateway's time, without any chance in it."""
+        return Edge(now=self, clock=self, sleep=self.sleep, random=lambda: 1.0)
+
+
+class Recorder(httpx.AsyncBaseTransport):
+    """A transport that keeps what passes, and lets the test answer in the provider's place."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self.exchanges: list[tuple[httpx.Request, httpx.Response]] = []
+        self.answer: Callable[[httpx.Request], httpx.Response | None] = lambda _request: None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass the request on, unless ``answer`` has one."""
+        response = self.answer(request) or await self._inner.handle_async_request(request)
+        await response.aread()
+        self.exchanges.append((request, response))
+        return response
+
+    def sent(self, method: str, part: str = "") -> list[httpx.Request]:
+        """The requests with this method whose path holds ``part``."""
+        return [
+            request
+            for request, _ in self.exchanges
+            if request.method == method and part in request.url.path
+        ]
+
+
+@dataclass
+class Stack:
+    """A gateway, the emulator behind it, and a client in front of it."""
+
+    client: httpx.AsyncClient
+    emulator: Starlette
+    wire: Recorder
+
+    async def post(self, query: str, variables: Any = None, **headers: str) -> httpx.Response:
+        """Send one GraphQL request as a frontend does."""
+        body = {"query": query, "variables": variables}
+        return await self.client.post("/graphql", json=body, headers=headers)
+
+    async def data(self, query: str, variables: Any = None) -> Any:
+        """The data of a request that has no errors."""
+        body = (await self.post(query, variables)).json()
+        assert "errors" not in body, body
+        return body["data"]
+
+    async def error(self, query: str, variables: Any = None) -> Any:
+        """The one error of a request."""
+        [error] = (await self.post(query, variables)).json()["errors"]
+        return error
+
+    async def issue(self, **changes: Any) -> Any:
+        """The result of issuing the guide's card."""
+        return (await self.data(ISSUE, issue_input(**changes)))["issueVirtualCard"]
+
+    async def simulate(self, card_id: str, **changes: Any) -> Any:
+        """The result of simulating the issue of a card."""
+        variables = {"input": {"cardId": card_id} | changes}
+        return (await self.data(SIMULATE, variables))["simulateCardIssue"]
+
+    async def card(self, card_id: str) -> Any:
+        """A card, or None."""
+        return (await self.data(CARD, {"id": card_id}))["card"]
+
+
+@contextlib.asynccontextmanager
+async def running(
+    emulator_options: EmulatorOptions | None = None,
+    clock: Clock | None = None,
+    **changes: Any,
+) -> AsyncIterator[Stack]:
+    """Run a stack; ``changes`` go to the gateway's settings, ``clock`` to both sides."""
+    chosen = emulator_options or options()
+    emulator = create_emulator(chosen, now=clock) if clock else create_emulator(chosen)
+    wire = Recorder(httpx.ASGITransport(app=emulator))
+    app = create_app(settings(**changes), transport=wire, edge=clock.edge() if clock else None)
+    front = httpx.ASGITransport(app=app)
+    client = httpx.AsyncClient(transport=front, base_url="http://gateway")
+    async with app.router.lifespan_context(app), client:
+        yield Stack(client, emulator, wire)

@@ -1,0 +1,147 @@
+"""Settings: every problem at once, no secret shown."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.config import Settings, is_loopback
+from gateway.errors import ConfigError
+from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY, settings
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No .env of the working folder is read."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """A usable private key."""
+    path = tmp_path / "key.pem"
+    path.write_bytes(SIGNING_KEY.to_pem())
+    return path
+
+
+def problems(**given: Any) -> dict[str, str]:
+    """The problems of these settings by variable."""
+    with pytest.raises(ConfigError) as caught:
+        Settings.load(**given)
+    return dict(problem.split(": ", 1) for problem in caught.value.problems)
+
+
+def test_all_problems_are_listed_at_once() -> None:
+    """Nothing set gives one sentence for each variable that is needed."""
+    assert problems() == {
+        "GATEWAY_PROVIDER_URL": "is not set",
+        "GATEWAY_PROVIDER_API_KEY": "is not set",
+        "GATEWAY_PROVIDER_API_SECRET": "is not set",
+        "GATEWAY_SIGNING_KEY_ID": "is not set",
+        "GATEWAY_SIGNING_KEY": "GATEWAY_SIGNING_KEY_FILE is needed; `gateway keygen` makes a key",
+    }
+
+
+def test_every_bad_value_is_listed_without_it(tmp_path: Path) -> None:
+    """Bad values are listed together, each by its variable, none with its value."""
+    (tmp_path / "key.pem").write_text("canary")
+    found = problems(
+        provider_url="ftp://canary",
+        provider_api_key="canary",
+        provider_api_secret=" ",
+        signing_key_id="canary",
+        signing_key_file=tmp_path / "key.pem",
+        port=99999,
+        log_level="canary",
+        read_timeout=0,
+    )
+    assert set(found) == {
+        f"GATEWAY_{name}"
+        for name in [
+            "PROVIDER_URL",
+            "PROVIDER_API_KEY",
+            "PROVIDER_API_SECRET",
+            "SIGNING_KEY_ID",
+            "SIGNING_KEY",
+            "PORT",
+            "LOG_LEVEL",
+            "READ_TIMEOUT",
+        ]
+    }
+    assert "canary" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://api.example.com/v1", "https"),
+        ("https://user:pass@api.example.com", "credentials"),
+        ("https://api.example.com/v1?x=1", "query"),
+        ("api.example.com", "http(s) URL"),
+    ],
+)
+def test_a_provider_url_that_would_leak_is_refused(url: str, reason: str) -> None:
+    """Plain http off loopback, credentials and queries in the URL are refused."""
+    assert reason in problems(provider_url=url)["GATEWAY_PROVIDER_URL"]
+
+
+def test_an_unreadable_key_file_is_one_problem(tmp_path: Path) -> None:
+    """A key file that is not there is said once, under its own variable."""
+    found = problems(signing_key_file=tmp_path / "missing.pem")
+    assert "cannot be read" in found["GATEWAY_SIGNING_KEY_FILE"]
+    assert "GATEWAY_SIGNING_KEY" not in found
+
+
+def test_the_environment_and_env_file_and_secrets_are_read(
+    tmp_path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings come from variables, from .env, and secrets from files of a folder."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "gateway_provider_api_secret").write_text(API_SECRET + "\n")
+    (tmp_path / ".env").write_text(f"GATEWAY_PROVIDER_API_KEY={API_KEY}\nOTHER=1\n")
+    monkeypatch.setenv("GATEWAY_SECRETS_DIR", str(secrets))
+    monkeypatch.setenv("GATEWAY_PROVIDER_URL", "https://api.sandbox.offblocks.xyz/v1/")
+    monkeypatch.setenv("GATEWAY_SIGNING_KEY_ID", KEY_ID)
+    monkeypatch.setenv("GATEWAY_SIGNING_KEY_FILE", str(key_file))
+    loaded = Settings.load()
+    assert loaded.provider_url == "https://api.sandbox.offblocks.xyz/v1"
+    assert loaded.provider_api_secret.get_secret_value() == API_SECRET
+    assert loaded.provider_api_key.get_secret_value() == API_KEY
+    assert loaded.private_key.to_pem() == SIGNING_KEY.to_pem()
+
+
+def test_a_missing_secrets_folder_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of secrets that is not there is said, not ignored."""
+    monkeypatch.setenv("GATEWAY_SECRETS_DIR", "/nowhere")
+    assert "GATEWAY_SECRETS_DIR" in problems()
+
+
+def test_secrets_never_show() -> None:
+    """Neither repr nor str of the settings holds the secret, the API key or the private key."""
+    loaded = settings()
+    text = repr(loaded) + str(loaded)
+    for secret in (API_SECRET, API_KEY, "PRIVATE"):
+        assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "given", "allowed"),
+    [
+        ("https://api.sandbox.offblocks.xyz/v1", None, True),
+        ("http://127.0.0.1:8001/v1", None, True),
+        ("https://api.offblocks.xyz/v1", None, False),
+        ("https://api.offblocks.xyz/v1", True, True),
+        ("https://api.sandbox.offblocks.xyz/v1", False, False),
+    ],
+)
+def test_the_simulator_is_off_in_production(url: str, given: bool | None, allowed: bool) -> None:
+    """Unset, the simulator is offered for the Sandbox and on loopback only."""
+    assert settings(provider_url=url, simulator=given).simulator_allowed is allowed
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "emulator.localhost"])
+def test_loopback(host: str) -> None:
+    """These names mean this machine."""
+    assert is_loopback(host)
+    assert not is_loopback(host + ".example.com")

@@ -1,0 +1,215 @@
+"""The GraphQL-over-HTTP door."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.stack import CARD, ISSUE, Stack, issue_input, running
+
+JSON = "application/json"
+GRAPHQL_JSON = "application/graphql-response+json"
+NOBODY = {"id": "123e4567-e89b-12d3-a456-426614174000"}
+UTF8 = "; charset=utf-8"
+
+
+async def test_a_request_without_accept_gets_json(stack: Stack) -> None:
+    """Without Accept the answer is application/json in UTF-8, and is not stored."""
+    request = stack.client.build_request("POST", "/graphql", json={"query": "{__typename}"})
+    del request.headers["accept"]
+    response = await stack.client.send(request)
+    assert response.headers["content-type"] == JSON + UTF8
+    assert response.headers["cache-control"] == "no-store"
+    assert response.json() == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.parametrize(
+    ("accept", "media_type"),
+    [
+        ("*/*", JSON),
+        ("application/*", JSON),
+        (JSON, JSON),
+        (GRAPHQL_JSON, GRAPHQL_JSON),
+        (f"{JSON};q=0.5, {GRAPHQL_JSON}", GRAPHQL_JSON),
+        (f"{GRAPHQL_JSON};q=0, */*;q=0.1", JSON),
+        ("text/html, application/json;q=nonsense, */*;q=0.1", JSON),
+        (f"{GRAPHQL_JSON}; charset=utf-8", GRAPHQL_JSON),
+    ],
+)
+async def test_accept_decides(stack: Stack, accept: str, media_type: str) -> None:
+    """The best acceptable media type is answered."""
+    response = await stack.post("{__typename}", Accept=accept)
+    assert response.headers["content-type"] == media_type + UTF8
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/png", f"{JSON};q=0", f"{JSON};charset=x"])
+async def test_nothing_acceptable_is_406(stack: Stack, accept: str) -> None:
+    """When nothing acceptable can be answered, the error says what can be."""
+    response = await stack.post("{__typename}", Accept=accept)
+    assert response.status_code == 406
+    assert JSON in response.json()["errors"][0]["message"]
+
+
+REQUEST_ERRORS = [
+    {"query": "{"},
+    {"query": "{nonsense}"},
+    {"query": "query($id: ID!) { card(id: $id) { id } }"},
+    {"query": "query A {__typename} query B {__typename}"},
+    {"query": "query A {__typename}", "operationName": "B"},
+    {"query": "{}"},
+    {"query": "{card(id: 1) {}}"},
+    {"query": "{" + "a " * 5001 + "}"},
+    {"query": "subscription { card }"},
+]
+
+
+@pytest.mark.parametrize("body", REQUEST_ERRORS)
+async def test_a_request_error_is_400_and_has_no_data(stack: Stack, body: Any) -> None:
+    """A document that cannot be executed is 400 in the new media type, 200 in the old one."""
+    new = await stack.client.post("/graphql", json=body, headers={"Accept": GRAPHQL_JSON})
+    old = await stack.client.post("/graphql", json=body, headers={"Accept": JSON})
+    assert (new.status_code, old.status_code) == (400, 200)
+    for response in (new, old):
+        assert "data" not in response.json()
+        for error in response.json()["errors"]:
+            assert error["extensions"]["code"] == "GRAPHQL_REQUEST_INVALID"
+            assert error["extensions"]["requestId"] == response.headers["x-request-id"]
+
+
+BAD_BODIES: list[tuple[bytes, str, int]] = [
+    (b"", JSON, 400),
+    (b"null", JSON, 400),
+    (b"1", JSON, 400),
+    (b'"x"', JSON, 400),
+    (b"[1]", JSON, 400),
+    (b'[{"query":"{__typename}"}]', JSON, 400),
+    (b"{", JSON, 400),
+    (b'{"query":"\xff"}', JSON, 400),
+    (b"[" * 100_000, JSON, 400),
+    (b"{}", JSON, 400),
+    (b'{"query":1}', JSON, 400),
+    (b'{"query":" "}', JSON, 400),
+    (b'{"query":"{__typename}","variables":[1]}', JSON, 400),
+    (b'{"query":"{__typename}","extensions":1}', JSON, 400),
+    (b'{"query":"{__typename}","operationName":0}', JSON, 400),
+    (b'{"query":"{__typename}","variables":false}', JSON, 400),
+    (b"x" * 100_001, JSON, 413),
+    (b'{"query":"{__typename}"}', "text/plain", 415),
+    (b'{"query":"{__typename}"}', "", 415),
+    (b'{"query":"{__typename}"}', f"{JSON}; charset=utf-16", 415),
+    (b"query=%7B__typename%7D", "application/x-www-form-urlencoded", 415),
+]
+
+
+@pytest.mark.parametrize(("body", "content_type", "status"), BAD_BODIES)
+async def test_a_bad_body_is_a_clean_4xx(
+    stack: Stack, body: bytes, content_type: str, status: int
+) -> None:
+    """What is not a GraphQL request is a 4xx with one JSON error that says what to change."""
+    headers = {"Content-Type": content_type}
+    response = await stack.client.post("/graphql", content=body, headers=headers)
+    assert response.status_code == status
+    assert response.headers["content-type"] == JSON + UTF8
+    [error] = response.json()["errors"]
+    assert error["extensions"]["code"] == "BAD_REQUEST"
+    assert error["extensions"]["requestId"]
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_other_methods_are_405(stack: Stack, method: str) -> None:
+    """GraphQL is spoken by GET and POST only, and the answer says so."""
+    response = await stack.client.request(method, "/graphql")
+    assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")
+
+
+async def test_a_query_by_get(stack: Stack) -> None:
+    """A query can be sent by GET, with its variables as JSON."""
+    parameters = {"query": CARD, "variables": '{"id": "' + NOBODY["id"] + '"}'}
+    response = await stack.client.get("/graphql", params=parameters)
+    assert response.json() == {"data": {"card": None}}
+
+
+async def test_a_mutation_by_get_is_not_executed(stack: Stack) -> None:
+    """A link cannot issue a card: mutations by GET are 405, and no call is made."""
+    parameters = {"query": ISSUE, "variables": str(issue_input()).replace("'", '"')}
+    response = await stack.client.get("/graphql", params=parameters)
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert not stack.wire.exchanges
+
+
+async def test_unreadable_variables_by_get_are_named(stack: Stack) -> None:
+    """Variables in the query string that are not JSON are a 400 that names them."""
+    response = await stack.client.get("/graphql?query={__typename}&variables={")
+    assert response.status_code == 400
+    assert "variables" in response.json()["errors"][0]["message"]
+
+
+VALUES = [
+    ("query($id: ID!) { card(id: $id) { id } }", {"id": {"pan": "4111111111111111"}}),
+    (ISSUE, issue_input(accountId={"pan": "4111111111111111"})),
+    (ISSUE, issue_input(surprise="4111111111111111")),
+    (ISSUE, issue_input(billingAddress={"country": 4111111111111111})),
+    ('{ card(id: {pan: "4111111111111111"}) { id } }', None),
+    ("{ card(id: 4.111111111111111) { id } }", None),
+    ('{ card(id: "1") "4111111111111111" }', None),
+    ('query($id: ID = ["4111111111111111"]) { card(id: $id) { id } }', None),
+]
+
+
+@pytest.mark.parametrize(("query", "variables"), VALUES)
+async def test_values_are_never_echoed(stack: Stack, query: str, variables: Any) -> None:
+    """An error about a value, in variables or in the document, does not repeat the value."""
+    response = await stack.post(query, variables)
+    assert response.json()["errors"]
+    assert "111111" not in response.text
+
+
+async def test_the_request_id_is_taken_and_shown(stack: Stack) -> None:
+    """A usable X-Request-Id is kept, an unusable one is replaced, and errors carry it."""
+    kept = await stack.post("{", **{"X-Request-Id": "click-1"})
+    assert kept.headers["x-request-id"] == "click-1"
+    assert kept.json()["errors"][0]["extensions"]["requestId"] == "click-1"
+    replaced = await stack.post("{", **{"X-Request-Id": "a b" * 100})
+    assert len(replaced.headers["x-request-id"]) == 32
+
+
+async def test_an_unexpected_error_is_masked() -> None:
+    """A bug inside the gateway is told as INTERNAL, without its text."""
+
+    def broken(_request: httpx.Request) -> httpx.Response:
+        raise KeyError("canary")
+
+    async with running() as stack:
+        stack.wire.answer = broken
+        response = await stack.post(CARD, NOBODY)
+    [error] = response.json()["errors"]
+    assert error["extensions"]["code"] == "INTERNAL"
+    assert "canary" not in response.text
+
+
+async def test_health_and_readiness(stack: Stack) -> None:
+    """/healthz says that the process lives; /readyz that the provider gives it a token."""
+    assert (await stack.client.get("/healthz")).json() == {"status": "ok"}
+    ready = await stack.client.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "ok")
+
+
+async def test_not_ready_without_a_token() -> None:
+    """Without a token /readyz is 503 and says what the operator may do."""
+    async with running(provider_api_secret="wrong") as stack:
+        ready = await stack.client.get("/readyz")
+    assert (ready.status_code, ready.json()["code"]) == (503, "PROVIDER_UNAVAILABLE")
+    assert "doctor" in ready.json()["message"]
+
+
+async def test_graphiql_is_shown_to_browsers_where_it_is_on() -> None:
+    """A browser gets the page; programs, and everybody where it is off, get GraphQL."""
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    async with running(graphiql=True) as stack:
+        page = await stack.client.get("/graphql", headers=browser)
+        assert page.headers["content-type"].startswith("text/html")
+        program = await stack.client.get("/graphql?query={__typename}")
+        assert program.json() == {"data": {"__typename": "Query"}}
+    async with running(graphiql=False) as stack:
+        page = await stack.client.get("/graphql", headers=browser)
+        assert page.headers["content-type"] == JSON + UTF8

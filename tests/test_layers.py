@@ -1,0 +1,92 @@
+"""The import order of the design, proved by walking every import statement."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# Each part may import those before it, and itself.
+ORDER = [
+    "errors",
+    "signing",
+    "config",
+    "telemetry",
+    "provider",
+    "api",
+    "app",
+    "doctor",
+    "serving",
+    "__main__",
+]
+# The foreign library, and the only parts that may know it.
+ONLY_IN = {
+    "httpx": {"provider", "app", "__main__"},
+    "strawberry": {"api"},
+    "graphql": {"api"},
+    "aiodataloader": {"api"},
+    "cryptography": {"signing"},
+    "http_sf": {"signing"},
+    "typer": {"__main__"},
+    "uvicorn": {"serving"},
+    "pydantic": {"config"},
+    "pydantic_settings": {"config"},
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The full names of all modules that a file imports, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(path: Path) -> str:
+    """The room, or the module of the hall, that a file belongs to."""
+    return path.relative_to(ROOT / "gateway").parts[0].removesuffix(".py")
+
+
+FILES = sorted((ROOT / "gateway").rglob("*.py"))
+
+
+def rooms(path: Path) -> set[str]:
+    """The parts of the gateway that a file imports."""
+    found = {name.split(".")[1] for name in imports(path) if name.startswith("gateway.")}
+    return found - {"__version__"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path: Path) -> None:
+    """No file imports a part of the gateway that stands above its own."""
+    part = part_of(path)
+    if part == "emulator":
+        allowed = {"emulator", "signing", "errors"}
+    elif part == "__main__":
+        allowed = {*ORDER, "emulator"}
+    else:
+        allowed = {"", *ORDER[: ORDER.index(part) + 1]} if part in ORDER else set()
+    assert rooms(path) <= allowed
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_foreign_libraries_stay_in_their_room(path: Path) -> None:
+    """A library that one room was given is imported in that room only."""
+    for name in imports(path):
+        owners = ONLY_IN.get(name.split(".")[0])
+        assert owners is None or part_of(path) in owners, name
+
+
+def test_importing_the_package_imports_no_server() -> None:
+    """`import gateway` costs nothing: no server, no GraphQL, no HTTP client."""
+    code = "import sys, gateway; print(*sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    loaded = set(result.stdout.split())
+    assert not loaded & {"uvicorn", "starlette", "strawberry", "graphql", "httpx"}
