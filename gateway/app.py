@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 from starlette.applications import Starlette
@@ -13,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from gateway.api import Executor, GraphQLView, build_schema, ide_routes
 from gateway.config import Settings
 from gateway.errors import GatewayError
-from gateway.provider import Edge, ProviderClient
+from gateway.provider import BreakerState, Edge, ProviderClient
 from gateway.telemetry import RequestIdMiddleware
 
 
@@ -57,10 +58,16 @@ async def _alive(_request: Request) -> Response:
 
 
 async def _readiness(provider: ProviderClient) -> Response:
-    """Ready means: the provider gives us an access token."""
+    """Ready means: the provider gives us an access token, and reads are not held back."""
     try:
         await provider.check_token()
     except GatewayError as error:
-        body = {"status": "unavailable", "code": error.code, "message": error.message}
-        return JSONResponse(body, status_code=503)
-    return JSONResponse({"status": "ok", "clockSkewSeconds": provider.clock_skew})
+        failure = {"status": "unavailable", "code": error.code, "message": error.message}
+        return JSONResponse(failure, status_code=503)
+    held_back = provider.breaker is BreakerState.OPEN
+    body: dict[str, Any] = {
+        "status": "unavailable" if held_back else "ok",
+        "breaker": provider.breaker.value,
+        "clockSkewSeconds": provider.clock.skew,
+    }
+    return JSONResponse(body, status_code=503 if held_back else 200)

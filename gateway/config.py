@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     read_timeout: Seconds = Field(default=10, description="Longest wait for the provider's answer.")
     write_timeout: Seconds = Field(default=5, description="Longest wait while sending.")
     pool_timeout: Seconds = Field(
-        default=1, description="Longest wait for a free connection before `OVERLOADED`."
+        default=1, description="Longest wait for a free place before `OVERLOADED`."
     )
     call_deadline: Seconds = Field(
         default=30, description="Longest time for one provider call, all its attempts included."
@@ -69,10 +69,22 @@ class Settings(BaseSettings):
         default=4, ge=1, le=20, description="Most attempts of one provider call."
     )
     max_connections: int = Field(
-        default=100, ge=1, le=10_000, description="Most connections to the provider at once."
+        default=100, ge=1, le=10_000, description="Most calls to the provider in flight at once."
     )
     max_card_reads: int = Field(
         default=50, ge=1, le=10_000, description="Most card reads at once within one operation."
+    )
+    breaker_failures: int = Field(
+        default=10, ge=1, description="Failed attempts in a row after which reads fail at once."
+    )
+    breaker_pause: Seconds = Field(
+        default=5, description="How long they do before one read may try again."
+    )
+    max_idempotency_records: int = Field(
+        default=20_000, ge=1, description="Most idempotency keys that are remembered, for an hour."
+    )
+    shutdown_grace: Seconds = Field(
+        default=35, description="Longest wait on SIGTERM for calls in flight to end."
     )
     token_margin: Seconds = Field(
         default=60, description="How long before its expiry an access token is renewed, at most."

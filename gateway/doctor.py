@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from uuid import uuid4
 
-from gateway.config import Settings
 from gateway.errors import GatewayError
 from gateway.provider import ProviderClient
 
@@ -17,12 +16,12 @@ class Finding:
     advice: str = ""
 
 
-async def examine(provider: ProviderClient, settings: Settings) -> list[Finding]:
+async def examine(provider: ProviderClient) -> list[Finding]:
     """Look at token, signature and clock; without a token there is no signature to look at."""
     token = await _token(provider)
     if not token.good:
-        return [token, _clock(provider, settings)]
-    return [token, await _signature(provider), _clock(provider, settings)]
+        return [token, _clock(provider)]
+    return [token, await _signature(provider), _clock(provider)]
 
 
 async def _token(provider: ProviderClient) -> Finding:
@@ -50,11 +49,11 @@ async def _signature(provider: ProviderClient) -> Finding:
     return Finding(True, "signature: the provider accepts a signed read")
 
 
-def _clock(provider: ProviderClient, settings: Settings) -> Finding:
-    skew = provider.clock_skew
+def _clock(provider: ProviderClient) -> Finding:
+    skew = provider.clock.skew
     if skew is None:
         return Finding(False, "clock: the provider shows no Date", "Compare the clocks by hand.")
-    if abs(skew) > settings.clock_tolerance:
+    if provider.clock.is_off:
         ahead = "ahead of" if skew > 0 else "behind"
         return Finding(
             False,

@@ -12,7 +12,7 @@
        ├─ NotFound · InvalidState · Refused     the provider said no (final)
        ├─ RateLimited                           + retry_after, in seconds
        ├─ ProviderUnavailable                   a read failed, or a write provably never left
-       ├─ OutcomeUnknown                        a write left, no answer: carries the key
+       ├─ OutcomeUnknown                        a write left, no answer: how long to repeat
        └─ ProviderProtocolError                 answered, but not as documented
 
 Messages name fields and next steps, never a value, a header, a body or card data: whoever
@@ -159,15 +159,14 @@ class ProviderUnavailable(ProviderError):
 class OutcomeUnknown(ProviderError):
     """A modifying call left the gateway and was never answered: it may or may not have happened.
 
-    ``idempotency_key`` is the key under which a repeat is safe until ``retry_safe_until``.
+    A repeat under the same idempotency key is safe until ``retry_safe_until``.
     """
 
     code = "OUTCOME_UNKNOWN"
     retryable = True
 
-    def __init__(self, message: str, *, idempotency_key: str, retry_safe_until: datetime) -> None:
+    def __init__(self, message: str, *, retry_safe_until: datetime) -> None:
         super().__init__(message)
-        self.idempotency_key = idempotency_key
         self.retry_safe_until = retry_safe_until
 
 

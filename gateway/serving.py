@@ -1,5 +1,6 @@
 """Running an ASGI application on a socket of ours, with words a person understands."""
 
+import math
 import signal
 import socket
 
@@ -32,8 +33,10 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(app: ASGIApp, listener: socket.socket, *, date_header: bool = True) -> None:
-    """Serve until SIGINT or SIGTERM; requests in flight are finished first."""
+def run(
+    app: ASGIApp, listener: socket.socket, *, date_header: bool = True, grace: float = 5
+) -> None:
+    """Serve until SIGINT or SIGTERM; requests in flight get ``grace`` seconds to be answered."""
     for stop in (signal.SIGINT, signal.SIGTERM):
         # uvicorn raises the signal once more when it has finished: an orderly end is exit code 0.
         signal.signal(stop, lambda *_: None)
@@ -43,6 +46,7 @@ def run(app: ASGIApp, listener: socket.socket, *, date_header: bool = True) -> N
         access_log=False,
         server_header=False,
         date_header=date_header,
+        timeout_graceful_shutdown=math.ceil(grace),
         proxy_headers=False,  # nobody's X-Forwarded-For is believed
     )
     uvicorn.Server(config).run(sockets=[listener])

@@ -169,11 +169,16 @@ class Stack:
 async def running(
     emulator_options: EmulatorOptions | None = None,
     clock: Clock | None = None,
+    beside: Stack | None = None,
     **changes: Any,
 ) -> AsyncIterator[Stack]:
-    """Run a stack; ``changes`` go to the gateway's settings, ``clock`` to both sides."""
+    """Run a stack; ``changes`` go to the gateway's settings, ``clock`` to both sides.
+
+    With ``beside`` the new gateway stands in front of that stack's emulator.
+    """
     chosen = emulator_options or options()
     emulator = create_emulator(chosen, now=clock) if clock else create_emulator(chosen)
+    emulator = beside.emulator if beside else emulator
     wire = Recorder(httpx.ASGITransport(app=emulator))
     app = create_app(settings(**changes), transport=wire, edge=clock.edge() if clock else None)
     front = httpx.ASGITransport(app=app)

@@ -57,12 +57,12 @@ def refused(answer: httpx.Response, status: int, text: str) -> None:
 
 
 async def test_token_is_opaque_bearer_and_lives_for_an_hour() -> None:
-    """The right credentials get a bearer token that expires in an hour, in whole UNIX seconds."""
-    client = await connect(Clock(1_700_000_000.0))
+    """The right credentials get a bearer token that expires in an hour, rounded up to a second."""
+    client = await connect(Clock(1_700_000_000.5))
     answer = await client.auth("POST", "token", apiKey=API_KEY.upper(), apiSecret=API_SECRET)
     body = answer.json()
     assert answer.status_code == 200
-    assert body == {"token": body["token"], "expiresAt": 1_700_003_600, "tokenType": "Bearer"}
+    assert body == {"token": body["token"], "expiresAt": 1_700_003_601, "tokenType": "Bearer"}
     assert body["token"] != client.token
     assert client.emulator.token_fetches == 2
 
@@ -350,6 +350,7 @@ async def test_digest_without_a_body_is_refused() -> None:
         (None, "Idempotency-Key is missing"),
         ("", "Idempotency-Key is not a UUID"),
         ("7", "Idempotency-Key is not a UUID"),
+        ("123e4567-e89b-12d3-a456-4266141740001", "Idempotency-Key is not a UUID"),
         ("{123e4567-e89b-12d3-a456-426614174000}", "Idempotency-Key is not a UUID"),
         ("123e4567e89b12d3a456426614174000", "Idempotency-Key is not a UUID"),
     ],
@@ -404,6 +405,21 @@ async def test_key_is_forgotten_after_an_hour() -> None:
     assert list(client.emulator.ledger.entries) == [str(key)]
 
 
+async def test_freed_key_has_its_hour_from_its_next_use() -> None:
+    """A key that was let go counts from its next use, and keeps no older key in memory."""
+    client, first, second = await connect(replay_errors=False), uuid4(), uuid4()
+    await client.create(first, str(uuid4()))
+    client.clock.time += 10
+    await client.create(second)
+    client.clock.time += 10
+    await client.create(first)
+    client.clock.time += HOUR - 10
+    await client.login()
+    assert (await client.create(first)).status_code == 201
+    assert list(client.emulator.ledger.entries) == [str(first)]
+    assert len(client.emulator.cards) == 2
+
+
 @pytest.mark.parametrize("status", [422, 409])
 async def test_key_with_another_payload_is_refused(status: int) -> None:
     """Another body, path or method under a used key gets 422, or 409 by option."""
@@ -414,8 +430,10 @@ async def test_key_with_another_payload_is_refused(status: int) -> None:
     refused(await client.send("POST", CARDS, other, key=key), status, text)
     path = f"/v1/simulator/cards/{card['id']}/issue"
     refused(await client.send("PATCH", path, key=key), status, text)
+    fresh = uuid4()
+    assert (await client.send("PATCH", path, key=fresh)).status_code == 202
+    refused(await client.send("PATCH", path.replace("issue", "fail"), key=fresh), status, text)
     assert len(client.emulator.cards) == 1
-    assert (await client.card(card["id"]))["status"] == "issuing"
 
 
 @pytest.mark.parametrize(("hint", "header"), [(None, None), (0.2, "1")])
@@ -636,7 +654,8 @@ async def test_card_moves_a_while_after_the_202(what: str, then: str) -> None:
     client.clock.time += 10
     assert (await client.simulate(card_id, what)).status_code == 202
     client.clock.time += 1.25
-    assert (await client.card(card_id))["status"] == "issuing"
+    card = await client.card(card_id)
+    assert (card["status"], card["updatedAt"]) == ("issuing", card["createdAt"])
     client.clock.time += 0.25
     card = await client.card(card_id)
     assert (card["status"], card["updatedAt"]) == (then, "2023-11-14T22:13:31.500000Z")
@@ -793,6 +812,15 @@ async def test_registered_key_signs_until_it_is_deleted() -> None:
     assert (await client.send("GET", "/v1/cards", signing=Signing(key=key))).status_code == 200
 
 
+async def test_key_ids_compare_without_case() -> None:
+    """A key id is a UUID: capitals, preset or in a signature, name the same key."""
+    preset = {KEYID.upper(): Signing().key.public_key().to_pem()}
+    client = await connect(signing_keys=preset)
+    for keyid in (KEYID, KEYID.upper()):
+        answer = await client.send("GET", "/v1/cards", signing=Signing(keyid=keyid))
+        assert answer.status_code == 200
+
+
 async def test_registering_again_replaces_the_key() -> None:
     """The same PUT updates an earlier key: the old one no longer signs."""
     client, key = await connect(), PrivateKey.generate()
@@ -823,9 +851,10 @@ P384 = PrivateKey.generate().public_key().to_pem()
         (encoded_pem(b"not a PEM"), "the public key is not a readable PEM"),
         ("".join(P384.decode().splitlines()[1:-1]), "the public key is not a readable PEM"),
         (P384.decode(), NOT_BASE64),
+        (encoded_pem(P384) + "\n", NOT_BASE64),
         ("\u00fc", NOT_BASE64),
     ],
-    ids=["secp256k1", "P-256", "no PEM", "DER alone", "unencoded", "not ASCII"],
+    ids=["secp256k1", "P-256", "no PEM", "DER alone", "unencoded", "line end", "not ASCII"],
 )
 async def test_only_an_encoded_p384_pem_is_registered(value: str, text: str) -> None:
     """Other curves, other encodings and the bare PEM are refused, and register nothing."""

@@ -63,3 +63,5 @@ class Context:
     cards: CardLoader
     request_id: str
     simulator_allowed: bool
+    caller: str = "anyone"
+    header_key: str | None = None  # the HTTP request's Idempotency-Key

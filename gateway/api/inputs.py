@@ -1,5 +1,6 @@
 """Parse at the door: input becomes a value of ours, or an InvalidInput that names the field."""
 
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import iso3166
@@ -7,6 +8,7 @@ import iso3166
 from gateway import provider
 from gateway.api.types import AddressInput
 from gateway.errors import InvalidInput
+from gateway.provider import field_key
 
 LINE_LENGTH = 100
 POST_CODE_LENGTH = 20
@@ -27,9 +29,16 @@ def parse_id(text: str, field: str) -> UUID:
     )
 
 
-def parse_key(text: str | None, field: str) -> UUID:
-    """The caller's idempotency key, or a fresh one."""
-    return parse_id(text, field) if isinstance(text, str) else uuid4()
+def parse_key(given: str | None, header: str | None, path: Sequence[str | int]) -> UUID:
+    """The key of a mutation field: the input's, else the header's for this path, else a new one.
+
+    The header may be quoted, as the IETF draft of ``Idempotency-Key`` writes it.
+    """
+    if isinstance(given, str):
+        return parse_id(given, "input.idempotencyKey")
+    if header is not None:
+        return field_key(parse_id(header.strip().strip('"'), "Idempotency-Key"), path)
+    return uuid4()
 
 
 def parse_address(given: AddressInput, field: str) -> provider.Address:

@@ -19,6 +19,7 @@ from gateway.api.types import (
     UUIDText,
 )
 from gateway.errors import GatewayError, SimulatorDisabled
+from gateway.provider import provider_key
 
 T = TypeVar("T")
 Info: TypeAlias = strawberry.Info[Context, None]
@@ -116,11 +117,12 @@ class Mutation:
     ) -> IssueVirtualCardResult:
         """Create a card under an idempotency key, and prime the loader with it."""
 
-        async def act(key: UUID) -> IssueVirtualCardSuccess:
+        async def act(key: UUID, sent_key: UUID) -> IssueVirtualCardSuccess:
             account = parse_id(given.account_id, "input.accountId")
             address = parse_address(given.billing_address, "input.billingAddress")
-            issued = await info.context.provider.create_virtual_card(account, address, key)
-            info.context.cards.prime(issued.card)
+            issued = await info.context.provider.create_virtual_card(account, address, sent_key)
+            if not issued.replayed:  # an earlier answer may be out of date by now
+                info.context.cards.prime(issued.card)
             card = Card.from_wire(issued.card)
             return IssueVirtualCardSuccess(
                 card=card, idempotency_key=UUIDText(str(key)), replayed=issued.replayed
@@ -139,14 +141,14 @@ class Mutation:
     ) -> SimulateCardIssueResult:
         """Ask the simulator to issue a card, and forget what the loader knew of it."""
 
-        async def act(key: UUID) -> SimulateCardIssueSuccess:
+        async def act(key: UUID, sent_key: UUID) -> SimulateCardIssueSuccess:
             card_id = parse_id(given.card_id, "input.cardId")
             if not info.context.simulator_allowed:
                 raise SimulatorDisabled("There is no simulator in this environment.")
-            await info.context.provider.simulate_issue(card_id, key)
+            replayed = await info.context.provider.simulate_issue(card_id, sent_key)
             info.context.cards.clear(card_id)
             return SimulateCardIssueSuccess(
-                card_id=card_id, idempotency_key=UUIDText(str(key)), replayed=False
+                card_id=card_id, idempotency_key=UUIDText(str(key)), replayed=replayed
             )
 
         return await _modify(info, given.idempotency_key, _SIMULATE_FAILURES, act)
@@ -161,13 +163,14 @@ async def _modify(
     info: Info,
     given_key: str | None,
     members: tuple[type[failures.Error], ...],
-    act: Callable[[UUID], Awaitable[T]],
+    act: Callable[[UUID, UUID], Awaitable[T]],
 ) -> T | Any:
-    """Run ``act`` under the caller's key or a fresh one; expected failures become data."""
+    """Run ``act`` under the client's key and the provider's; expected failures become data."""
     key = None
     try:
-        key = parse_key(given_key, "input.idempotencyKey")
-        return await act(key)
+        key = parse_key(given_key, info.context.header_key, info.path.as_list())
+        field = f"{info.path.typename}.{info.field_name}"
+        return await act(key, provider_key(info.context.caller, field, key))
     except GatewayError as error:
         return as_member(error, str(key), info.context.request_id, members)
 

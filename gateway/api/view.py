@@ -79,16 +79,17 @@ class GraphQLView:
         else:
             raise BadRequest(405, "GraphQL is spoken by GET and POST only.", Allow="GET, POST")
         answer = await self._executor.execute(
-            as_graphql_request(given), self._context(), read_only=request.method == "GET"
+            as_graphql_request(given), self._context(request), read_only=request.method == "GET"
         )
         return _response(answer, media_type)
 
-    def _context(self) -> Context:
+    def _context(self, request: Request) -> Context:
         return Context(
             provider=self._provider,
             cards=CardLoader(self._provider, most_at_once=self._settings.max_card_reads),
             request_id=request_id.get(),
             simulator_allowed=self._settings.simulator_allowed,
+            header_key=request.headers.get("idempotency-key"),
         )
 
 

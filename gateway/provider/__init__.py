@@ -1,11 +1,14 @@
 """Room 2: how we talk to the provider. The only room that knows httpx."""
 
+from gateway.provider.admission import BreakerState
 from gateway.provider.calls import Edge
 from gateway.provider.client import Issued, ProviderClient
+from gateway.provider.idempotency import field_key, provider_key
 from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType
 
 __all__ = [
     "Address",
+    "BreakerState",
     "Card",
     "CardNetwork",
     "CardStatus",
@@ -13,4 +16,6 @@ __all__ = [
     "Edge",
     "Issued",
     "ProviderClient",
+    "field_key",
+    "provider_key",
 ]

@@ -3,7 +3,7 @@
 import base64
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -11,10 +11,15 @@ import msgspec
 
 from gateway import __version__, errors
 from gateway.config import Settings
-from gateway.provider.calls import Access, Answer, Call, Edge, Sender
+from gateway.provider.admission import BreakerState
+from gateway.provider.calls import Access, Answer, Call, Edge
+from gateway.provider.clock import ProviderClock
 from gateway.provider.credentials import FetchedToken
 from gateway.provider.idempotency import Kind
+from gateway.provider.ledger import Ledger, MemoryStore
+from gateway.provider.ledger import Outcome as Recorded
 from gateway.provider.models import AccessToken, Address, Card, NewCard, decode
+from gateway.provider.sender import Sender
 from gateway.signing import PublicKey
 
 T = TypeVar("T")
@@ -37,18 +42,27 @@ class ProviderClient:
         transport: httpx.AsyncBaseTransport | None = None,
         edge: Edge | None = None,
     ) -> None:
+        edge = edge or Edge()
         self._settings = settings
         self._http = _http_client(settings, transport)
-        self._sender = Sender(self._http, settings, self._fetch_token, edge or Edge())
+        self._sender = Sender(self._http, settings, self._fetch_token, edge)
+        store = MemoryStore[Answer[Any]](size=settings.max_idempotency_records, now=edge.utc_now)
+        self._ledger = Ledger(store, now=edge.utc_now)
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Let the modifying calls in flight end, within the grace period; close all connections."""
+        await self._ledger.drain(self._settings.shutdown_grace)
         await self._http.aclose()
 
     @property
-    def clock_skew(self) -> float | None:
-        """How far the provider's clock is ahead of ours, in seconds, as last seen."""
-        return self._sender.clock_skew
+    def clock(self) -> ProviderClock:
+        """The provider's clock beside ours."""
+        return self._sender.clock
+
+    @property
+    def breaker(self) -> BreakerState:
+        """Whether reads are let through to the provider."""
+        return self._sender.breaker.state
 
     async def check_token(self) -> None:
         """Make sure that an access token can be had; raises what fetching it raises."""
@@ -73,7 +87,8 @@ class ProviderClient:
 
     async def create_virtual_card(self, account_id: UUID, address: Address, key: UUID) -> Issued:
         """``POST /accounts/{accountId}/cards`` with ``type: virtual``, under the given key."""
-        answer = await self._send(
+        ended = await self._modify(
+            key,
             Call(
                 method="POST",
                 path=f"/accounts/{account_id}/cards",
@@ -84,14 +99,17 @@ class ProviderClient:
                 body=msgspec.json.encode(NewCard(billing_address=address)),
                 key=key,
                 subject="account",
-            )
+            ),
         )
-        tolerance = timedelta(seconds=self._settings.clock_tolerance)
-        return Issued(answer.value, answer.value.created_at < answer.started - tolerance)
+        return Issued(ended.value.value, ended.replayed or self._is_older(ended.value))
 
-    async def simulate_issue(self, card_id: UUID, key: UUID) -> None:
-        """``PATCH /simulator/cards/{cardId}/issue``: accepted, the card changes later."""
-        await self._send(
+    async def simulate_issue(self, card_id: UUID, key: UUID) -> bool:
+        """``PATCH /simulator/cards/{cardId}/issue``: accepted, the card changes later.
+
+        Returns whether this is known to be the answer of an earlier request.
+        """
+        ended = await self._modify(
+            key,
             Call(
                 method="PATCH",
                 path=f"/simulator/cards/{card_id}/issue",
@@ -101,8 +119,9 @@ class ProviderClient:
                 read=_read_nothing,
                 key=key,
                 conflict=errors.InvalidState,
-            )
+            ),
         )
+        return ended.replayed
 
     async def register_signing_key(self, key: PublicKey) -> None:
         """``PUT /auth/signing``: the public key, under the key id of the settings (section 3)."""
@@ -147,11 +166,25 @@ class ProviderClient:
                 f"The gateway gets no access token. {error.message}"
             ) from error
         # The expiry is on the provider's clock; ours may differ from it.
-        provider_now = answer.ended + (self._sender.clock_skew or 0.0)
+        provider_now = answer.ended + (self.clock.skew or 0.0)
         return FetchedToken(answer.value, answer.value.expires_at - provider_now)
 
     async def _send(self, call: Call[T]) -> Answer[T]:
         return await self._sender.send(call)
+
+    async def _modify(self, key: UUID, call: Call[T]) -> Recorded[Answer[T]]:
+        """Send a call with a key through the ledger: once at a time, and to its outcome."""
+        return await self._ledger.run(
+            key,
+            call.fingerprint,
+            lambda open_since: self._sender.send(call, open_since=open_since),
+        )
+
+    def _is_older(self, answer: Answer[Card]) -> bool:
+        """Whether the card was there before the call began: another gateway made it."""
+        began = answer.started + timedelta(seconds=self.clock.skew or 0.0)
+        tolerance = timedelta(seconds=self._settings.clock_tolerance)
+        return answer.value.created_at < began - tolerance
 
 
 def _http_client(

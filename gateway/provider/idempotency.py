@@ -6,7 +6,9 @@ in flight it is 409. So a modifying call with a key may be repeated wherever its
 and one without a key never.
 """
 
-from collections.abc import Callable, Collection
+import json
+import uuid
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
@@ -15,8 +17,32 @@ KEY_LIFE = timedelta(hours=1)
 # The promise is cut by this much: the provider's hour began when it saw the key, by its own clock.
 KEY_MARGIN = timedelta(minutes=5)
 
+_NAMESPACE = uuid.UUID("5b0a4b7e-6f0d-5c5e-9a41-6d2f1f7f3c11")  # ours; changing it changes all keys
+
 _BACKOFF_BASE = 0.1
 _BACKOFF_CAP = 2.0
+
+
+def field_key(header_key: uuid.UUID, path: Sequence[str | int]) -> uuid.UUID:
+    """The key of one field in a document that was sent with one ``Idempotency-Key`` header.
+
+    ``path`` is the field's response path: two aliases have two keys, and the same document sent
+    again has the same ones.
+    """
+    return _derived("field", str(header_key), *path)
+
+
+def provider_key(caller: str, field: str, key: uuid.UUID) -> uuid.UUID:
+    """The key that goes to the provider for a caller's ``key`` on ``field`` (Mutation.name).
+
+    Two callers who choose the same key, and two fields under the same key, never meet.
+    """
+    return _derived("provider", caller, field, str(key))
+
+
+def _derived(*parts: str | int) -> uuid.UUID:
+    # JSON keeps the parts apart whatever characters they hold.
+    return uuid.uuid5(_NAMESPACE, json.dumps(parts))
 
 
 class Kind(Enum):

@@ -1,0 +1,48 @@
+"""The provider's clock, as its ``Date`` headers show it: signatures and tokens depend on it."""
+
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+
+import httpx
+import structlog
+
+log = structlog.get_logger()
+
+
+class ProviderClock:
+    """Watches how far the provider's clock is from ours; ``tolerance`` is in seconds."""
+
+    def __init__(self, *, now: Callable[[], float], tolerance: float) -> None:
+        self._now = now
+        self._tolerance = tolerance
+        self.skew: float | None = None
+        """How far the provider is ahead of us, in seconds, as last seen; None: never seen."""
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the difference is more than the tolerance."""
+        return self.skew is not None and abs(self.skew) > self._tolerance
+
+    def watch(self, response: httpx.Response) -> None:
+        """Learn from an answer; says so in the log when the clocks part or meet."""
+        date = _date(response)
+        if date is None:
+            return
+        was_off = self.is_off
+        # The header has whole seconds: on average the provider's clock is half a second on.
+        self.skew = date + 0.5 - self._now()
+        if self.is_off != was_off:
+            log.warning("clock_skew", seconds=round(self.skew, 1), within_tolerance=was_off)
+
+    def hint(self) -> str:
+        """A sentence to add where a signature was refused; empty while the clocks agree."""
+        if self.skew is None or not self.is_off:
+            return ""
+        return f" The clocks of gateway and provider are {abs(self.skew):.0f} s apart."
+
+
+def _date(response: httpx.Response) -> float | None:
+    try:
+        return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+    except ValueError:
+        return None

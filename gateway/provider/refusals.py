@@ -1,0 +1,83 @@
+"""From what a call came to, to the error that says so. Messages are safe to show."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from gateway import errors
+from gateway.provider.idempotency import Outcome, parse_retry_after
+
+
+def still_in_flight(response: httpx.Response | None) -> bool:
+    """Whether a 409 speaks of the key and not of the card: only its text can tell (section 5)."""
+    text = response.text.lower() if response is not None else ""
+    return "idempotency" in text or "in flight" in text or "concurren" in text
+
+
+def unknown(safe_until: datetime) -> errors.OutcomeUnknown:
+    """A modifying call that may have happened."""
+    return errors.OutcomeUnknown(
+        "The provider took the request and did not say what came of it. "
+        "Send the same request again with this idempotencyKey before retrySafeUntil.",
+        retry_safe_until=safe_until,
+    )
+
+
+def too_late(safe_until: datetime) -> errors.OutcomeUnknown:
+    """A repeat that came when the provider may have forgotten the key: it was not sent."""
+    return errors.OutcomeUnknown(
+        "It is too late to repeat this request safely, and it was not sent. "
+        "Look in the account whether the card is there before asking for another.",
+        retry_safe_until=safe_until,
+    )
+
+
+def refusal(call: Any, attempt: Any, clock_hint: str) -> errors.GatewayError:
+    """The error for an attempt that ended a call, where it is certain what it means.
+
+    ``clock_hint`` is a sentence on the clocks where they differ: signatures carry the time.
+    """
+    if attempt.error is not None:
+        error: errors.GatewayError = attempt.error
+        return error
+    status = attempt.response.status_code if attempt.response is not None else None
+    match attempt.outcome:
+        case Outcome.NOT_FOUND:
+            return errors.NotFound(f"The provider knows no such {call.subject}.")
+        case Outcome.CONFLICT:
+            conflict: errors.GatewayError = call.conflict(
+                f"The state of this {call.subject} does not permit that."
+            )
+            return conflict
+        case Outcome.KEY_REUSED:
+            return errors.IdempotencyConflict(
+                "This idempotencyKey was used with another input; use a new one."
+            )
+        case Outcome.OTHER_REFUSAL:
+            return errors.Refused(
+                f"The provider refused the request (status {status}).{clock_hint}"
+            )
+        case Outcome.UNREADABLE | Outcome.UNEXPECTED_STATUS:
+            return errors.ProviderProtocolError(
+                f"The provider answered with status {status}, which is not documented here. "
+                "The operator should check GATEWAY_PROVIDER_URL."
+            )
+        case Outcome.UNAUTHORISED:
+            return errors.ProviderUnavailable(
+                "The provider does not accept the gateway's credentials. "
+                f"The operator should run `gateway doctor`.{clock_hint}"
+            )
+        case _:
+            return _no_answer(attempt, status)
+
+
+def _no_answer(attempt: Any, status: int | None) -> errors.GatewayError:
+    if attempt.outcome is Outcome.POOL_EXHAUSTED:
+        return errors.Overloaded("The gateway is busy; try again in a moment.")
+    if attempt.outcome is Outcome.TOO_MANY:
+        header = attempt.response.headers.get("Retry-After")
+        after = parse_retry_after(header, now=datetime.now(UTC))
+        return errors.RateLimited("The provider asks to slow down.", retry_after=after)
+    what = f"answered with status {status}" if status else "could not be reached"
+    return errors.ProviderUnavailable(f"The provider {what}; try again in a moment.")

@@ -1,0 +1,183 @@
+"""Sending a call: attempts under one key and one body, until ``may_repeat`` or the time says stop.
+
+    Call ──► _attempt ──► Outcome ──► may_repeat ──► wait, sign again, repeat
+                                         └─► stop ──► value, or the error that fits
+
+A modifying call that left without a clear answer ends as OutcomeUnknown, never as "failed".
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
+
+import httpx
+import structlog
+
+from gateway import errors
+from gateway.config import Settings
+from gateway.provider import idempotency, refusals
+from gateway.provider.admission import Admission, Breaker
+from gateway.provider.calls import Access, Answer, Attempt, Call, Edge, Progress
+from gateway.provider.clock import ProviderClock
+from gateway.provider.credentials import FetchedToken, SignedRequest, TokenSource
+from gateway.provider.idempotency import Kind, Outcome, Step, may_repeat
+from gateway.provider.models import AccessToken
+from gateway.provider.refusals import still_in_flight
+from gateway.signing import Signer
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+
+class Sender:
+    """Sends calls: repeats within bounds, signs each attempt, tells what came of it."""
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        settings: Settings,
+        fetch_token: Callable[[], Awaitable[FetchedToken]],
+        edge: Edge,
+    ) -> None:
+        self._http = http
+        self._settings = settings
+        self._edge = edge
+        self._signer = Signer(settings.private_key, keyid=str(settings.signing_key_id))
+        self.tokens = TokenSource(fetch_token, clock=edge.clock, margin=settings.token_margin)
+        self.clock = ProviderClock(now=edge.now, tolerance=settings.clock_tolerance)
+        self.breaker = Breaker(
+            failures=settings.breaker_failures, pause=settings.breaker_pause, clock=edge.clock
+        )
+        self._admission = Admission(
+            self.breaker, most=settings.max_connections, wait=settings.pool_timeout
+        )
+
+    async def send(self, call: Call[T], *, open_since: datetime | None = None) -> Answer[T]:
+        """Carry the call out; raises the ProviderError, or Overloaded, that fits its end.
+
+        ``open_since`` is when an earlier, unanswered run of the same call began.
+        """
+        progress = Progress(open_since or self._edge.utc_now(), earlier_open=open_since is not None)
+        if open_since and self._edge.utc_now() >= progress.safe_until:
+            raise refusals.too_late(progress.safe_until)
+        if call.access is not Access.SIGNED:  # made on behalf of a call that has its place already
+            return await self._carry_out(call, progress)
+        async with self._admission.enter(call.kind):
+            return await self._carry_out(call, progress)
+
+    async def _carry_out(self, call: Call[T], progress: Progress) -> Answer[T]:
+        began = self._edge.clock()
+        try:
+            async with asyncio.timeout(self._settings.call_deadline):
+                attempt = await self._repeat(call, progress)
+        except TimeoutError:
+            attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
+        except Exception as error:
+            if not (call.kind is Kind.KEYED and progress.in_flight):
+                raise
+            # A fault of our own, but the request has left: its outcome is as open as any.
+            log.error("unexpected_error", error=error)
+            attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
+        self._log(call, attempt, progress, self._edge.clock() - began)
+        value = self._conclude(call, attempt, progress)
+        return Answer(value, progress.started, self._edge.now())
+
+    async def _repeat(self, call: Call[T], progress: Progress) -> Attempt[T]:
+        ends = self._edge.clock() + self._settings.call_deadline
+        while True:
+            attempt = await self._attempt(call, progress)
+            step = may_repeat(attempt.outcome, call.kind, progress.outcomes)
+            progress.outcomes.append(attempt.outcome)
+            self.breaker.note(attempt.outcome)
+            if step is Step.STOP or len(progress.outcomes) >= self._settings.max_attempts:
+                return attempt
+            if step is Step.RENEW_TOKEN:
+                if attempt.token is None:
+                    return attempt
+                self.tokens.forget(attempt.token)
+                continue
+            wait = self._wait(attempt, len(progress.outcomes))
+            if self._edge.clock() + wait >= ends:
+                return attempt
+            await self._edge.sleep(wait)
+
+    async def _attempt(self, call: Call[T], progress: Progress) -> Attempt[T]:
+        token = None
+        if call.access is not Access.NOTHING:
+            try:
+                token = await self.tokens.get()
+            except errors.GatewayError as error:
+                return Attempt(Outcome.NO_TOKEN, error=error)
+        progress.in_flight = True
+        try:
+            response = await self._http.send(
+                self._request(call, token), auth=self._auth(call, token)
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            attempt: Attempt[T] = Attempt(Outcome.NEVER_CONNECTED)
+        except httpx.PoolTimeout:
+            attempt = Attempt(Outcome.POOL_EXHAUSTED)
+        except httpx.RequestError:
+            attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
+        else:
+            self.clock.watch(response)
+            attempt = _read(call, response, token)
+        progress.in_flight = False
+        return attempt
+
+    def _request(self, call: Call[T], token: AccessToken | None) -> httpx.Request:
+        headers = {"Accept": "application/json"}
+        if call.body:
+            headers["Content-Type"] = "application/json"
+        if call.key:
+            headers["Idempotency-Key"] = str(call.key)
+        if token and call.access is Access.BEARER:
+            headers["Authorization"] = f"Bearer {token.token}"
+        return self._http.build_request(
+            call.method, call.path, content=call.body or None, headers=headers
+        )
+
+    def _auth(self, call: Call[T], token: AccessToken | None) -> httpx.Auth | None:
+        if token is None or call.access is not Access.SIGNED:
+            return None
+        backdate = self._settings.created_backdate
+        return SignedRequest(token, self._signer, now=self._edge.now, backdate=backdate)
+
+    def _wait(self, attempt: Attempt[T], number: int) -> float:
+        hint = None
+        if attempt.response is not None:
+            header = attempt.response.headers.get("Retry-After")
+            hint = idempotency.parse_retry_after(header, now=self._edge.utc_now())
+        return max(hint or 0.0, idempotency.backoff(number, random=self._edge.random))
+
+    def _log(self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float) -> None:
+        log.info(
+            "provider_call",
+            method=call.method,
+            route=call.route,
+            status=attempt.response.status_code if attempt.response is not None else None,
+            outcome=attempt.outcome.name.lower(),
+            attempts=len(progress.outcomes),
+            duration_ms=round(took * 1000, 1),
+        )
+
+    def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress) -> T:
+        if attempt.outcome is Outcome.SUCCESS:
+            return attempt.value  # type: ignore[return-value]  # T may itself be None
+        settled = attempt.outcome in idempotency.SETTLING
+        unanswered = progress.open and not settled
+        in_flight = attempt.outcome is Outcome.CONFLICT and still_in_flight(attempt.response)
+        if call.kind is Kind.KEYED and (unanswered or in_flight):
+            raise refusals.unknown(progress.safe_until)
+        raise refusals.refusal(call, attempt, self.clock.hint())
+
+
+def _read(call: Call[T], response: httpx.Response, token: AccessToken | None) -> Attempt[T]:
+    outcome = idempotency.outcome_of_status(response.status_code, call.success)
+    if outcome is not Outcome.SUCCESS:
+        return Attempt(outcome, response, token=token)
+    try:
+        return Attempt(outcome, response, call.read(response.content), token)
+    except errors.ProviderProtocolError as error:
+        return Attempt(Outcome.UNREADABLE, response, token=token, error=error)
