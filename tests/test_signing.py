@@ -453,7 +453,7 @@ def test_label_of_the_input_alone_is_changed() -> None:
 
 
 @pytest.mark.parametrize("name", ["signature", "signature-input"])
-@pytest.mark.parametrize("header", ["(", "sig=", "sig=:no base64!:", "sig=(,", "=", "sig=\x00"])
+@pytest.mark.parametrize("header", ["(", "sig=", "sig=:no base64!:", "sig=(,", "="])
 def test_headers_that_are_no_structured_fields(name: str, header: str) -> None:
     """What cannot be parsed is refused with the header's name."""
     refuse(with_fields(signed(params_of()), **{name: header}), "(?i)^signature.* structured field")
@@ -731,3 +731,12 @@ def test_text_forms_of_keys_show_nothing() -> None:
         assert not leaks(key.to_pem(), told)
         assert str(number) not in told
         assert f"{number:x}" not in told
+
+
+@pytest.mark.parametrize("breaking", ["\n", "\r", "\x00", "\x0b"])
+def test_a_line_break_cannot_enter_the_signature_base(breaking: str) -> None:
+    """A value or keyid with a control character in it is refused: it could add a line."""
+    with pytest.raises(SignatureInvalid, match="no usable component"):
+        Message("GET", "host", f"/a{breaking}b", {}).component("@path")
+    with pytest.raises(SigningError, match="unprintable"):
+        Signer(PrivateKey.generate(), keyid=f"a{breaking}b")

@@ -40,9 +40,11 @@ class Message:
         """The value of one covered component; raises SignatureInvalid when it is not there."""
         derived = {"@method": self.method, "@authority": self.authority, "@path": self.path}
         value = derived.get(name) if name.startswith("@") else self.headers.get(name)
-        if value is None or not value.isascii():
+        value = value.strip(" \t") if value is not None else None
+        # A line break within a value would add a line to the signature base.
+        if value is None or not value.isascii() or not value.isprintable():
             raise SignatureInvalid(f"the message has no usable component {name}")
-        return value.strip()
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ class Signer:
     """Signs messages under one registered key id."""
 
     def __init__(self, key: PrivateKey, *, keyid: str, label: str = "sig") -> None:
-        if not keyid.isascii() or '"' in keyid or "\\" in keyid:
-            raise SigningError("a keyid may not hold quotes, backslashes or non-ASCII text")
+        if not keyid.isascii() or not keyid.isprintable() or '"' in keyid or "\\" in keyid:
+            raise SigningError("a keyid may not hold quotes, backslashes or unprintable text")
         self._key = key
         self._keyid = keyid
         self._label = label
