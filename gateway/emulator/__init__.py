@@ -6,6 +6,7 @@ the provider does (section 11), an option chooses.
 """
 
 from gateway.emulator.app import create_emulator
+from gateway.emulator.faults import Faults, read_faults
 from gateway.emulator.options import GUIDE_ACCOUNT, EmulatorOptions
 
-__all__ = ["GUIDE_ACCOUNT", "EmulatorOptions", "create_emulator"]
+__all__ = ["GUIDE_ACCOUNT", "EmulatorOptions", "Faults", "create_emulator", "read_faults"]

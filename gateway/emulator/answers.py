@@ -1,5 +1,6 @@
 """What the emulator says: an answer, or a refusal that becomes one."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -31,6 +32,11 @@ def json_answer(status: int, content: object, *, made_card: str | None = None) -
     """An answer with a JSON body."""
     headers = {"Content-Type": "application/json"}
     return Answer(status, msgspec.json.encode(content), headers, made_card)
+
+
+def retry_after(seconds: float | None) -> dict[str, str]:
+    """The ``Retry-After`` header, rounded up to whole seconds; none without a time."""
+    return {} if seconds is None else {"Retry-After": str(math.ceil(seconds))}
 
 
 class Refusal(Exception):

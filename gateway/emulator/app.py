@@ -1,6 +1,6 @@
 """The emulator's composition root: the table of operations, and the way of a call through it.
 
-request → Call → guard → body → idempotency key → latency → operation → Answer → Date
+request → faults → Call → guard → body → idempotency key → latency → operation → Answer → Date
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -19,6 +19,9 @@ from starlette.types import Receive, Scope, Send
 from gateway.emulator import operations as does
 from gateway.emulator.answers import Answer, Refusal
 from gateway.emulator.calls import Call, read_call
+from gateway.emulator.control import control_routes
+from gateway.emulator.faults import Faults
+from gateway.emulator.faulty import Faulty
 from gateway.emulator.guards import bearer, check_body, idempotency_key, open_to_all, signed
 from gateway.emulator.idempotency import keep
 from gateway.emulator.options import EmulatorOptions
@@ -55,24 +58,34 @@ OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
 def create_emulator(
     options: EmulatorOptions,
     *,
+    faults: Faults | None = None,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Starlette:
     """The emulator as an ASGI application; its state is at ``app.state.emulator``.
 
-    ``now`` gives UNIX seconds, ``sleep`` waits for the latency of the options. Every answer has a
-    ``Date`` of its own: run it with the server's switched off. Raises SigningError when a preset
-    signing key is not P-384.
+    ``faults`` go wrong from the start. ``now`` gives UNIX seconds, ``sleep`` waits out latencies.
+    Every answer has a ``Date`` of its own: run it with the server's switched off. Raises
+    SigningError when a preset signing key is not P-384.
     """
-    emulator = Emulator(options, now=now, sleep=sleep)
+    emulator = Emulator(options, now=now, sleep=sleep, faults=faults)
     refuse = partial(_refuse, emulator)
     app = Starlette(
-        routes=[Route(path, _Resource(emulator, path)) for path in OPERATIONS],
-        exception_handlers={Refusal: refuse, HTTPException: refuse, Exception: refuse},
+        routes=[
+            *(Route(path, _Resource(emulator, path)) for path in OPERATIONS),
+            *control_routes(emulator),
+        ],
+        exception_handlers=dict.fromkeys(
+            # A client that left before its call was read hears nothing, and is no news.
+            (Refusal, HTTPException, ClientDisconnect, Exception),
+            refuse,
+        ),
     )
     # The provider's paths are exact: a redirected call would carry a signature for another path.
     app.router.redirect_slashes = False
     app.state.emulator = emulator
+    # Around Starlette's own layers, which would hide the server's ``send`` from it.
+    app.middleware_stack = Faulty(app.build_middleware_stack(), emulator)
     return app
 
 
@@ -98,7 +111,7 @@ class _Resource:
         check_body(call, takes_body=operation.takes_body)
         if operation.keyed:
             return await self._answer_once(operation, call, idempotency_key(call))
-        await self._emulator.work()
+        await self._emulator.work(call.latency)
         return operation.perform(self._emulator, call)
 
     async def _answer_once(self, operation: Operation, call: Call, key: str) -> Answer:
@@ -107,7 +120,7 @@ class _Resource:
         with emulator.ledger.hold(key, call, now=now, options=options) as entry:
             if entry.answer is not None:
                 return entry.answer
-            await emulator.work()
+            await emulator.work(call.latency)
             # From here on nothing awaits: the change and its kept answer are one step.
             answer = _perform(operation, emulator, call)
             keep(entry, answer, replay_errors=options.replay_errors)

@@ -11,6 +11,8 @@ from starlette.requests import Request
 
 from gateway.emulator.answers import Refusal
 
+LATENCY = "emulator.latency"
+"""Where the ASGI scope says for how many seconds more than usual a call is to be worked on."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 Body = TypeVar("Body")
@@ -59,7 +61,8 @@ class Call:
     """One request.
 
     ``path`` is the escaped path as received, without the query; header names are lower-case, and
-    repeated fields are joined as RFC 9421 section 2.1 joins them.
+    repeated fields are joined as RFC 9421 section 2.1 joins them. ``latency`` is how many seconds
+    more than usual it is to be worked on.
     """
 
     method: str
@@ -68,6 +71,7 @@ class Call:
     headers: Mapping[str, str]
     ids: Mapping[str, str]
     body: bytes
+    latency: float = 0
 
     def path_id(self, name: str) -> str:
         """The id in the path, in lower case; refuses what is not a UUID with 400."""
@@ -91,6 +95,7 @@ async def read_call(request: Request) -> Call:
         headers={name: ", ".join(request.headers.getlist(name)) for name in names},
         ids=request.path_params,
         body=await request.body(),
+        latency=request.scope.get(LATENCY, 0),
     )
 
 

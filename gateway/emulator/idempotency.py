@@ -7,12 +7,11 @@ its key, which may then be used again.
 """
 
 import hashlib
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from gateway.emulator.answers import Answer, Refusal
+from gateway.emulator.answers import Answer, Refusal, retry_after
 from gateway.emulator.calls import Call
 from gateway.emulator.options import EmulatorOptions
 
@@ -22,8 +21,13 @@ VALIDITY = 3600
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of one key; ``expires`` is UNIX seconds, ``presented`` counts every use."""
+    """What is known of one key; ``expires`` is UNIX seconds, ``presented`` counts every use.
 
+    ``method`` and ``path`` are those of the call that the key is bound to.
+    """
+
+    method: str
+    path: str
     fingerprint: bytes
     expires: float
     presented: int = 0
@@ -57,7 +61,7 @@ class Ledger:
         Refuses a key in flight with 409 and another payload with 422, or what the options say.
         """
         self._forget(now)
-        entry = self._present(key, fingerprint(call), now)
+        entry = self._present(key, call, now)
         if entry.fingerprint != fingerprint(call):
             raise Refusal(
                 options.reused_key_status, "the idempotency key was used with another payload"
@@ -66,7 +70,7 @@ class Ledger:
             raise Refusal(
                 409,
                 "a request with this idempotency key is in flight",
-                headers=_retry_after(options.retry_after),
+                headers=retry_after(options.retry_after),
             )
         entry.in_flight = entry.answer is None
         try:
@@ -74,14 +78,15 @@ class Ledger:
         finally:
             entry.in_flight = False
 
-    def _present(self, key: str, payload: bytes, now: float) -> Entry:
+    def _present(self, key: str, call: Call, now: float) -> Entry:
         entry = self.entries.get(key)
         if entry is None or entry.free:
             # The hour starts afresh, and the entry moves to the end: entries stay in the order in
             # which they expire.
             presented = entry.presented if entry else 0
             self.entries.pop(key, None)
-            entry = self.entries[key] = Entry(payload, now + VALIDITY, presented)
+            entry = Entry(call.method, call.path, fingerprint(call), now + VALIDITY, presented)
+            self.entries[key] = entry
         entry.presented += 1
         return entry
 
@@ -100,7 +105,3 @@ def fingerprint(call: Call) -> bytes:
     """A hash of what makes two calls the same call: method, path and the body's bytes."""
     head = f"{call.method} {call.path}\n".encode()
     return hashlib.sha256(head + call.body).digest()
-
-
-def _retry_after(seconds: float | None) -> dict[str, str]:
-    return {} if seconds is None else {"Retry-After": str(math.ceil(seconds))}

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from gateway.emulator.answers import Refusal
 from gateway.emulator.cards import Card, Decision
+from gateway.emulator.faults import Fate, Faults
 from gateway.emulator.idempotency import Ledger
 from gateway.emulator.options import EmulatorOptions
 from gateway.signing import PublicKey
@@ -17,7 +18,7 @@ from gateway.signing import PublicKey
 class Emulator:
     """The state of one emulated provider; tests and faults may look at it and change it.
 
-    ``options`` and ``now`` are read at every use, so replacing them takes effect at once.
+    ``options`` and ``fate`` are read at every use, so replacing them takes effect at once.
     ``calls`` counts requests by method and route template, refused ones included;
     ``token_fetches`` counts the tokens that were issued.
     """
@@ -28,10 +29,12 @@ class Emulator:
         *,
         now: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
+        faults: Faults | None = None,
     ) -> None:
         self.options = options
-        self.now = now
         self.sleep = sleep
+        self.fate = Fate(faults or Faults())
+        self._clock = now
         self.calls: Counter[tuple[str, str]] = Counter()
         self.token_fetches = 0
         self.ledger = Ledger()
@@ -42,10 +45,15 @@ class Emulator:
             keyid.lower(): PublicKey.from_pem(pem) for keyid, pem in options.signing_keys.items()
         }
 
-    async def work(self) -> None:
-        """Take as long as the options say that a call takes."""
-        if self.options.latency > 0:
-            await self.sleep(self.options.latency)
+    def now(self) -> float:
+        """The emulator's time, in UNIX seconds: the clock's, shifted if a fault says so."""
+        return self._clock() + self.fate.faults.clock_shift
+
+    async def work(self, longer: float) -> None:
+        """Take as long as the options say that a call takes, and so many seconds longer."""
+        seconds = self.options.latency + longer
+        if seconds > 0:
+            await self.sleep(seconds)
 
     def knows_credentials(self, api_key: UUID, api_secret: str) -> bool:
         """Whether this is the pair that the options name."""
@@ -57,7 +65,9 @@ class Emulator:
         """A fresh opaque token and when it expires, in whole UNIX seconds (section 2)."""
         now = self.now()
         self._tokens = {token: end for token, end in self._tokens.items() if end > now}
-        token, expires = secrets.token_urlsafe(32), math.ceil(now + self.options.token_lifetime)
+        chosen = self.fate.faults.token_lifetime
+        lifetime = self.options.token_lifetime if chosen is None else chosen
+        token, expires = secrets.token_urlsafe(32), math.ceil(now + lifetime)
         self._tokens[token] = expires
         self.token_fetches += 1
         return token, expires

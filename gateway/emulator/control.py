@@ -1,0 +1,71 @@
+"""The back door for tests: set the faults, read the key ledger. For this machine alone.
+
+It is no part of the provider: faults do not concern it, and its JSON is named as the options are.
+"""
+
+from functools import partial
+from ipaddress import IPv6Address, ip_address
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.emulator.answers import Refusal, json_answer
+from gateway.emulator.faults import Fate, read_faults
+from gateway.emulator.state import Emulator
+
+
+def control_routes(emulator: Emulator) -> list[Route]:
+    """``/_emulator/faults`` and ``/_emulator/ledger``."""
+    return [
+        Route("/_emulator/faults", partial(_faults, emulator), methods=["GET", "PUT"]),
+        Route("/_emulator/ledger", partial(_ledger, emulator), methods=["GET"]),
+    ]
+
+
+async def _faults(emulator: Emulator, request: Request) -> Response:
+    """The faults in force; a PUT sets them all, and starts the draws and their count afresh."""
+    _check_loopback(request)
+    if request.method == "PUT":
+        try:
+            emulator.fate = Fate(read_faults(await request.body()))
+        except ValueError as error:
+            raise Refusal(400, str(error)) from error
+    return json_answer(200, emulator.fate.faults).to_response(emulator.now())
+
+
+async def _ledger(emulator: Emulator, request: Request) -> Response:
+    """Which keys made which cards, how often each was presented, and what has gone wrong."""
+    _check_loopback(request)
+    keys = [
+        {
+            "key": key,
+            "method": entry.method,
+            "path": entry.path,
+            "presented": entry.presented,
+            "card": entry.card_id,
+        }
+        for key, entry in emulator.ledger.entries.items()
+    ]
+    told = {
+        "keys": keys,
+        "cards": len(emulator.cards),
+        "tokens": emulator.token_fetches,
+        "faults": emulator.fate.struck,
+    }
+    return json_answer(200, told).to_response(emulator.now())
+
+
+def _check_loopback(request: Request) -> None:
+    if request.client is None or not is_loopback(request.client.host):
+        raise Refusal(403, "this is for clients on the same machine")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a peer's address is one of this machine's own, IPv4 within IPv6 included."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -1,0 +1,93 @@
+"""The emulator, and a gateway in front of it that can be killed and comes back in its place."""
+
+import json
+import random
+import signal
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from gateway.signing import PrivateKey
+from tests.processes import Process, run
+
+CALL_DEADLINE = 5
+"""Seconds that the gateway spends on one provider call."""
+
+
+class Servers:
+    """Both processes. The gateway always listens on the same port, whichever process it is."""
+
+    def __init__(self, directory: Path, faults: Mapping[str, Any]) -> None:
+        """Start both; ``directory`` is an empty one, so that no ``.env`` is found."""
+        key, secret, port = str(uuid4()), uuid4().hex, _free_port()
+        self._emulator = Process(
+            *("emulator", "--port", "0", "--api-key", key, "--api-secret", secret),
+            *("--faults", json.dumps(faults)),
+        )
+        self.provider_url = self._emulator.wait_for(r"PROVIDER_URL=(http://\S+)/v1")[1]
+        self.gateway_url = f"http://127.0.0.1:{port}"
+        self._environment = {
+            "cwd": str(directory),
+            "GATEWAY_PORT": str(port),
+            "GATEWAY_AUTH": "none",
+            "GATEWAY_RATE_LIMIT_ISSUE": "",
+            "GATEWAY_LOG_LEVEL": "error",
+            "GATEWAY_CALL_DEADLINE": str(CALL_DEADLINE),
+            "GATEWAY_PROVIDER_URL": f"{self.provider_url}/v1",
+            "GATEWAY_PROVIDER_API_KEY": key,
+            "GATEWAY_PROVIDER_API_SECRET": secret,
+            "GATEWAY_SIGNING_KEY_ID": str(uuid4()),
+            "GATEWAY_SIGNING_KEY": PrivateKey.generate().to_pem().decode(),
+        }
+        code, printed = run("register-key", **self._environment)
+        assert code == 0, printed
+        self._ended: list[Process] = []
+        self._gateway = self._start_gateway()
+
+    def kill_gateway(self) -> None:
+        """End the gateway without a chance to finish anything, and start another."""
+        self._end_gateway(signal.SIGKILL)
+        self._gateway = self._start_gateway()
+
+    def renew_gateway(self) -> int:
+        """End the gateway in an orderly way, and start another; the exit code of the first."""
+        code = self._end_gateway(signal.SIGTERM)
+        self._gateway = self._start_gateway()
+        return code
+
+    def set_faults(self, **faults: Any) -> None:
+        """What goes wrong at the provider from now on."""
+        url = f"{self.provider_url}/_emulator/faults"
+        httpx.put(url, json=faults, trust_env=False).raise_for_status()
+
+    def ledger(self) -> Any:
+        """Which keys made which cards at the provider."""
+        return httpx.get(f"{self.provider_url}/_emulator/ledger", trust_env=False).json()
+
+    def stop(self) -> str:
+        """End both; what the gateways and the emulator wrote."""
+        self._end_gateway(signal.SIGTERM)
+        self._emulator.stop()
+        return "".join(process.output for process in [*self._ended, self._emulator])
+
+    def _start_gateway(self) -> Process:
+        process = Process("serve", **self._environment)
+        process.wait_for("Serving")
+        return process
+
+    def _end_gateway(self, how: signal.Signals) -> int:
+        self._ended.append(self._gateway)
+        return self._gateway.stop(how)
+
+
+def _free_port() -> int:
+    # Not one that the system hands out to outgoing connections: it must be free again and again.
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port

@@ -1,0 +1,61 @@
+"""A real `gateway serve` in front of a real `gateway emulator`, over sockets."""
+
+import contextlib
+import re
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gateway.config import Settings
+from gateway.provider import ProviderClient
+from gateway.signing import PrivateKey
+from tests.processes import Process, started
+
+URL = r"http://[\d.]+:\d+"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both processes and where they are; ``environment`` starts another gateway like this one."""
+
+    gateway: Process
+    emulator: Process
+    url: str
+    emulator_url: str
+    environment: dict[str, str]
+
+
+@contextlib.asynccontextmanager
+async def pair(
+    folder: Path, *emulator_options: str, faults: dict[str, Any] | None = None, **settings: str
+) -> AsyncIterator[Pair]:
+    """Run both; ``settings`` are further GATEWAY_ variables of the gateway, without the prefix."""
+    with started("emulator", "--port", "0", *emulator_options) as emulator:
+        emulator.wait_for("register-key")
+        environment = await registered("".join(emulator.lines), folder)
+        environment |= {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
+        with started("serve", **environment) as gateway:
+            url = gateway.wait_for(URL)[0]
+            emulator_url = environment["GATEWAY_PROVIDER_URL"].removesuffix("/v1")
+            async with httpx.AsyncClient(trust_env=False) as client:
+                answer = await client.put(f"{emulator_url}/_emulator/faults", json=faults or {})
+                assert answer.status_code == 200
+            yield Pair(gateway, emulator, url, emulator_url, environment)
+
+
+async def registered(printed: str, folder: Path) -> dict[str, str]:
+    """The settings that the emulator printed, with a key made and registered there."""
+    environment = dict(re.findall(r"export (\w+)=(\S+)", printed))
+    key, file = PrivateKey.generate(), folder / "key.pem"
+    file.write_bytes(key.to_pem())
+    environment["GATEWAY_SIGNING_KEY_FILE"] = str(file)
+    environment["GATEWAY_SIGNING_KEY_ID"] = str(uuid.uuid4())
+    given = {name.removeprefix("GATEWAY_").lower(): value for name, value in environment.items()}
+    provider = ProviderClient(Settings.load(_env_file=None, **given))
+    await provider.register_signing_key(key.public_key())
+    await provider.aclose()
+    return environment | {"GATEWAY_PORT": "0", "GATEWAY_AUTH": "none", "cwd": str(folder)}
