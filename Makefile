@@ -22,13 +22,16 @@ TESTABLE := $(VENV)/.testable
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test lint format schema lock assets image clean help
+.PHONY: run test chaos lint format schema contract lock assets image clean help
 
 run: $(RUNNABLE) ## install what is missing, start the gateway with the emulator and GraphiQL (PORT=8000)
 	@exec $(BIN)/gateway dev --port $(PORT)
 
 test: lint ## lint, types, then all tests with branch coverage: what CI runs
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered
+
+chaos: $(TESTABLE) ## 1,000 cards while the provider fails and the gateway is killed: one card per click
+	$(BIN)/python -m tests.chaos
 
 lint: $(TESTABLE) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -42,6 +45,14 @@ format: $(TESTABLE) ## let ruff mend and format the code
 schema: $(RUNNABLE) ## write the code's schema to schema.graphql
 	$(BIN)/gateway schema > $(VENV)/schema.graphql
 	mv $(VENV)/schema.graphql schema.graphql
+
+# A break on purpose is released: once its tag is there, it is what later versions are held to.
+contract: $(RUNNABLE) ## what changed in the schema since the last tag, else since main; fails on a break
+	@$(FIND_CONTRACT); \
+	[ -n "$$base" ] || exit 0; \
+	git show "$$base:schema.graphql" > $(VENV)/contract.graphql 2>/dev/null || exit 0; \
+	echo "The schema, compared with $$base:"; \
+	$(BIN)/gateway schema --against $(VENV)/contract.graphql
 
 lock: $(LOCKER)/.created ## write the requirements*.lock files anew from pyproject.toml (UPGRADE=--upgrade)
 	$(COMPILE) pyproject.toml -o requirements.lock
@@ -60,6 +71,16 @@ clean: ## remove what make made: environments, caches, reports
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+# The version that frontends have; empty in a fresh repository, and on main itself without a tag.
+define FIND_CONTRACT
+base=$$(git describe --tags --abbrev=0 2>/dev/null); \
+if [ -z "$$base" ] && [ "$$(git branch --show-current 2>/dev/null)" != main ]; then \
+  for base in origin/main main ""; do \
+    git rev-parse --verify --quiet "$$base^{commit}" >/dev/null 2>&1 && break; \
+  done; \
+fi
+endef
 
 # A Python is tried by running it: a name on the PATH may be a version manager's empty promise.
 define FIND_PYTHON

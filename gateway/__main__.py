@@ -1,7 +1,6 @@
-"""The command line: dev · serve · emulator · schema · keygen · register-key · doctor."""
+"""The command line: dev · serve · emulator · keygen · register-key · doctor, and the schema's."""
 
 import asyncio
-import difflib
 import json
 import os
 import sys
@@ -14,13 +13,19 @@ import httpx
 import typer
 
 from gateway import __version__, serving
-from gateway.api import schema_text
 from gateway.app import create_app
-from gateway.config import Settings
+from gateway.config import ServeSettings, Settings
 from gateway.doctor import Finding, examine
-from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
+from gateway.emulator import (
+    GUIDE_ACCOUNT,
+    EmulatorOptions,
+    Faults,
+    create_emulator,
+    read_faults,
+)
 from gateway.errors import ConfigError, GatewayError
 from gateway.provider import ProviderClient
+from gateway.schema_commands import documents_cli, schema
 from gateway.signing import PrivateKey
 from gateway.telemetry import configure_logging
 
@@ -78,18 +83,21 @@ def _dev_settings(key: PrivateKey) -> Settings:
         signing_key_id=uuid.uuid4(),
         signing_key_file=None,
         signing_key=key.to_pem().decode(),
+        auth="none",
         graphiql=True,
+        introspection=True,
+        suggestions=True,
     )
 
 
 @cli.command()
 def serve() -> None:
     """Serve the real provider; all settings come from GATEWAY_… variables and .env."""
-    settings = Settings.load()
+    settings = ServeSettings.load()
     configure_logging(settings.log_level, readable=False)
     listener = serving.listen(settings.host, settings.port)
     typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
-    serving.run(create_app(settings), listener)
+    serving.run(create_app(settings), listener, grace=settings.shutdown_grace)
 
 
 @cli.command()
@@ -111,6 +119,7 @@ def emulator(
     bad_signature_status: Annotated[int, typer.Option(help="400 or 401.", min=400, max=401)] = 400,
     reused_key_status: Annotated[int, typer.Option(help="422 or 409.", min=409, max=422)] = 422,
     error_body: Annotated[Literal["json", "text"], typer.Option(help="Form of errors.")] = "json",
+    faults: Annotated[str, typer.Option(help="What goes wrong, as a JSON object.")] = "{}",
 ) -> None:
     """Run the provider's strict double over HTTP."""
     options = EmulatorOptions(
@@ -128,6 +137,7 @@ def emulator(
         reused_key_status=409 if reused_key_status == 409 else 422,
         error_body=error_body,
     )
+    app = create_emulator(options, faults=_faults(faults))
     listener = serving.listen(host, port)
     typer.secho("The emulator is running. To point a gateway at it:\n", bold=True)
     typer.echo(f"  export GATEWAY_PROVIDER_URL={serving.address(listener)}/v1")
@@ -135,33 +145,18 @@ def emulator(
     typer.echo(f"  export GATEWAY_PROVIDER_API_SECRET={options.api_secret}")
     typer.echo("  gateway keygen         # prints the two settings of the signing key")
     typer.echo("  gateway register-key && gateway serve\n")
-    serving.run(create_emulator(options), listener, date_header=False)
+    serving.run(app, listener, date_header=False)
 
 
-@cli.command()
-def schema(
-    check: Annotated[
-        Path | None, typer.Option(help="Compare with this file instead of printing.")
-    ] = None,
-) -> None:
-    """Print the GraphQL schema, or check a file against it."""
-    text = schema_text()
-    if check is None:
-        typer.echo(text, nl=False)
-        return
-    if difference := schema_difference(check.read_text(), text, str(check)):
-        typer.echo(difference)
-        typer.echo(f"{check} is not the code's schema. Mend it: gateway schema > {check}", err=True)
-        raise typer.Exit(1)
-    typer.echo(f"{check} is the code's schema.")
+def _faults(text: str) -> Faults:
+    try:
+        return read_faults(text)
+    except ValueError as error:
+        raise ConfigError([f"--faults: {error}."]) from error
 
 
-def schema_difference(old: str, new: str, name: str) -> str:
-    """A unified diff from the file to the code's schema; empty when they are equal."""
-    lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), name, "the code", lineterm="", n=4
-    )
-    return "\n".join(lines)
+cli.command()(schema)
+cli.add_typer(documents_cli, name="documents")
 
 
 @cli.command()
@@ -200,7 +195,7 @@ def doctor() -> None:
     """Check token, signature and clock against the provider; says what to do about each."""
     settings = Settings.load()
     configure_logging("error", readable=True)
-    findings = _with_provider(settings, lambda provider: examine(provider, settings))
+    findings = _with_provider(settings, examine)
     for finding in findings:
         _show(finding)
     if not all(finding.good for finding in findings):

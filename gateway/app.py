@@ -1,21 +1,50 @@
 """The composition root: the only place where the rooms are put together."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from gateway.api import Executor, GraphQLView, build_schema, ide_routes
-from gateway.config import Settings
+from gateway.api import (
+    DocumentLimits,
+    Documents,
+    Door,
+    Executor,
+    GraphQLView,
+    TrustedDocuments,
+    build_schema,
+    ide_routes,
+)
+from gateway.api.headers import SecurityHeaders
+from gateway.callers import (
+    ISSUE,
+    READ,
+    SIMULATE,
+    Gatekeeper,
+    KeySet,
+    OpenDoor,
+    RateLimits,
+    TokenRules,
+    TokenVerifier,
+)
+from gateway.config import Settings, is_loopback
 from gateway.errors import GatewayError
 from gateway.provider import BreakerState, Edge, ProviderClient
 from gateway.telemetry import RequestIdMiddleware
+
+LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]", "*.localhost"]
+ASKED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent"]
 
 
 def create_app(
@@ -33,24 +62,121 @@ def create_app(
         await provider.aclose()
 
     return Starlette(
-        routes=_routes(settings, provider),
-        middleware=[Middleware(RequestIdMiddleware)],
-        lifespan=lifespan,
+        routes=_routes(settings, provider), middleware=_middleware(settings), lifespan=lifespan
     )
 
 
-def _routes(settings: Settings, provider: ProviderClient) -> list[BaseRoute]:
-    view = GraphQLView(Executor(build_schema()), provider, settings)
+def _middleware(settings: Settings) -> list[Middleware]:
+    around = [Middleware(RequestIdMiddleware), Middleware(SecurityHeaders)]
+    if hosts := _hosts(settings):
+        around.append(Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False))
+    if settings.cors_origins:
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=ASKED_HEADERS,
+            expose_headers=["X-Request-Id"],
+        )
+        around.append(cors)
+    return around
 
+
+def _hosts(settings: Settings) -> list[str]:
+    """The host names that are answered; none: all of them. Probes come by loopback names."""
+    if settings.allowed_hosts:
+        return [*settings.allowed_hosts, *LOOPBACK_NAMES]
+    return LOOPBACK_NAMES if is_loopback(settings.host) else []
+
+
+def _routes(settings: Settings, provider: ProviderClient) -> list[BaseRoute]:
     async def ready(_request: Request) -> Response:
         return await _readiness(provider)
 
     return [
-        Route("/graphql", view),
+        Route("/graphql", GraphQLView(_door(settings, provider))),
         Route("/healthz", _alive),
         Route("/readyz", ready),
         *(ide_routes() if settings.graphiql else []),
     ]
+
+
+def _door(settings: Settings, provider: ProviderClient) -> Door:
+    schema = build_schema()
+    executor = Executor(
+        schema,
+        Documents(
+            schema._schema,
+            _document_limits(settings),
+            introspection=settings.introspection,
+            suggestions=settings.suggestions,
+        ),
+        suggestions=settings.suggestions,
+        query_deadline=settings.query_deadline,
+        mutation_deadline=settings.mutation_deadline,
+    )
+    return Door(
+        executor=executor,
+        provider=provider,
+        gatekeeper=_gatekeeper(settings),
+        limits=_rate_limits(settings),
+        trusted=_trusted_documents(settings),
+        settings=settings,
+    )
+
+
+def _trusted_documents(settings: Settings) -> TrustedDocuments:
+    if settings.documents is None:
+        return TrustedDocuments({})
+    return TrustedDocuments.load(settings.documents)
+
+
+def _document_limits(settings: Settings) -> DocumentLimits:
+    return DocumentLimits(
+        source_length=settings.max_document_length,
+        tokens=settings.max_document_tokens,
+        comments=settings.max_document_comments,
+        depth=settings.max_document_depth,
+        cost=settings.max_document_cost,
+        root_mutation_fields=settings.max_root_mutation_fields,
+        errors=settings.max_document_errors,
+    )
+
+
+def _gatekeeper(settings: Settings) -> Gatekeeper:
+    if settings.auth != "jwt":
+        return OpenDoor()
+    rules = TokenRules(
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        leeway=settings.jwt_leeway,
+        accounts_claim=settings.jwt_accounts_claim,
+    )
+    return TokenVerifier(KeySet(_key_reader(settings.jwt_keys), clock=time.monotonic), rules)
+
+
+def _key_reader(location: str) -> Callable[[], Awaitable[bytes]]:
+    """Reads a JWKS from a file or an URL, anew each time."""
+
+    async def from_file() -> bytes:
+        return await asyncio.to_thread(Path(location).read_bytes)
+
+    async def from_url() -> bytes:
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            response = await client.get(location)
+            return response.raise_for_status().content
+
+    return from_url if location.startswith(("https://", "http://")) else from_file
+
+
+def _rate_limits(settings: Settings) -> RateLimits:
+    """Limits are for callers that are told apart: where all are anyone, one could stop them all."""
+    rules = {
+        READ: settings.rate_limit_read,
+        ISSUE: settings.rate_limit_issue,
+        SIMULATE: settings.rate_limit_simulate,
+    }
+    return RateLimits(rules if settings.auth == "jwt" else {}, store=settings.rate_limit_store)
 
 
 async def _alive(_request: Request) -> Response:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from limits import parse as parse_rate
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -48,6 +49,87 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that `gateway serve` binds to.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that it binds to.")
+    auth: Literal["jwt", "none", "open"] | None = Field(
+        default=None,
+        validate_default=True,
+        description="Who is let in: callers with a bearer `jwt`; anybody on loopback (`none`); or "
+        "anybody at all, on purpose (`open`). `serve` does not start without a decision.",
+    )
+    jwt_keys: str = Field(
+        default="",
+        validate_default=True,
+        description="JWKS of the identity provider: a file, or an https URL.",
+    )
+    jwt_issuer: str = Field(
+        default="", validate_default=True, description="The `iss` that tokens must have."
+    )
+    jwt_audience: str = Field(
+        default="", validate_default=True, description="The `aud` that tokens must have."
+    )
+    jwt_leeway: float = Field(
+        default=10, ge=0, le=300, description="Clock difference that is forgiven in `exp`."
+    )
+    jwt_accounts_claim: str = Field(
+        default="accounts", description="Claim that lists the caller's account ids, or is `*`."
+    )
+    rate_limit_read: str = Field(
+        default="6000/minute", description="How often a caller known by `jwt` may ask for a card."
+    )
+    rate_limit_issue: str = Field(
+        default="60/minute", description="How often such a caller may issue; empty: no limit."
+    )
+    rate_limit_simulate: str = Field(
+        default="60/minute", description="How often such a caller may simulate."
+    )
+    rate_limit_store: str = Field(
+        default="async+memory://", description="Where is counted: a URL of the limits library."
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description='Web origins whose pages may ask, as JSON: `["https://a.example"]`.'
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Host names that are answered, as JSON; none: loopback names where bound to "
+        "loopback, else all.",
+    )
+    http_statuses: Literal["classic", "draft"] = Field(
+        default="classic",
+        description="Status of request errors in `application/graphql-response+json`: always 400, "
+        "or 422 and 294 as in the draft of August 2026.",
+    )
+    introspection: bool = Field(default=False, description="Answer introspection queries.")
+    suggestions: bool = Field(
+        default=False, description="Say in errors what in the schema may have been meant."
+    )
+    documents: Path | None = Field(
+        default=None, description="Manifest of trusted documents (`gateway documents build`)."
+    )
+    documents_mode: Literal["off", "prefer", "only"] = Field(
+        default="off", description="Trusted documents: not used, used beside others, or only they."
+    )
+    max_document_length: int = Field(
+        default=20_000, ge=1, description="Most characters in a document."
+    )
+    max_document_tokens: int = Field(default=5_000, ge=1, description="Most tokens in a document.")
+    max_document_comments: int = Field(
+        default=200, ge=0, description="Most comments in a document."
+    )
+    max_document_depth: int = Field(
+        default=12, ge=1, description="Most fields within fields in a document."
+    )
+    max_document_cost: int = Field(
+        default=1_000,
+        ge=1,
+        description="Most that a document may cost: 1 for a field, 10 more for a provider call.",
+    )
+    max_root_mutation_fields: int = Field(
+        default=10, ge=1, description="Most mutations in a document."
+    )
+    max_document_errors: int = Field(
+        default=20, ge=1, description="Most errors that are listed for a document."
+    )
+    query_deadline: Seconds = Field(default=15, description="Longest time for a query.")
+    mutation_deadline: Seconds = Field(default=60, description="Longest time for a mutation.")
     graphiql: bool = Field(default=False, description="Show GraphiQL to browsers on `/graphql`.")
     simulator: bool | None = Field(
         default=None,
@@ -146,6 +228,32 @@ class Settings(BaseSettings):
             raise ValueError(error.message) from error
         return SecretStr(pem)
 
+    @field_validator("jwt_keys", "jwt_issuer", "jwt_audience")
+    @classmethod
+    def _needed_for_jwt(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("auth") == "jwt" and not value:
+            raise ValueError("is not set, and GATEWAY_AUTH=jwt needs it")
+        if info.field_name == "jwt_keys" and value:
+            _check_key_location(value)
+        return value
+
+    @field_validator("documents_mode")
+    @classmethod
+    def _needs_documents(cls, value: str, info: ValidationInfo) -> str:
+        if value != "off" and not info.data.get("documents"):
+            raise ValueError(f"{value} needs a manifest in GATEWAY_DOCUMENTS")
+        return value
+
+    @field_validator("rate_limit_read", "rate_limit_issue", "rate_limit_simulate")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        try:
+            if value:
+                parse_rate(value)
+        except ValueError:
+            raise ValueError("must be a rate such as 60/minute") from None
+        return value
+
     @property
     def private_key(self) -> PrivateKey:
         """The signing key, ready for use."""
@@ -172,6 +280,28 @@ class Settings(BaseSettings):
             return cls(**{"_secrets_dir": secrets or None, **given})
         except ValidationError as error:
             raise ConfigError([_sentence(problem) for problem in error.errors()]) from None
+
+
+class ServeSettings(Settings):
+    """Settings of a gateway that others can reach: who is let in must have been decided."""
+
+    @field_validator("auth")
+    @classmethod
+    def _decided(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            raise ValueError("is not set; decide who is let in: jwt, none (on loopback) or open")
+        if value == "none" and not is_loopback(info.data.get("host", "")):
+            raise ValueError("none is for loopback only; use jwt, or open to let everybody in")
+        return value
+
+
+def _check_key_location(value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme in {"http", "https"}:
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+            raise ValueError("must be https, except on loopback")
+    elif not os.access(value, os.R_OK):
+        raise ValueError("names a file that cannot be read")
 
 
 def is_loopback(host: str) -> bool:

@@ -3,10 +3,10 @@
     GatewayError                      code, retryable, message, .extensions
     ├─ ConfigError                    start-up only: every problem of the settings at once
     ├─ InvalidInput                   + field: which part of the caller's input is wrong
-    ├─ NotAuthenticated · NotAllowed
+    ├─ NotAuthenticated · IdentityUnavailable · NotAllowed
     ├─ SimulatorDisabled              the simulator exists in test environments only
     ├─ IdempotencyConflict            same key, other input
-    ├─ Overloaded                     the gateway itself is full; nothing was sent
+    ├─ Overloaded · DeadlineExceeded  the gateway is full, or out of time; nothing was sent
     ├─ SigningError · SignatureInvalid
     └─ ProviderError
        ├─ NotFound · InvalidState · Refused     the provider said no (final)
@@ -72,6 +72,13 @@ class NotAuthenticated(GatewayError):
     code = "NOT_AUTHENTICATED"
 
 
+class IdentityUnavailable(GatewayError):
+    """Callers cannot be told apart now: the keys that prove them cannot be had."""
+
+    code = "IDENTITY_UNAVAILABLE"
+    retryable = True
+
+
 class NotAllowed(GatewayError):
     """The caller is known and may not do this."""
 
@@ -94,6 +101,13 @@ class Overloaded(GatewayError):
     """The gateway has no room for another provider call; nothing was sent."""
 
     code = "OVERLOADED"
+    retryable = True
+
+
+class DeadlineExceeded(GatewayError):
+    """The operation took too long; what had not been sent by then was not sent."""
+
+    code = "DEADLINE_EXCEEDED"
     retryable = True
 
 

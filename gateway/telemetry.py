@@ -16,9 +16,12 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
+NO_REQUEST = "-"  # the request id of what no request asked for
+request_id: ContextVar[str] = ContextVar("request_id", default=NO_REQUEST)
+traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C, version 00
 
 
 def configure_logging(level: str, *, readable: bool, stream: TextIO | None = None) -> None:
@@ -87,7 +90,10 @@ def _exception_facts(_logger: Any, _name: str, event: Any) -> Any:
 
 
 class RequestIdMiddleware:
-    """Gives each HTTP request an id: the caller's ``X-Request-Id`` where usable, else a new one."""
+    """Gives each HTTP request an id: the caller's ``X-Request-Id`` where usable, else a new one.
+
+    It and a W3C ``traceparent`` go on to the provider with every call that the request makes.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -95,10 +101,14 @@ class RequestIdMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application with the id set, and show it in the answer."""
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
-        given = Headers(scope=scope).get("x-request-id", "")
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
         name = given if _ACCEPTABLE.fullmatch(given) else uuid.uuid4().hex
-        token = request_id.set(name)
+        trace = headers.get("traceparent", "")
+        names = request_id.set(name)
+        traces = traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else None)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -108,4 +118,5 @@ class RequestIdMiddleware:
         try:
             await self._app(scope, receive, send_with_id)
         finally:
-            request_id.reset(token)
+            request_id.reset(names)
+            traceparent.reset(traces)

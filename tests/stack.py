@@ -69,6 +69,9 @@ def settings(**changes: Any) -> Settings:
         "provider_api_secret": API_SECRET,
         "signing_key_id": KEY_ID,
         "signing_key": SIGNING_KEY.to_pem().decode(),
+        "auth": "none",
+        "allowed_hosts": ("gateway",),
+        "introspection": True,
     }
     return Settings.load(_env_file=None, **(given | changes))
 

@@ -70,7 +70,8 @@ def test_serve_with_the_emulator_over_http(tmp_path: Path) -> None:
         environment = exports("".join(emulator.lines))
         code, printed = run("keygen", "--out", str(tmp_path / "key.pem"))
         assert code == 0
-        environment |= exports(printed) | {"GATEWAY_PORT": "0", "cwd": str(tmp_path)}
+        environment |= exports(printed)
+        environment |= {"GATEWAY_PORT": "0", "GATEWAY_AUTH": "none", "cwd": str(tmp_path)}
 
         code, printed = run("doctor", **environment)
         assert (code, "signature" in printed) == (1, True), printed
@@ -98,7 +99,7 @@ def test_serve_refuses_to_start_with_all_problems(tmp_path: Path) -> None:
     """Without settings `gateway serve` lists everything that is missing, and exits with 2."""
     code, printed = run("serve", cwd=str(tmp_path))
     assert code == 2
-    assert printed.count("is not set") == 4
+    assert printed.count("is not set") == 5
     assert "Traceback" not in printed
 
 

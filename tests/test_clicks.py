@@ -284,6 +284,24 @@ async def test_a_fault_of_our_own_leaves_the_outcome_open() -> None:
         assert (await stack.issue(idempotencyKey=key))["__typename"] == "IssueVirtualCardSuccess"
 
 
+async def test_a_fault_between_attempts_leaves_the_outcome_open() -> None:
+    """When the gateway fails after an attempt was lost, that attempt may still have worked."""
+    async with running(clock=Clock()) as stack:
+        await stack.card(str(uuid.uuid4()))
+        lost_once: list[httpx.Request] = []
+
+        def answer(request: httpx.Request) -> httpx.Response | None:
+            if request.url.path.endswith("/auth/token"):
+                raise KeyError("a fault of our own")
+            if request.url.path.endswith("/cards") and not lost_once:
+                lost_once.append(request)
+                raise httpx.ReadError("lost")
+            return httpx.Response(401) if request.method == "POST" else None
+
+        stack.wire.answer = answer
+        assert (await stack.issue())["__typename"] == "OutcomeUnknown"
+
+
 async def test_calls_in_flight_are_bounded() -> None:
     """A call that finds no place within its wait is OVERLOADED, retryable, and was never sent."""
     async with running(max_connections=2, pool_timeout=0.02) as stack:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.config import Settings, is_loopback
+from gateway.config import ServeSettings, Settings, is_loopback
 from gateway.errors import ConfigError
 from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY, settings
 
@@ -145,3 +145,46 @@ def test_loopback(host: str) -> None:
     """These names mean this machine."""
     assert is_loopback(host)
     assert not is_loopback(host + ".example.com")
+
+
+def serve_problems(**given: Any) -> dict[str, str]:
+    """The problems of these settings where others can reach the gateway."""
+    with pytest.raises(ConfigError) as caught:
+        ServeSettings.load(**given)
+    return dict(problem.split(": ", 1) for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("auth", "host", "word"),
+    [
+        (None, "127.0.0.1", "decide"),
+        ("none", "0.0.0.0", "loopback only"),  # noqa: S104 (nothing is bound here)
+        ("nobody", "127.0.0.1", "jwt"),
+    ],
+)
+def test_serve_needs_a_decision(auth: str | None, host: str, word: str) -> None:
+    """Who is let in must be decided, and nobody is asked for a token on loopback only."""
+    given = {} if auth is None else {"auth": auth}
+    assert word in serve_problems(host=host, **given)["GATEWAY_AUTH"]
+
+
+@pytest.mark.parametrize(("auth", "host"), [("none", "::1"), ("open", "0.0.0.0")])  # noqa: S104
+def test_a_decision_is_enough(auth: str, host: str) -> None:
+    """`none` on loopback and `open` anywhere are decisions."""
+    assert "GATEWAY_AUTH" not in serve_problems(auth=auth, host=host)
+
+
+def test_jwt_needs_its_settings(tmp_path: Path) -> None:
+    """`jwt` lists what it needs besides, and a JWKS that would be fetched in the clear."""
+    found = problems(auth="jwt")
+    assert {"GATEWAY_JWT_KEYS", "GATEWAY_JWT_ISSUER", "GATEWAY_JWT_AUDIENCE"} <= set(found)
+    assert "https" in problems(auth="jwt", jwt_keys="http://id.example/")["GATEWAY_JWT_KEYS"]
+    missing = str(tmp_path / "jwks.json")
+    assert "cannot be read" in problems(auth="jwt", jwt_keys=missing)["GATEWAY_JWT_KEYS"]
+    assert "GATEWAY_JWT_KEYS" not in problems(auth="jwt", jwt_keys="https://id.example/keys")
+
+
+def test_a_rate_that_is_none_is_a_problem() -> None:
+    """A rate limit that cannot be read is said, and an empty one is no limit."""
+    assert "60/minute" in problems(rate_limit_read="often")["GATEWAY_RATE_LIMIT_READ"]
+    assert "GATEWAY_RATE_LIMIT_READ" not in problems(rate_limit_read="")

@@ -5,7 +5,9 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from gateway import errors
+from gateway.api import limits, trusted
 from gateway.api.failures import ErrorCode
+from gateway.callers.caller import SCOPES
 from gateway.config import Settings
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -37,5 +39,11 @@ def test_every_error_code_is_listed() -> None:
     """Each code that a frontend may see stands in the README's table."""
     hidden = {"CONFIG", "SIGNING", "SIGNATURE_INVALID", "PROVIDER"}
     shown = all_errors(errors.GatewayError) - hidden | {code.name for code in ErrorCode}
-    shown |= {"GRAPHQL_REQUEST_INVALID", "BAD_REQUEST"}
+    shown |= {"GRAPHQL_REQUEST_INVALID", "BAD_REQUEST", limits.CODE}
+    shown |= {kind.code for kind in trusted.DocumentRefused.__subclasses__()}
     assert [code for code in sorted(shown) if f"| `{code}` |" not in README] == []
+
+
+def test_every_scope_is_listed() -> None:
+    """Each scope stands in the README."""
+    assert [scope for scope in SCOPES if f"| `{scope}` |" not in README] == []

@@ -1,5 +1,6 @@
 """The schema as frontends know it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,11 @@ from graphql import (
     is_specified_scalar_type,
 )
 
-from gateway.__main__ import schema_difference
 from gateway.api import schema_text
+from gateway.api.changes import changes
+from gateway.errors import ConfigError
+from gateway.schema_commands import schema_difference
+from tests.processes import run
 
 FILE = Path(__file__).parent.parent / "schema.graphql"
 SCHEMA = build_schema(schema_text())
@@ -99,3 +103,72 @@ def test_results_are_unions_whose_failures_share_an_interface(union: str, member
         assert ("Error" in {one.name for one in member.interfaces}) != (
             member.name.endswith("Success")
         )
+
+
+def named() -> Iterator[tuple[str, str]]:
+    """Every name of the schema, with the pattern that it has to follow."""
+    for name, kind in OWN.items():
+        yield name, r"[A-Z][A-Za-z0-9]*"
+        if isinstance(kind, GraphQLEnumType):
+            yield from ((f"{name}.{value}", r"[A-Z][A-Z0-9_]*") for value in kind.values)
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType):
+            yield from ((f"{name}.{one}", r"[a-z][A-Za-z0-9]*") for one in kind.fields)
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType):
+            for one, field in kind.fields.items():
+                yield from ((f"{name}.{one}.{arg}", r"[a-z][A-Za-z0-9]*") for arg in field.args)
+
+
+def test_names_follow_the_conventions() -> None:
+    """Types are PascalCase, fields and arguments camelCase, enum values UPPER_CASE."""
+    wrong = [name for name, form in named() if not re.fullmatch(form, name.split(".")[-1])]
+    assert wrong == []
+
+
+def test_every_deprecation_has_a_reason() -> None:
+    """What is @deprecated says what to use instead, in words of its own."""
+    lines = [line for line in schema_text().splitlines() if "@deprecated" in line]
+    assert [
+        line for line in lines if not re.search(r'@deprecated\(reason: "[^"]{10,}"', line)
+    ] == []
+
+
+OLDER = [
+    ("  maskedPan: String\n", "  maskedPan: String!\n", "breaking", "Card.maskedPan"),
+    ("  status: CardStatus!\n", "  status: CardStatus!\n  gone: ID\n", "breaking", "Card.gone"),
+    ("enum CardType {\n", "enum CardType {\n  GONE\n", "breaking", "CardType.GONE"),
+    ("  secondLine: String\n", "", "dangerous", "AddressInput.secondLine"),
+    ("  maskedPan: String\n", "", "safe", "Card.maskedPan"),
+]
+
+
+@pytest.mark.parametrize(("new", "old", "severity", "what"), OLDER)
+def test_changes_are_weighed(new: str, old: str, severity: str, what: str) -> None:
+    """What was taken away breaks, what an old client may not expect is dangerous, else safe."""
+    lines = re.sub(r' *""".*?"""\n', "", schema_text(), flags=re.DOTALL)
+    assert new in lines
+    found = changes(lines.replace(new, old), lines, "old.graphql")
+    assert [one.severity for one in found if f"{what} " in one.text] == [severity]
+    order = ["breaking", "dangerous", "safe"]
+    assert [one.severity for one in found] == sorted((o.severity for o in found), key=order.index)
+
+
+@pytest.mark.parametrize("text", ["type Query {", "type Query { a: None }"])
+def test_an_unreadable_older_schema_is_named(text: str) -> None:
+    """A file that holds no schema is a sentence with its name."""
+    with pytest.raises(ConfigError, match=r"old\.graphql"):
+        changes(text, schema_text(), "old.graphql")
+
+
+def test_against_tells_a_break_and_fails(tmp_path: Path) -> None:
+    """--against lists the changes in groups and exits with 1 on a break, with 0 without one."""
+    old = tmp_path / "old.graphql"
+    text = schema_text().replace("  maskedPan: String\n", "  maskedPan: String!\n")
+    old.write_text(text)
+    code, printed = run("schema", "--against", str(old))
+    assert (code, "\x1b" in printed) == (1, False)
+    assert "breaking: " in printed
+    assert "Card.maskedPan changed type from String! to String" in printed
+    code, printed = run("schema", "--against", str(FILE))
+    assert (code, "Nothing has changed" in printed) == (0, True)
+    code, printed = run("schema", "--against", str(tmp_path / "none.graphql"))
+    assert (code, "Cannot read" in printed) == (2, True)

@@ -281,18 +281,19 @@ def test_digest_fits_the_bytes_that_were_sent(captured: Captured) -> None:
 COMMON = {"host", "accept", "accept-encoding", "connection", "user-agent"}
 JSON = {"content-type", "content-length"}
 SIGNED = {"authorization", "signature", "signature-input"}
+ASKED = {"x-request-id"}  # names the request of ours that a call is made for
 
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
-        ("GET", COMMON | SIGNED),
-        ("POST", COMMON | JSON | SIGNED | {"idempotency-key", "content-digest"}),
-        ("PATCH", COMMON | SIGNED | {"idempotency-key", "content-length"}),
+        ("GET", COMMON | ASKED | SIGNED),
+        ("POST", COMMON | ASKED | JSON | SIGNED | {"idempotency-key", "content-digest"}),
+        ("PATCH", COMMON | ASKED | SIGNED | {"idempotency-key", "content-length"}),
     ],
 )
 def test_headers_of_signed_calls(captured: Captured, kind: str, expected: set[str]) -> None:
-    """A signed call carries the headers of its row in the table of section 1, and no other."""
+    """A signed call carries the headers of its row in the table of section 1, and the id."""
     assert sorted(captured[kind].headers.keys()) == sorted(expected)
 
 
@@ -300,7 +301,7 @@ async def test_token_call_shows_nothing_of_us(stack: Stack) -> None:
     """``POST /auth/token`` is neither signed nor authorised nor keyed; it sends the credentials."""
     await stack.card(str(uuid4()))
     [request] = stack.wire.sent("POST", "/auth/token")
-    assert set(request.headers.keys()) == COMMON | JSON
+    assert set(request.headers.keys()) == COMMON | ASKED | JSON
     assert json.loads(request.content) == {"apiKey": API_KEY, "apiSecret": API_SECRET}
 
 

@@ -1,12 +1,14 @@
 """What lives for one operation: its loaders, and what resolvers may reach."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from aiodataloader import DataLoader
 
+from gateway.callers import Caller, RateLimits
 from gateway.errors import ProviderUnavailable
 from gateway.provider import Card, ProviderClient
 
@@ -55,7 +57,7 @@ def _as_result(answer: Card | BaseException | None) -> Card | Exception | None:
     return answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
     """Handed to every resolver of one operation."""
 
@@ -63,5 +65,7 @@ class Context:
     cards: CardLoader
     request_id: str
     simulator_allowed: bool
-    caller: str = "anyone"
+    caller: Caller
+    limits: RateLimits
     header_key: str | None = None  # the HTTP request's Idempotency-Key
+    deadline: float = math.inf  # of the event loop's clock, once the operation is known

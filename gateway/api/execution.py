@@ -1,8 +1,11 @@
 """From a GraphQL request to a GraphQL response: select, coerce, execute, mask."""
 
+import asyncio
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 import strawberry
@@ -10,7 +13,9 @@ import structlog
 from graphql import (
     DocumentNode,
     ExecutionResult,
+    FieldNode,
     GraphQLError,
+    OperationDefinitionNode,
     OperationType,
     execute,
     get_operation_ast,
@@ -36,21 +41,41 @@ class GraphQLRequest:
     operation_name: str | None = None
 
 
+class Failure(Enum):
+    """Why a request was not executed."""
+
+    SYNTAX = auto()
+    INVALID = auto()  # the document or the variables do not fit the schema
+    ONLY_BY_POST = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class GraphQLResponse:
     """A response body, and what the HTTP status depends on."""
 
     body: dict[str, Any]
-    request_error: bool = False
-    only_by_post: bool = False
+    failure: Failure | None = None
 
 
 class Executor:
     """Executes requests against the schema."""
 
-    def __init__(self, schema: strawberry.Schema) -> None:
+    def __init__(
+        self,
+        schema: strawberry.Schema,
+        documents: Documents,
+        *,
+        suggestions: bool,
+        query_deadline: float,
+        mutation_deadline: float,
+    ) -> None:
         self._schema = schema._schema
-        self._documents = Documents(self._schema)
+        self._documents = documents
+        self._suggestions = suggestions
+        self._seconds = {
+            OperationType.QUERY: query_deadline,
+            OperationType.MUTATION: mutation_deadline,
+        }
 
     async def execute(
         self, request: GraphQLRequest, context: Context, *, read_only: bool = False
@@ -61,23 +86,50 @@ class Executor:
         """
         document = self._documents.prepare(request.query)
         if not isinstance(document, DocumentNode):
-            return _request_error(document, context)
+            syntax = document[0].message.startswith("Syntax Error")
+            return _failed(document, context, Failure.SYNTAX if syntax else Failure.INVALID)
         operation = get_operation_ast(document, request.operation_name)
         if operation is None:
-            return _request_error([_no_operation(request)], context)
+            return _failed([_no_operation(request)], context)
         if read_only and operation.operation is not OperationType.QUERY:
             error = GraphQLError("Only queries can be sent by GET; use POST.")
-            return GraphQLResponse(_errors([error], context), True, only_by_post=True)
+            return _failed([error], context, Failure.ONLY_BY_POST)
+        seconds = self._seconds[operation.operation]
+        context.deadline = asyncio.get_running_loop().time() + seconds
+        began = time.perf_counter()
+        answer = _response(await self._run(document, request, context), context)
+        _log(operation, answer, time.perf_counter() - began, context)
+        return answer
+
+    async def _run(
+        self, document: DocumentNode, request: GraphQLRequest, context: Context
+    ) -> ExecutionResult:
         result = execute(
             self._schema,
             document,
             context_value=context,
             variable_values=request.variables,
             operation_name=request.operation_name,
+            hide_suggestions=not self._suggestions,
         )
-        if not isinstance(result, ExecutionResult):
-            result = await result
-        return _response(result, context)
+        return result if isinstance(result, ExecutionResult) else await result
+
+
+def _log(
+    operation: OperationDefinitionNode, answer: GraphQLResponse, took: float, context: Context
+) -> None:
+    """One line per operation: names from the schema and from GraphQL's grammar, never a value."""
+    selections = operation.selection_set.selections
+    codes = [error["extensions"]["code"] for error in answer.body.get("errors", [])]
+    log.info(
+        "operation",
+        operation=operation.name.value[:64] if operation.name else None,
+        kind=operation.operation.value,
+        fields=sorted({one.name.value for one in selections if isinstance(one, FieldNode)}),
+        errors=sorted(set(codes)),
+        duration_ms=round(took * 1000, 1),
+        caller=context.caller.id,
+    )
 
 
 def _no_operation(request: GraphQLRequest) -> GraphQLError:
@@ -89,15 +141,17 @@ def _no_operation(request: GraphQLRequest) -> GraphQLError:
 def _response(result: ExecutionResult, context: Context) -> GraphQLResponse:
     errors = result.errors or []
     if result.data is None and all(error.path is None for error in errors):
-        return _request_error([_without_value(error) for error in errors], context)
+        return _failed([_without_value(error) for error in errors], context)
     body: dict[str, Any] = {"data": result.data}
     if errors:
         body = _errors(errors, context) | body
     return GraphQLResponse(body)
 
 
-def _request_error(errors: Sequence[GraphQLError], context: Context) -> GraphQLResponse:
-    return GraphQLResponse(_errors(errors, context), request_error=True)
+def _failed(
+    errors: Sequence[GraphQLError], context: Context, failure: Failure = Failure.INVALID
+) -> GraphQLResponse:
+    return GraphQLResponse(_errors(errors, context), failure)
 
 
 def _errors(errors: Sequence[GraphQLError], context: Context) -> dict[str, Any]:

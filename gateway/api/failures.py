@@ -36,6 +36,9 @@ class ErrorCode(Enum):
     RATE_LIMITED = strawberry.enum_value(
         "RATE_LIMITED", description="Too many requests; nothing happened."
     )
+    DEADLINE_EXCEEDED = strawberry.enum_value(
+        "DEADLINE_EXCEEDED", description="The document took too long; this did not happen."
+    )
     OVERLOADED = strawberry.enum_value(
         "OVERLOADED", description="The gateway is busy; nothing happened."
     )
@@ -126,6 +129,7 @@ _MEMBERS: dict[type[errors.GatewayError], type[Error]] = {
     errors.ProviderUnavailable: ProviderUnavailable,
     errors.RateLimited: ProviderUnavailable,
     errors.Overloaded: ProviderUnavailable,
+    errors.DeadlineExceeded: ProviderUnavailable,
     errors.OutcomeUnknown: OutcomeUnknown,
 }
 
@@ -158,6 +162,6 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
             return {"idempotency_key": key, "retry_safe_until": error.retry_safe_until}
         case errors.RateLimited():
             return {"idempotency_key": key, "retry_after": error.retry_after}
-        case errors.ProviderUnavailable() | errors.Overloaded():
+        case errors.ProviderUnavailable() | errors.Overloaded() | errors.DeadlineExceeded():
             return {"idempotency_key": key, "retry_after": None}
     return {}

@@ -7,10 +7,10 @@ from uuid import UUID
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 
-from gateway.api import failures
+from gateway.api import actions, failures
 from gateway.api.context import Context
 from gateway.api.failures import as_member
-from gateway.api.inputs import parse_address, parse_id, parse_key
+from gateway.api.inputs import parse_id, parse_key
 from gateway.api.types import (
     SCALARS,
     Card,
@@ -18,7 +18,7 @@ from gateway.api.types import (
     SimulateCardIssueInput,
     UUIDText,
 )
-from gateway.errors import GatewayError, SimulatorDisabled
+from gateway.errors import GatewayError
 from gateway.provider import provider_key
 
 T = TypeVar("T")
@@ -115,17 +115,14 @@ class Mutation:
             strawberry.argument(name="input", description="What the card needs."),
         ],
     ) -> IssueVirtualCardResult:
-        """Create a card under an idempotency key, and prime the loader with it."""
+        """Create a card under an idempotency key."""
 
         async def act(key: UUID, sent_key: UUID) -> IssueVirtualCardSuccess:
-            account = parse_id(given.account_id, "input.accountId")
-            address = parse_address(given.billing_address, "input.billingAddress")
-            issued = await info.context.provider.create_virtual_card(account, address, sent_key)
-            if not issued.replayed:  # an earlier answer may be out of date by now
-                info.context.cards.prime(issued.card)
-            card = Card.from_wire(issued.card)
+            issued = await actions.issue(info.context, given, sent_key)
             return IssueVirtualCardSuccess(
-                card=card, idempotency_key=UUIDText(str(key)), replayed=issued.replayed
+                card=Card.from_wire(issued.card),
+                idempotency_key=UUIDText(str(key)),
+                replayed=issued.replayed,
             )
 
         return await _modify(info, given.idempotency_key, _ISSUE_FAILURES, act)
@@ -139,14 +136,10 @@ class Mutation:
             strawberry.argument(name="input", description="Which card to issue."),
         ],
     ) -> SimulateCardIssueResult:
-        """Ask the simulator to issue a card, and forget what the loader knew of it."""
+        """Ask the simulator to issue a card."""
 
         async def act(key: UUID, sent_key: UUID) -> SimulateCardIssueSuccess:
-            card_id = parse_id(given.card_id, "input.cardId")
-            if not info.context.simulator_allowed:
-                raise SimulatorDisabled("There is no simulator in this environment.")
-            replayed = await info.context.provider.simulate_issue(card_id, sent_key)
-            info.context.cards.clear(card_id)
+            card_id, replayed = await actions.simulate(info.context, given, sent_key)
             return SimulateCardIssueSuccess(
                 card_id=card_id, idempotency_key=UUIDText(str(key)), replayed=replayed
             )
@@ -155,7 +148,7 @@ class Mutation:
 
 
 async def _read_card(info: Info, card_id: UUID) -> Card | None:
-    card = await info.context.cards.load(card_id)
+    card = await actions.read_card(info.context, card_id)
     return Card.from_wire(card) if card else None
 
 
@@ -170,7 +163,7 @@ async def _modify(
     try:
         key = parse_key(given_key, info.context.header_key, info.path.as_list())
         field = f"{info.path.typename}.{info.field_name}"
-        return await act(key, provider_key(info.context.caller, field, key))
+        return await act(key, provider_key(info.context.caller.id, field, key))
     except GatewayError as error:
         return as_member(error, str(key), info.context.request_id, members)
 

@@ -5,6 +5,8 @@ Facts (GraphQL over HTTP, draft of the working group; npm graphql-http's audits 
 the older type, where a well-formed request is always 200; without ``Accept`` it is meant.
 """
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -15,9 +17,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.api.context import CardLoader, Context
-from gateway.api.execution import UNEXPECTED, Executor, GraphQLRequest, GraphQLResponse
+from gateway.api.execution import UNEXPECTED, Executor, Failure, GraphQLRequest, GraphQLResponse
 from gateway.api.ide import ide_page
+from gateway.api.trusted import DocumentRefused, TrustedDocuments
+from gateway.callers import Caller, Gatekeeper, RateLimits
 from gateway.config import Settings
+from gateway.errors import IdentityUnavailable, NotAuthenticated
 from gateway.provider import ProviderClient
 from gateway.telemetry import request_id
 
@@ -42,13 +47,24 @@ class BadRequest(Exception):
         self.headers = headers
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the view needs to let a request in and have it answered."""
+
+    executor: Executor
+    provider: ProviderClient
+    gatekeeper: Gatekeeper
+    limits: RateLimits
+    trusted: TrustedDocuments
+    settings: Settings
+
+
 class GraphQLView:
     """Answers ``/graphql``."""
 
-    def __init__(self, executor: Executor, provider: ProviderClient, settings: Settings) -> None:
-        self._executor = executor
-        self._provider = provider
-        self._settings = settings
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._settings = door.settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -61,10 +77,13 @@ class GraphQLView:
             accepts = request.headers.get("accept", "")
             if request.method == "GET" and self._settings.graphiql and _is_browser(accepts):
                 return ide_page()
-            media_type = negotiate(accepts)
-            return await self._answer(request, media_type)
+            return await self._answer(request, negotiate(accepts))
         except BadRequest as error:
             return _error_response(error)
+        except DocumentRefused as error:
+            return _error_response(BadRequest(400, error.message, code=error.code))
+        except (NotAuthenticated, IdentityUnavailable) as error:
+            return _error_response(_not_let_in(error))
         except ClientDisconnect:
             return Response(status_code=400)  # to nobody
         except Exception as error:
@@ -72,25 +91,51 @@ class GraphQLView:
             return _error_response(BadRequest(500, UNEXPECTED, code="INTERNAL"))
 
     async def _answer(self, request: Request, media_type: str) -> Response:
-        if request.method == "GET":
-            given = _from_query_string(request)
-        elif request.method == "POST":
-            given = await _from_body(request)
-        else:
+        if request.method not in {"GET", "POST"}:
             raise BadRequest(405, "GraphQL is spoken by GET and POST only.", Allow="GET, POST")
-        answer = await self._executor.execute(
-            as_graphql_request(given), self._context(request), read_only=request.method == "GET"
-        )
-        return _response(answer, media_type)
+        read_only = request.method == "GET"
+        if read_only:
+            _refuse_other_sites(request, self._settings.cors_origins)
+        caller = await self._door.gatekeeper.identify(request.headers.get("authorization"))
+        given = _from_query_string(request) if read_only else await _from_body(request)
+        asked = self._asked(given)
+        context = self._context(request, caller)
+        answer = await self._door.executor.execute(asked, context, read_only=read_only)
+        return _response(answer, media_type, draft=self._settings.http_statuses == "draft")
 
-    def _context(self, request: Request) -> Context:
+    def _asked(self, given: Mapping[str, Any]) -> GraphQLRequest:
+        text = self._door.trusted.resolve(given, self._settings.documents_mode)
+        return as_graphql_request(text, given)
+
+    def _context(self, request: Request, caller: Caller) -> Context:
+        provider, settings = self._door.provider, self._settings
         return Context(
-            provider=self._provider,
-            cards=CardLoader(self._provider, most_at_once=self._settings.max_card_reads),
+            provider=provider,
+            cards=CardLoader(provider, most_at_once=settings.max_card_reads),
             request_id=request_id.get(),
-            simulator_allowed=self._settings.simulator_allowed,
+            simulator_allowed=settings.simulator_allowed,
+            caller=caller,
+            limits=self._door.limits,
             header_key=request.headers.get("idempotency-key"),
         )
+
+
+def _refuse_other_sites(request: Request, allowed: Collection[str]) -> None:
+    """Refuse a GET that a page of another site may have made without asking (CSRF).
+
+    A POST needs none of this: browsers ask before they send application/json elsewhere.
+    """
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    elsewhere = site in {"cross-site", "same-site"} or (site is None and origin is not None)
+    if elsewhere and origin not in allowed:
+        raise BadRequest(403, "Pages of other sites may not ask by GET.", code="NOT_ALLOWED")
+
+
+def _not_let_in(error: NotAuthenticated | IdentityUnavailable) -> BadRequest:
+    if isinstance(error, IdentityUnavailable):
+        return BadRequest(503, error.message, code=error.code)
+    headers = {"WWW-Authenticate": 'Bearer realm="card gateway"'}
+    return BadRequest(401, error.message, code=error.code, **headers)
 
 
 def negotiate(accepts: str) -> str:
@@ -166,11 +211,8 @@ def decode_json(raw: bytes, what: str) -> Any:
         raise BadRequest(400, f"{what} is not readable as JSON in UTF-8.") from None
 
 
-def as_graphql_request(given: dict[str, Any]) -> GraphQLRequest:
-    """Check the parameters' types; raises BadRequest naming the parameter."""
-    query = given.get("query")
-    if not isinstance(query, str) or not query.strip():
-        raise BadRequest(400, "query must be text: a GraphQL document.")
+def as_graphql_request(text: str, given: Mapping[str, Any]) -> GraphQLRequest:
+    """Check the parameters beside the document; raises BadRequest naming the parameter."""
     variables = given.get("variables")
     extensions = given.get("extensions")
     name = given.get("operationName")
@@ -180,16 +222,32 @@ def as_graphql_request(given: dict[str, Any]) -> GraphQLRequest:
         raise BadRequest(400, "extensions must be an object.")
     if not isinstance(name, str | None):
         raise BadRequest(400, "operationName must be text.")
-    return GraphQLRequest(query, variables, name)
+    return GraphQLRequest(text, variables, name)
 
 
-def _response(answer: GraphQLResponse, media_type: str) -> Response:
-    status = 400 if answer.request_error and media_type == GRAPHQL_JSON else 200
+# Status by failure, for application/graphql-response+json; the older type says 200 instead.
+_CLASSIC = {Failure.SYNTAX: 400, Failure.INVALID: 400, Failure.ONLY_BY_POST: 405}
+_DRAFT = _CLASSIC | {Failure.INVALID: 422}
+_PARTIAL = 294  # the draft's status for data beside errors
+
+
+def _status(answer: GraphQLResponse, media_type: str, *, draft: bool) -> int:
+    if answer.failure is Failure.ONLY_BY_POST:
+        return 405
+    if media_type == JSON:
+        return 200
+    if answer.failure is not None:
+        return (_DRAFT if draft else _CLASSIC)[answer.failure]
+    return _PARTIAL if draft and "errors" in answer.body else 200
+
+
+def _response(answer: GraphQLResponse, media_type: str, *, draft: bool) -> Response:
     headers = {"Cache-Control": "no-store"}
-    if answer.only_by_post:
-        status, headers["Allow"] = 405, "POST"
-    content_type = f"{media_type}; charset=utf-8"
-    return Response(msgspec.json.encode(answer.body), status, headers, content_type)
+    if answer.failure is Failure.ONLY_BY_POST:
+        headers["Allow"] = "POST"
+    status = _status(answer, media_type, draft=draft)
+    body = msgspec.json.encode(answer.body)
+    return Response(body, status, headers, f"{media_type}; charset=utf-8")
 
 
 def _error_response(error: BadRequest) -> Response:

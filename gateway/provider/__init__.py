@@ -3,10 +3,12 @@
 from gateway.provider.admission import BreakerState
 from gateway.provider.calls import Edge
 from gateway.provider.client import Issued, ProviderClient
-from gateway.provider.idempotency import field_key, provider_key
+from gateway.provider.idempotency import KEY_LIFE, KEY_MARGIN, field_key, provider_key
 from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType
 
 __all__ = [
+    "KEY_LIFE",
+    "KEY_MARGIN",
     "Address",
     "BreakerState",
     "Card",

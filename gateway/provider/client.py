@@ -1,6 +1,7 @@
 """ProviderClient: one method per provider operation, one private ``_send`` behind them all."""
 
 import base64
+import re
 from datetime import timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from gateway.provider.sender import Sender
 from gateway.signing import PublicKey
 
 T = TypeVar("T")
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # what fits into a header
 
 
 class Issued(msgspec.Struct, frozen=True):
@@ -78,7 +80,7 @@ class ProviderClient:
                     route="/cards/{cardId}",
                     kind=Kind.READ,
                     success=200,
-                    read=_read_card,
+                    read=lambda body: _read_card(body, card_id=card_id),
                 )
             )
         except errors.NotFound:
@@ -95,7 +97,7 @@ class ProviderClient:
                 route="/accounts/{accountId}/cards",
                 kind=Kind.KEYED,
                 success=201,
-                read=_read_card,
+                read=lambda body: _read_card(body, account_id=account_id),
                 body=msgspec.json.encode(NewCard(billing_address=address)),
                 key=key,
                 subject="account",
@@ -193,12 +195,6 @@ def _http_client(
     return httpx.AsyncClient(
         base_url=settings.provider_url,
         transport=transport,
-        timeout=httpx.Timeout(
-            connect=settings.connect_timeout,
-            read=settings.read_timeout,
-            write=settings.write_timeout,
-            pool=settings.pool_timeout,
-        ),
         limits=httpx.Limits(
             max_connections=settings.max_connections,
             max_keepalive_connections=settings.max_connections,
@@ -212,13 +208,17 @@ def _http_client(
     )
 
 
-def _read_card(body: bytes) -> Card:
-    return decode(body, Card)
+def _read_card(body: bytes, *, card_id: UUID | None = None, account_id: UUID | None = None) -> Card:
+    """The card that was asked for: an answer to somebody else's question is none to ours."""
+    card = decode(body, Card)
+    if card.id != (card_id or card.id) or card.account_id != (account_id or card.account_id):
+        raise errors.ProviderProtocolError("The provider answered with another card")
+    return card
 
 
 def _read_token(body: bytes) -> AccessToken:
     token = decode(body, AccessToken)
-    if token.token_type.lower() != "bearer" or not token.token.isprintable():
+    if token.token_type.lower() != "bearer" or not _TOKEN.fullmatch(token.token):
         raise errors.ProviderProtocolError("The provider's access token is not a bearer token")
     return token
 

@@ -44,5 +44,5 @@ class ProviderClock:
 def _date(response: httpx.Response) -> float | None:
     try:
         return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year that no clock reaches
         return None

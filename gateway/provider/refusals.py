@@ -11,7 +11,7 @@ from gateway.provider.idempotency import Outcome, parse_retry_after
 
 def still_in_flight(response: httpx.Response | None) -> bool:
     """Whether a 409 speaks of the key and not of the card: only its text can tell (section 5)."""
-    text = response.text.lower() if response is not None else ""
+    text = response.content.decode(errors="replace").lower() if response is not None else ""
     return "idempotency" in text or "in flight" in text or "concurren" in text
 
 

@@ -25,6 +25,7 @@ from gateway.provider.idempotency import Kind, Outcome, Step, may_repeat
 from gateway.provider.models import AccessToken
 from gateway.provider.refusals import still_in_flight
 from gateway.signing import Signer
+from gateway.telemetry import NO_REQUEST, request_id, traceparent
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -74,9 +75,9 @@ class Sender:
         except TimeoutError:
             attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
         except Exception as error:
-            if not (call.kind is Kind.KEYED and progress.in_flight):
+            if not (call.kind is Kind.KEYED and progress.open):
                 raise
-            # A fault of our own, but the request has left: its outcome is as open as any.
+            # A fault of our own, but a request has left: its outcome is as open as any.
             log.error("unexpected_error", error=error)
             attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
         self._log(call, attempt, progress, self._edge.clock() - began)
@@ -86,7 +87,7 @@ class Sender:
     async def _repeat(self, call: Call[T], progress: Progress) -> Attempt[T]:
         ends = self._edge.clock() + self._settings.call_deadline
         while True:
-            attempt = await self._attempt(call, progress)
+            attempt = await self._attempt(call, progress, left=ends - self._edge.clock())
             step = may_repeat(attempt.outcome, call.kind, progress.outcomes)
             progress.outcomes.append(attempt.outcome)
             self.breaker.note(attempt.outcome)
@@ -102,7 +103,7 @@ class Sender:
                 return attempt
             await self._edge.sleep(wait)
 
-    async def _attempt(self, call: Call[T], progress: Progress) -> Attempt[T]:
+    async def _attempt(self, call: Call[T], progress: Progress, *, left: float) -> Attempt[T]:
         token = None
         if call.access is not Access.NOTHING:
             try:
@@ -112,12 +113,14 @@ class Sender:
         progress.in_flight = True
         try:
             response = await self._http.send(
-                self._request(call, token), auth=self._auth(call, token)
+                self._request(call, token, left), auth=self._auth(call, token)
             )
         except (httpx.ConnectError, httpx.ConnectTimeout):
             attempt: Attempt[T] = Attempt(Outcome.NEVER_CONNECTED)
         except httpx.PoolTimeout:
             attempt = Attempt(Outcome.POOL_EXHAUSTED)
+        except httpx.InvalidURL:  # that of a redirect, which was answered and is not followed
+            attempt = Attempt(Outcome.UNEXPECTED_STATUS)
         except httpx.RequestError:
             attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
         else:
@@ -126,8 +129,12 @@ class Sender:
         progress.in_flight = False
         return attempt
 
-    def _request(self, call: Call[T], token: AccessToken | None) -> httpx.Request:
+    def _request(self, call: Call[T], token: AccessToken | None, left: float) -> httpx.Request:
         headers = {"Accept": "application/json"}
+        if (name := request_id.get()) != NO_REQUEST:
+            headers["X-Request-Id"] = name
+        if trace := traceparent.get():
+            headers["traceparent"] = trace
         if call.body:
             headers["Content-Type"] = "application/json"
         if call.key:
@@ -135,7 +142,22 @@ class Sender:
         if token and call.access is Access.BEARER:
             headers["Authorization"] = f"Bearer {token.token}"
         return self._http.build_request(
-            call.method, call.path, content=call.body or None, headers=headers
+            call.method,
+            call.path,
+            content=call.body or None,
+            headers=headers,
+            timeout=self._timeouts(left),
+        )
+
+    def _timeouts(self, left: float) -> httpx.Timeout:
+        """What an attempt may take. Getting a connection ends before the call's deadline does:
+        only then is it certain that nothing has left."""
+        settings, most = self._settings, max(left * 0.4, 0.001)
+        return httpx.Timeout(
+            connect=min(settings.connect_timeout, most),
+            read=settings.read_timeout,
+            write=settings.write_timeout,
+            pool=min(settings.pool_timeout, most),
         )
 
     def _auth(self, call: Call[T], token: AccessToken | None) -> httpx.Auth | None:

@@ -1,0 +1,98 @@
+"""What each field does for its caller: permission, rate, time, provider call. In this order.
+
+Every way to a card leads through ``read_card`` or ``issue``: what a caller may see is decided after
+the loader, so that callers may share a provider call and never a permission.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
+
+from gateway.api.context import Context
+from gateway.api.inputs import parse_address, parse_id
+from gateway.api.types import IssueVirtualCardInput, SimulateCardIssueInput
+from gateway.callers import ISSUE, READ, SIMULATE
+from gateway.errors import (
+    DeadlineExceeded,
+    NotAllowed,
+    NotFound,
+    OutcomeUnknown,
+    SimulatorDisabled,
+)
+from gateway.provider import KEY_LIFE, KEY_MARGIN, Card, Issued
+
+T = TypeVar("T")
+
+
+async def read_card(context: Context, card_id: UUID) -> Card | None:
+    """The card, or None where there is none for this caller."""
+    context.caller.require(READ)
+    await context.limits.count(context.caller.id, READ)
+    return await _visible_card(context, card_id)
+
+
+async def issue(context: Context, given: IssueVirtualCardInput, key: UUID) -> Issued:
+    """A new virtual card on one of the caller's accounts, under the provider's ``key``."""
+    context.caller.require(ISSUE)
+    account = parse_id(given.account_id, "input.accountId")
+    address = parse_address(given.billing_address, "input.billingAddress")
+    if not context.caller.may_use(account):
+        raise NotAllowed("You may not issue cards on this account.")
+    await context.limits.count(context.caller.id, ISSUE)
+    issued = await _written(
+        context, lambda: context.provider.create_virtual_card(account, address, key)
+    )
+    if not issued.replayed:  # an earlier answer may be out of date by now
+        context.cards.prime(issued.card)
+    return issued
+
+
+async def simulate(context: Context, given: SimulateCardIssueInput, key: UUID) -> tuple[UUID, bool]:
+    """Let the simulator issue one of the caller's cards: its id, and whether it is a replay."""
+    context.caller.require(SIMULATE)
+    card_id = parse_id(given.card_id, "input.cardId")
+    if not context.simulator_allowed:
+        raise SimulatorDisabled("There is no simulator in this environment.")
+    await context.limits.count(context.caller.id, SIMULATE)
+    if context.caller.accounts is not None and not await _visible_card(context, card_id):
+        raise NotFound("The provider knows no such card.")  # as if it were not there
+    replayed = await _written(context, lambda: context.provider.simulate_issue(card_id, key))
+    context.cards.clear(card_id)
+    return card_id, replayed
+
+
+async def _visible_card(context: Context, card_id: UUID) -> Card | None:
+    _check_time(context.deadline)
+    try:
+        async with asyncio.timeout_at(context.deadline):
+            card = await context.cards.load(card_id)
+    except TimeoutError:
+        raise _too_slow() from None
+    return card if card and context.caller.may_use(card.account_id) else None
+
+
+async def _written(context: Context, write: Callable[[], Awaitable[T]]) -> T:
+    """Wait for a modifying call no longer than the operation may take; the call itself goes on."""
+    _check_time(context.deadline)
+    started = datetime.now(UTC)
+    try:
+        async with asyncio.timeout_at(context.deadline):
+            return await write()
+    except TimeoutError:
+        raise OutcomeUnknown(
+            "The operation took too long, and this part of it goes on without you. "
+            "Send the same request again with this idempotencyKey to learn what came of it.",
+            retry_safe_until=started + KEY_LIFE - KEY_MARGIN,
+        ) from None
+
+
+def _check_time(deadline: float) -> None:
+    # A call that starts would not be stopped by the time being over: it must not start.
+    if asyncio.get_running_loop().time() >= deadline:
+        raise _too_slow()
+
+
+def _too_slow() -> DeadlineExceeded:
+    return DeadlineExceeded("The operation took too long; ask for less in one document.")

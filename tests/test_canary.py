@@ -1,0 +1,175 @@
+"""Nothing leaked: marked values in every sensitive place, every path, and all output searched."""
+
+import io
+import itertools
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+
+from gateway.emulator import GUIDE_ACCOUNT
+from gateway.telemetry import configure_logging
+from tests.pair import pair
+from tests.stack import API_SECRET, Clock, Stack, options, running
+from tests.tokens import IdentityProvider
+
+PAN = "4111111111111111"
+NAME = "Canary Cardholder"
+LINE, CITY, CODE, STATE = "CANARY-LINE", "CANARY-CITY", "CANARY-POST", "CANARY-STATE"
+ADDRESS = {"firstLine": LINE, "city": CITY, "country": "GB", "postCode": CODE, "state": STATE}
+
+# Selections that ask for nothing sensitive back: whatever of it is in an answer has leaked.
+ISSUE = """mutation Issue($input: IssueVirtualCardInput!) { issueVirtualCard(input: $input) {
+  __typename ... on IssueVirtualCardSuccess { card { id } } ... on Error { code message } } }"""
+SIMULATE = """mutation S($input: SimulateCardIssueInput!) { simulateCardIssue(input: $input) {
+  __typename ... on SimulateCardIssueSuccess { card { id } } ... on Error { code message } } }"""
+CARD = "query Card($id: ID!) { card(id: $id) { id status } }"
+
+
+def issue_input(**changes: Any) -> dict[str, Any]:
+    """Marked values in every field of an input."""
+    return {"input": {"accountId": GUIDE_ACCOUNT, "billingAddress": ADDRESS} | changes}
+
+
+REQUESTS: list[tuple[str, Any]] = [
+    (ISSUE, issue_input()),
+    (ISSUE, issue_input(idempotencyKey=str(uuid.uuid4()))),
+    (ISSUE, issue_input(idempotencyKey=PAN)),
+    (ISSUE, issue_input(accountId=PAN)),
+    (ISSUE, issue_input(accountId={"pan": PAN})),
+    (ISSUE, issue_input(surprise=PAN)),
+    (ISSUE, issue_input(billingAddress=ADDRESS | {"country": PAN})),
+    (ISSUE, issue_input(billingAddress=ADDRESS | {"country": 4111111111111111})),
+    (ISSUE, issue_input(billingAddress=ADDRESS | {"city": PAN * 10})),
+    (ISSUE, issue_input(billingAddress=ADDRESS | {"firstLine": f"{PAN}\n"})),
+    (ISSUE, issue_input(billingAddress=PAN)),
+    (ISSUE, {"input": PAN}),
+    (SIMULATE, {"input": {"cardId": PAN}}),
+    (SIMULATE, {"input": {"cardId": str(uuid.uuid4())}}),
+    (CARD, {"id": PAN}),
+    (CARD, {"id": str(uuid.uuid4())}),
+    (CARD, {"id": [PAN]}),
+    (CARD, PAN),
+    (f'{{ card(id: "{PAN}") {{ id }} }}', None),
+    (f"{{ card(id: {PAN}) {{ id }} }}", None),
+    (f'{{ card(id: {{pan: "{PAN}"}}) {{ id }} }}', None),
+    (f'{{ card(id: "1" {PAN}) {{ id }} }}', None),
+    (f'{{ "{PAN}" }}', None),
+    (f'query($id: ID = "{PAN}") {{ card(id: $id) {{ id }} }}', None),
+    (f'query($id: ID = ["{PAN}"]) {{ card(id: $id) {{ id }} }}', None),
+    (f"# {PAN}\n{{ card }}", None),
+]
+
+Trouble = Callable[[httpx.Request], httpx.Response | None]
+
+
+def fails(error: BaseException) -> Trouble:
+    """An exception whose text is marked."""
+
+    def trouble(request: httpx.Request) -> httpx.Response | None:
+        if "/auth/" in request.url.path:
+            return None
+        raise error
+
+    return trouble
+
+
+def answers(status: int, body: str, **headers: str) -> Trouble:
+    """An answer whose body is marked."""
+    return lambda request: (
+        None if "/auth/" in request.url.path else httpx.Response(status, text=body, headers=headers)
+    )
+
+
+MARKED = f'{{"error": "{PAN} {LINE} {NAME}"}}'
+TROUBLES: dict[str, Trouble] = {
+    "none": lambda _request: None,
+    "connect error": fails(httpx.ConnectError(PAN)),
+    "read error": fails(httpx.ReadError(PAN)),
+    "read timeout": fails(httpx.ReadTimeout(PAN)),
+    "our own fault": fails(KeyError(PAN)),
+    **{
+        f"status {status}": answers(status, MARKED, **{"X-Marked": PAN})
+        for status in (200, 201, 302, 400, 401, 403, 404, 409, 422, 429, 500, 503)
+    },
+    "not json": answers(200, PAN),
+    "a wrong card": answers(201, f'{{"id": "{PAN}", "name": "{NAME}"}}'),
+    "no token": lambda request: httpx.Response(401, text=MARKED),
+    "a wrong token": lambda request: httpx.Response(200, json={"token": PAN}),
+}
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """All that is logged, at debug level, as `serve` writes it."""
+    stream = io.StringIO()
+    configure_logging("debug", readable=False, stream=stream)
+    yield stream
+    logging.getLogger().handlers.clear()
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+async def stack(
+    tmp_path: Path, log: io.StringIO, request: pytest.FixtureRequest
+) -> AsyncIterator[Stack]:
+    """A gateway whose callers have tokens, with everything logged."""
+    idp = IdentityProvider(tmp_path)
+    async with running(options(), Clock(), **idp.settings(), suggestions=True) as stack:
+        stack.client.headers["Authorization"] = f"Bearer {idp.token(sub='alice')}"
+        yield stack
+
+
+def secrets_of(stack: Stack) -> set[str]:
+    """Everything that was sent and must not be seen elsewhere."""
+    found = {PAN, NAME, LINE, CITY, CODE, STATE, API_SECRET, "PRIVATE KEY"}
+    found.add(stack.client.headers["Authorization"].removeprefix("Bearer "))
+    for sent, _ in stack.wire.exchanges:
+        for header in ("Authorization", "Signature", "Idempotency-Key"):
+            found.add(sent.headers.get(header, "").removeprefix("Bearer "))
+    return found - {""}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_nothing_leaks(stack: Stack, log: io.StringIO, trouble: str) -> None:
+    """Neither an answer nor a log line at debug level holds a marked value, whatever happens."""
+    stack.wire.answer = TROUBLES[trouble]
+    answered = []
+    for query, variables in REQUESTS:
+        headers = {"X-Request-Id": f"{PAN} x", "Idempotency-Key": PAN, "traceparent": PAN}
+        response = await stack.post(query, variables, **headers)
+        answered.append(response.text + str(response.headers))
+        await stack.client.get(
+            "/graphql", params={"query": query, "variables": f'{{"id":"{PAN}"}}'}
+        )
+    for raw in (f'{{"query": "{PAN}', f'["{PAN}"]', f'{{"query": {PAN}}}', PAN):
+        response = await stack.client.post(
+            "/graphql", content=raw, headers={"Content-Type": "application/json"}
+        )
+        answered.append(response.text)
+    await stack.client.post("/graphql", headers={"Authorization": f"Bearer {PAN}"}, content=PAN)
+    await stack.client.get("/readyz")
+
+    written = log.getvalue()
+    assert '"event": "operation"' in written
+    for secret, text in itertools.product(secrets_of(stack), [written, *answered]):
+        assert secret not in text, f"{secret} leaked in {text[:2000]}"
+
+
+async def test_nothing_leaks_from_the_process(tmp_path: Path) -> None:
+    """What a real `gateway serve` writes at debug level holds no marked value either."""
+    faults = {"status_chance": 0.2, "drop_after_chance": 0.2, "half_answer_chance": 0.2, "seed": 1}
+    async with pair(tmp_path, faults=faults, log_level="debug", call_deadline="3") as one:
+        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+            for query, variables in REQUESTS:
+                body = {"query": query, "variables": variables}
+                await client.post(f"{one.url}/graphql", json=body)
+        assert one.gateway.stop() == 0
+    secrets = [PAN, LINE, CITY, CODE, one.environment["GATEWAY_PROVIDER_API_SECRET"]]
+    assert '"event": "provider_call"' in one.gateway.output
+    assert [secret for secret in secrets if secret in one.gateway.output] == []

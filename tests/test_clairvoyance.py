@@ -1,0 +1,149 @@
+"""With suggestions off nobody learns the schema by asking for things and reading the errors."""
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    build_schema,
+)
+
+from gateway.api import schema_text
+from tests.processes import started
+from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY, Stack, running
+
+SCHEMA = build_schema(schema_text())
+TYPES = sorted(name for name in SCHEMA.type_map if not name.startswith("__"))
+FIELDS = sorted(
+    {
+        name
+        for kind in SCHEMA.type_map.values()
+        if isinstance(kind, GraphQLObjectType | GraphQLInterfaceType | GraphQLInputObjectType)
+        and not kind.name.startswith("__")
+        for name in kind.fields
+    }
+)
+ARGUMENTS = ["id", "input"]
+NONSENSE = ["nonsense", "cards", "Cart"]
+
+# The shapes in which clairvoyance and its like ask; none is a document that fits the schema.
+PROBES = [
+    "{ FIELD }",
+    "{ FIELD { lol } }",
+    "{ FIELD(ARGUMENT: 7) }",
+    "{ FIELD(ARGUMENT: {}) { lol } }",
+    '{ FIELD(ARGUMENT: "42") { lol: id lol: status } }',
+    "{ lol FIELD }",
+    "{ card(id: 1) { FIELD { lol } } }",
+    "{ card(id: 1) { FIELD(ARGUMENT: 7) } }",
+    "mutation { FIELD }",
+    "mutation { FIELD(ARGUMENT: {FIELD: 1}) { lol } }",
+    "subscription { FIELD }",
+    "{ ... on TYPE { lol } }",
+    "{ card(id: 1) { ... on TYPE { lol } } }",
+    "{ ...F } fragment F on TYPE { lol { lol } }",
+    "{ ...F } fragment F on Card { FIELD { lol } }",
+    "query($x: TYPE) { card(id: $x) { lol } }",
+    "query($x: [TYPE!]!) { lol(x: $x) }",
+    "query($x: TYPE = lol) { lol(x: $x) }",
+    "{ __typename @include(ARGUMENT: 7) }",
+    "{ __typename @FIELD }",
+]
+
+
+def asked(probe: str) -> list[str]:
+    """The probe with every name of the schema in it, and with names that are not."""
+    words = {"FIELD": FIELDS, "TYPE": TYPES, "ARGUMENT": ARGUMENTS}
+    places = [place for place in words if place in probe]
+    documents = []
+    for chosen in itertools.product(*(words[place] + NONSENSE for place in places)):
+        document = probe
+        for place, word in zip(places, chosen, strict=True):
+            document = document.replace(place, word)
+        documents.append(document)
+    return documents
+
+
+async def errors(stack: Stack, document: str) -> str:
+    """The answer without the request's id."""
+    body: Any = (await stack.post(document)).json()
+    for error in body["errors"]:
+        del error["extensions"]["requestId"]
+    return json.dumps(body)
+
+
+@pytest.mark.parametrize("probe", PROBES)
+async def test_existing_and_made_up_names_get_the_same_answer(probe: str) -> None:
+    """Whether a field, an argument or a type exists makes no difference to the error."""
+    async with running(introspection=False, suggestions=False) as stack:
+        answers = {await errors(stack, document) for document in asked(probe)}
+    assert len(answers) == 1
+    assert "does not fit the schema" in answers.pop()
+
+
+@pytest.mark.parametrize(
+    "document", ["{ __schema { types { name } } }", '{ __type(name: "Card") { name } }']
+)
+async def test_introspection_is_refused(document: str) -> None:
+    """With introspection off, neither the schema nor a type can be read."""
+    async with running(introspection=False) as stack:
+        body = (await stack.post(document)).json()
+    assert "data" not in body
+    assert all("introspection" in error["message"] for error in body["errors"])
+
+
+async def test_where_suggestions_are_on_errors_help() -> None:
+    """With suggestions on, an error says where it is and what may have been meant."""
+    async with running(suggestions=True) as stack:
+        error = await stack.error('{ card(id: "1") { statu } }')
+    assert "Did you mean 'status'" in error["message"]
+    assert error["locations"] == [{"line": 1, "column": 19}]
+
+
+TOOL = os.environ.get("CLAIRVOYANCE") or shutil.which("clairvoyance")
+
+
+@pytest.mark.skipif(
+    TOOL is None,
+    reason="clairvoyance is not installed: it needs an older rich than typer, so an environment "
+    "of its own; name its command in CLAIRVOYANCE",
+)
+@pytest.mark.parametrize(
+    ("suggestions", "wordlist", "recovers"),
+    [
+        ("true", ["card", "id", "maskedPan", *NONSENSE], True),  # all of them take it minutes
+        ("false", [*FIELDS, *ARGUMENTS, *NONSENSE], False),
+    ],
+)
+def test_clairvoyance(
+    tmp_path: Path, suggestions: str, wordlist: list[str], recovers: bool
+) -> None:
+    """The tool recovers the schema where suggestions are on, and no field where they are off."""
+    words, out = tmp_path / "words", tmp_path / "out.json"
+    words.write_text("\n".join(wordlist))
+    environment = {
+        "GATEWAY_PROVIDER_URL": "http://127.0.0.1:9/v1",
+        "GATEWAY_PROVIDER_API_KEY": API_KEY,
+        "GATEWAY_PROVIDER_API_SECRET": API_SECRET,
+        "GATEWAY_SIGNING_KEY_ID": KEY_ID,
+        "GATEWAY_SIGNING_KEY": SIGNING_KEY.to_pem().decode(),
+        "GATEWAY_AUTH": "none",
+        "GATEWAY_PORT": "0",
+        "GATEWAY_SUGGESTIONS": suggestions,
+        "cwd": str(tmp_path),
+    }
+    with started("serve", **environment) as serve:
+        url = serve.wait_for(r"http://[\d.]+:\d+")[0]
+        command = [str(TOOL), "-w", str(words), "-o", str(out), f"{url}/graphql"]
+        subprocess.run(command, capture_output=True, check=False, timeout=100)
+    text = out.read_text() if out.exists() else "{}"
+    found = {name for name in ("card", "maskedPan") if f'"{name}"' in text}
+    assert bool(found) is recovers, text

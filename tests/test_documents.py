@@ -1,0 +1,241 @@
+"""Documents that are kept, and documents that are trusted."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import DocumentNode
+
+from gateway.api import Documents, build_schema
+from gateway.api.limits import DocumentLimits
+from gateway.api.trusted import (
+    DocumentNotFound,
+    DocumentNotGiven,
+    DocumentNotTrusted,
+    DocumentRefused,
+    Mode,
+    TrustedDocuments,
+    id_of,
+)
+from gateway.errors import ConfigError
+
+SCHEMA = build_schema()._schema
+CARD = 'query Card { card(id: "1") { id } }'
+TYPENAME = "query Typename { __typename }"
+OTHER = "{ __typename }"
+
+
+def sha256(text: str) -> str:
+    """The id of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def documents(**changes: Any) -> Documents:
+    """Documents with suggestions and introspection, and changes."""
+    given: dict[str, Any] = {"introspection": True, "suggestions": True}
+    return Documents(SCHEMA, DocumentLimits(), **(given | changes))
+
+
+@pytest.mark.parametrize("source", [CARD, "{", "{ nonsense }"])
+def test_a_document_is_prepared_once(source: str) -> None:
+    """The same text gives the same document, or the same errors, without any work."""
+    kept = documents()
+    assert kept.prepare(source) is kept.prepare(source)
+
+
+def test_what_was_used_least_lately_is_dropped() -> None:
+    """The number of documents that are kept is bounded; those in use stay."""
+    kept = documents()
+    first, second = kept.prepare(CARD), kept.prepare(TYPENAME)
+    for number in range(499):
+        kept.prepare(f"query Q{number} {{ __typename }}")
+        assert kept.prepare(CARD) is first
+    assert kept.prepare(TYPENAME) is not second
+
+
+def test_the_length_of_all_that_is_kept_is_bounded() -> None:
+    """Thirty texts of the greatest length are not kept all together."""
+    kept = documents()
+    first = kept.prepare(CARD)
+    for number in range(30):
+        kept.prepare(f"query Q{number} {{ __typename }}".ljust(20_000))
+    assert kept.prepare(CARD) is not first
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '{ card(id: 1) "it\'s\\" 4111" { id } }',
+        '{ card """4111""" }',
+        "{ card(id: 1) 4111 }",
+        "{ card(id: .4111) { id } }",
+        '{ card(id: "\\u{4111411}") { id } }',
+        '{ card(id: "\\u4111") { id } } "4111',
+        '{ card(id: {pan: "4111"}) { id } }',
+        "{ card(id: [4111]) { id } }",
+        '{ card(id: "1") @include(if: 4111) { id } }',
+        'query($id: ID = ["4111"]) { card(id: $id) { id } }',
+        '{ card(id: "4111") { id } card(id: "2") { id } }',
+        'mutation { issueVirtualCard(input: {accountId: {x: "4111"}}) { __typename } }',
+    ],
+)
+@pytest.mark.parametrize("suggestions", [True, False])
+def test_no_error_quotes_a_value(source: str, suggestions: bool) -> None:
+    """Whatever is wrong with a document, its literals are not in the messages."""
+    errors = documents(suggestions=suggestions).prepare(source)
+    assert isinstance(errors, list)
+    assert "411" not in "".join(error.message for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{", "Syntax Error"),
+        ("query A { __typename } query A { __typename }", "'A'"),
+        ("{ __typename } fragment Mine on Query { __typename }", "'Mine'"),
+        ("{ ...Mine }", "'Mine'"),
+        ("query($mine: ID) { __typename }", "'$mine'"),
+        ("{ card(id: $mine) { id } }", "'$mine'"),
+    ],
+)
+def test_errors_of_the_document_itself_are_always_told(source: str, words: str) -> None:
+    """What is wrong whatever the schema says is told in full, with suggestions off too."""
+    errors = documents(suggestions=False).prepare(source)
+    assert isinstance(errors, list)
+    assert words in errors[0].message
+    assert errors[0].locations
+
+
+def manifest(tmp_path: Path, content: Any) -> Path:
+    """A file with this content as JSON, or as it is when it is bytes."""
+    path = tmp_path / "manifest.json"
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+    return path
+
+
+def apollo(*operations: Any, **changes: Any) -> Any:
+    """Apollo's manifest with these operations, and changes."""
+    given = {"format": "apollo-persisted-query-manifest", "version": 1, "operations": operations}
+    return given | changes
+
+
+OPERATION = {"id": sha256(CARD), "name": "Card", "type": "query", "body": CARD}
+FLAT = {sha256(CARD): CARD, "typename-1": TYPENAME}
+APOLLO = apollo(OPERATION, OPERATION | {"id": "typename-1", "body": TYPENAME})
+
+
+@pytest.mark.parametrize("content", [FLAT, APOLLO, {f"sha256:{sha256(CARD)}": CARD}])
+def test_both_forms_of_manifest_are_read(tmp_path: Path, content: Any) -> None:
+    """Apollo's manifest and the flat form give documents by id, with or without the prefix."""
+    trusted = TrustedDocuments.load(manifest(tmp_path, content))
+    assert trusted.find(sha256(CARD)) == CARD
+    assert trusted.find(f"sha256:{sha256(CARD)}") == CARD
+    assert trusted.find(sha256(OTHER)) is None
+    assert trusted.knows(CARD)
+    assert not trusted.knows(CARD + " ")
+    assert CARD in trusted.texts
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        ([], "not a manifest"),
+        ({}, "not a manifest"),
+        (apollo(format="other"), "format"),
+        (apollo(version=2), "version 1"),
+        (apollo(operations={}), "operations"),
+        (apollo(1), "operation 1"),
+        (apollo(OPERATION, OPERATION | {"id": ""}), "operation 2"),
+        (apollo(OPERATION | {"body": None}), "operation 1"),
+        (apollo(OPERATION, OPERATION), "operation 2"),
+        ({"a": 1}, "entry 1"),
+        ({"a": " "}, "entry 1"),
+        ({sha256(OTHER): CARD}, "not the hash"),
+    ],
+)
+def test_a_malformed_manifest_is_named(tmp_path: Path, content: Any, words: str) -> None:
+    """What is wrong with a manifest is said in a sentence with its path."""
+    path = manifest(tmp_path, content)
+    with pytest.raises(ConfigError, match=words) as caught:
+        TrustedDocuments.load(path)
+    assert str(path) in caught.value.message
+
+
+def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    """A manifest that is not there is a sentence too."""
+    with pytest.raises(ConfigError, match="no such file"):
+        TrustedDocuments.load(tmp_path / "none.json")
+
+
+def by_apollo(document_id: Any, **changes: Any) -> Any:
+    """Apollo's way to ask for a document by its id."""
+    persisted = {"version": 1, "sha256Hash": document_id} | changes
+    return {"extensions": {"persistedQuery": persisted}}
+
+
+IN_ALL: tuple[Mode, ...] = ("off", "prefer", "only")
+RESOLVED: list[tuple[tuple[Mode, ...], Any, str | type[DocumentRefused]]] = [
+    (("prefer", "only"), {"documentId": sha256(CARD)}, CARD),
+    (("prefer", "only"), {"documentId": f"sha256:{sha256(CARD)}"}, CARD),
+    (("prefer", "only"), {"documentId": "typename-1"}, TYPENAME),
+    (("prefer", "only"), by_apollo(sha256(CARD)), CARD),
+    (("prefer", "only"), {"query": OTHER} | by_apollo(sha256(CARD)), CARD),
+    (("off",), {"query": OTHER} | by_apollo(sha256(CARD)), OTHER),
+    (("off",), {"documentId": sha256(CARD)}, DocumentNotFound),
+    (IN_ALL, {"documentId": sha256(OTHER)}, DocumentNotFound),
+    (IN_ALL, {"query": CARD}, CARD),
+    (("off", "prefer"), {"query": OTHER}, OTHER),
+    (("off", "prefer"), {"query": OTHER} | by_apollo(sha256(OTHER)), OTHER),
+    (("only",), {"query": OTHER}, DocumentNotTrusted),
+    (("only",), {"query": "{ not GraphQL"}, DocumentNotTrusted),
+    (("only",), {"query": OTHER} | by_apollo(sha256(OTHER)), DocumentNotTrusted),
+    (IN_ALL, {}, DocumentNotGiven),
+    (IN_ALL, {"query": " "}, DocumentNotGiven),
+    (IN_ALL, {"query": 1, "documentId": sha256(CARD)}, DocumentNotGiven),
+    (IN_ALL, {"documentId": 1}, DocumentNotGiven),
+    (IN_ALL, {"documentId": ""}, DocumentNotGiven),
+    (IN_ALL, by_apollo(1), DocumentNotGiven),
+    (IN_ALL, by_apollo(sha256(CARD), version=2), DocumentNotGiven),
+    (IN_ALL, {"extensions": {"persistedQuery": 1}}, DocumentNotGiven),
+    (IN_ALL, {"extensions": {"tracing": True}}, DocumentNotGiven),
+]
+
+
+@pytest.mark.parametrize(
+    ("mode", "parameters", "answer"),
+    [(mode, given, answer) for modes, given, answer in RESOLVED for mode in modes],
+)
+def test_what_a_request_asks_for(
+    mode: Mode, parameters: Any, answer: str | type[DocumentRefused]
+) -> None:
+    """Each mode gives the text by id or as it was sent, or refuses without looking into it."""
+    trusted = TrustedDocuments(FLAT)
+    if isinstance(answer, str):
+        assert trusted.resolve(parameters, mode) == answer
+    else:
+        with pytest.raises(answer) as caught:
+            trusted.resolve(parameters, mode)
+        assert type(caught.value) is answer
+
+
+def test_apollos_clients_understand_an_unknown_id() -> None:
+    """Code and message of an unknown id are those that Apollo's clients react to."""
+    error = DocumentNotFound()
+    assert (error.code, error.message) == ("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+    assert DocumentNotTrusted().code == "DOCUMENT_NOT_TRUSTED"
+
+
+def test_an_id_is_read_without_its_prefix() -> None:
+    """The prefix sha256: of the appendix on persisted documents is understood."""
+    assert id_of({"documentId": "sha256:ab"}) == id_of({"documentId": "ab"}) == "ab"
+
+
+def test_every_trusted_document_is_prepared_like_any_other() -> None:
+    """Trusted texts pass through the same checks."""
+    for text in TrustedDocuments(FLAT).texts:
+        assert isinstance(documents().prepare(text), DocumentNode)

@@ -1,0 +1,161 @@
+"""How large a document may be."""
+
+import statistics
+import time
+
+import pytest
+from graphql import parse
+
+from gateway.api import Documents, build_schema
+from gateway.api.limits import SETTINGS, DocumentLimits, DocumentMeasure, measure
+from gateway.errors import ConfigError
+from tests.stack import Stack, running
+
+NOBODY = "123e4567-e89b-12d3-a456-426614174000"
+
+
+def doubling(steps: int, last: str = "__typename") -> str:
+    """A chain of fragments, each of which spreads the next one twice."""
+    chain = " ".join(f"fragment F{i} on Query{{...F{i + 1}...F{i + 1}}}" for i in range(steps - 1))
+    return f"{{...F0}} {chain} fragment F{steps - 1} on Query{{{last} {last}}}"
+
+
+def measured(document: str) -> DocumentMeasure:
+    """The numbers of a document's text."""
+    return measure(parse(document))
+
+
+@pytest.mark.parametrize(
+    ("document", "depth", "cost"),
+    [
+        ("{ __typename }", 1, 1),
+        ("{ card(id: 1) { id status } }", 2, 13),
+        ("{ a: card(id: 1) { id } b: card(id: 1) { id } }", 2, 24),
+        ("{ ... on Query { card(id: 1) { ... { id } } } }", 2, 12),
+        ("{ card(id: 1) { ...C } } fragment C on Card { id billingAddress { city } }", 3, 14),
+        ("{ ...Q ...Q } fragment Q on Query { __typename }", 1, 2),
+        ("mutation { issueVirtualCard { card { id } } }", 3, 23),
+        ("mutation { simulateCardIssue { card { id } } }", 3, 23),
+        ("query A { __typename } query B { card(id: 1) { id } }", 2, 12),
+        ("{ __schema { types { name } } }", 1, 3),
+        ("{ ...missing }", 0, 0),
+        ("{ ...A } fragment A on Query { x ...B } fragment B on Query { y ...A }", 1, 2),
+        ("{ ...A } fragment A on Query { x ...A }", 1, 1),
+    ],
+)
+def test_depth_and_cost(document: str, depth: int, cost: int) -> None:
+    """Fields cost 1, those that call the provider 11; fragments count where they are spread."""
+    found = measured(document)
+    assert (found.depth, found.cost) == (depth, cost)
+
+
+@pytest.mark.parametrize(
+    ("document", "count"),
+    [
+        ("mutation { a b: a }", 2),
+        ("mutation { ...M ... { c { d e } } } fragment M on Mutation { a b }", 3),
+        ("{ a b c }", 0),
+    ],
+)
+def test_root_mutation_fields(document: str, count: int) -> None:
+    """The fields at the top of a mutation are counted through fragments, those below are not."""
+    assert measured(document).root_mutation_fields == count
+
+
+def test_long_chains_of_fragments_are_measured() -> None:
+    """Two thousand fragments that spread each other need no stack and end at a million fields."""
+    assert measured(doubling(2_000)).fields == 1_000_000
+
+
+def test_a_document_that_doubles_is_refused_at_once() -> None:
+    """18 doubling fragments in under 1,000 characters are refused in under 20 ms."""
+    document = doubling(18)
+    assert len(document) < 1_000
+    schema = build_schema()._schema
+    took = []
+    for _ in range(9):
+        documents = Documents(schema, DocumentLimits(), introspection=True, suggestions=True)
+        began = time.thread_time()  # what else the machine does is not counted
+        errors = documents.prepare(document)
+        took.append(time.thread_time() - began)
+        assert isinstance(errors, list)
+        assert "262,144 or more" in errors[0].message
+    print(took)
+    assert statistics.median(took) < 0.020
+
+
+def aliases(count: int) -> str:
+    """So many cards in one query."""
+    cards = " ".join(f'c{i}: card(id: "{NOBODY}") {{ id status }}' for i in range(count))
+    return f"{{ {cards} }}"
+
+
+async def test_fifty_cards_at_once_pass(stack: Stack) -> None:
+    """A list page's fifty cards fit into one document."""
+    assert len(await stack.data(aliases(50))) == 50
+
+
+DEEP = "{ card(id: 1) " + "{ billingAddress " * 11 + "{ city }" + " }" * 12
+TOO_LARGE = [
+    ("source_length", "{ __typename }" + " " * 20_000, "20,014"),
+    ("tokens", "{ " + "a " * 5_001 + "}", "5,000"),
+    ("comments", "#\n" * 201 + "{ __typename }", "200"),
+    ("depth", DEEP, "13"),
+    ("cost", aliases(77), "1,001"),
+    ("cost", doubling(18, "nonsense"), "262,144"),
+    ("root_mutation_fields", "mutation { " + "m " * 11 + "}", "11"),
+    ("errors", "{ " + " ".join(f"n{i}" for i in range(21)) + " }", "20"),
+]
+
+
+@pytest.mark.parametrize(("limit", "document", "number"), TOO_LARGE)
+async def test_what_is_too_large_is_refused(limit: str, document: str, number: str) -> None:
+    """Beyond a limit the error has one code and tells both numbers and the setting; no call."""
+    async with running(suggestions=True) as stack:
+        body = (await stack.post(document)).json()
+        assert not stack.wire.exchanges
+    error = body["errors"][-1]
+    assert "data" not in body
+    assert error["extensions"]["code"] == "DOCUMENT_TOO_LARGE"
+    assert number in error["message"]
+    assert f"{getattr(DocumentLimits(), limit):,} is allowed" in error["message"]
+    assert SETTINGS[limit] in error["message"]
+
+
+_SPREADS = " ".join(f"...F{i}" for i in range(400))
+_FRAGMENTS = " ".join(f"fragment F{i} on Query{{__typename}}" for i in range(400))
+MANY = f"{{{_SPREADS}}}{_FRAGMENTS}"
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{" + "a{" * 300 + "b" + "}" * 300 + "}",
+        "{ a(b: " + "[" * 900 + "]" * 900 + ") }",
+        "{ card(id: 1) {" + "id " * 900 + "} }",
+        MANY,
+    ],
+)
+async def test_what_takes_long_to_validate_is_given_up(document: str) -> None:
+    """Nesting and repetition that make validation slow are refused in the same way, soon."""
+    async with running(suggestions=True) as stack:
+        began = time.thread_time()
+        error = (await stack.error(document))["extensions"]["code"]
+    assert (error, time.thread_time() - began < 5) == ("DOCUMENT_TOO_LARGE", True)
+
+
+@pytest.mark.parametrize("name", ["card", "issueVirtualCard", "nonsense"])
+async def test_a_costly_misfit_does_not_tell_what_exists(name: str) -> None:
+    """What a name costs is told for valid documents only, else prices would list the schema."""
+    document = "{ " + " ".join(f"a{i}: {name}" for i in range(95)) + " }"
+    async with running(suggestions=False) as stack:
+        error = await stack.error(document)
+    assert error["extensions"]["code"] == "GRAPHQL_REQUEST_INVALID"
+
+
+def test_limits_are_read_from_the_environment() -> None:
+    """Commands take the limits that the server is given, and name what is no number."""
+    environ = {"GATEWAY_MAX_DOCUMENT_COST": "7", "GATEWAY_MAX_DOCUMENT_DEPTH": ""}
+    assert DocumentLimits.read(environ) == DocumentLimits(cost=7)
+    with pytest.raises(ConfigError, match="GATEWAY_MAX_DOCUMENT_DEPTH"):
+        DocumentLimits.read({"GATEWAY_MAX_DOCUMENT_DEPTH": "deep"})
