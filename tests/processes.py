@@ -42,6 +42,7 @@ class Process:
         while True:
             line = self._queue.get(timeout=timeout)
             if line is None:
+                self._queue.put(None)  # for `end`, which waits for it too
                 raise AssertionError(f"no {pattern!r} in:\n{''.join(self.lines)}")
             self.lines.append(line)
             if match := re.search(pattern, line):

@@ -209,7 +209,7 @@ async def test_closed_connections_leave_no_trace_in_the_log(
         httpx.AsyncClient(base_url=url, trust_env=False) as client,
     ):
         with pytest.raises(httpx.RemoteProtocolError):
-            await client.get("/v1/cards")
+            await client.post("/v1/nothing", content=b"that is not read")
         assert (await client.get("/v1/cards")).status_code == 401
     assert caplog.messages == []
 

@@ -12,10 +12,13 @@ from uuid import uuid4
 import httpx
 
 from gateway.signing import PrivateKey
-from tests.processes import Process, run
+from tests.emulator_client import encoded_pem
+from tests.processes import Process
 
 CALL_DEADLINE = 5
 """Seconds that the gateway spends on one provider call."""
+_UNMEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+"""Without coverage: it would slow them down, and what is killed reports none."""
 
 
 class Servers:
@@ -23,14 +26,26 @@ class Servers:
 
     def __init__(self, directory: Path, faults: Mapping[str, Any]) -> None:
         """Start both; ``directory`` is an empty one, so that no ``.env`` is found."""
-        key, secret, port = str(uuid4()), uuid4().hex, _free_port()
+        self._ended: list[Process] = []
+        self._gateway: Process | None = None
+        api_key, secret = str(uuid4()), uuid4().hex
         self._emulator = Process(
-            *("emulator", "--port", "0", "--api-key", key, "--api-secret", secret),
+            *("emulator", "--port", "0", "--api-key", api_key, "--api-secret", secret),
             *("--faults", json.dumps(faults)),
+            **_UNMEASURED,
         )
         self.provider_url = self._emulator.wait_for(r"PROVIDER_URL=(http://\S+)/v1")[1]
+        try:
+            self._prepare(directory, api_key, secret)
+            self._start_gateway()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _prepare(self, directory: Path, api_key: str, secret: str) -> None:
+        port, key, key_id = _free_port(), PrivateKey.generate(), str(uuid4())
         self.gateway_url = f"http://127.0.0.1:{port}"
-        self._environment = {
+        self._environment = _UNMEASURED | {
             "cwd": str(directory),
             "GATEWAY_PORT": str(port),
             "GATEWAY_AUTH": "none",
@@ -38,25 +53,22 @@ class Servers:
             "GATEWAY_LOG_LEVEL": "error",
             "GATEWAY_CALL_DEADLINE": str(CALL_DEADLINE),
             "GATEWAY_PROVIDER_URL": f"{self.provider_url}/v1",
-            "GATEWAY_PROVIDER_API_KEY": key,
+            "GATEWAY_PROVIDER_API_KEY": api_key,
             "GATEWAY_PROVIDER_API_SECRET": secret,
-            "GATEWAY_SIGNING_KEY_ID": str(uuid4()),
-            "GATEWAY_SIGNING_KEY": PrivateKey.generate().to_pem().decode(),
+            "GATEWAY_SIGNING_KEY_ID": key_id,
+            "GATEWAY_SIGNING_KEY": key.to_pem().decode(),
         }
-        code, printed = run("register-key", **self._environment)
-        assert code == 0, printed
-        self._ended: list[Process] = []
-        self._gateway = self._start_gateway()
+        self._register(api_key, secret, key_id, key)
 
     def kill_gateway(self) -> None:
         """End the gateway without a chance to finish anything, and start another."""
         self._end_gateway(signal.SIGKILL)
-        self._gateway = self._start_gateway()
+        self._start_gateway()
 
     def renew_gateway(self) -> int:
         """End the gateway in an orderly way, and start another; the exit code of the first."""
         code = self._end_gateway(signal.SIGTERM)
-        self._gateway = self._start_gateway()
+        self._start_gateway()
         return code
 
     def set_faults(self, **faults: Any) -> None:
@@ -74,14 +86,32 @@ class Servers:
         self._emulator.stop()
         return "".join(process.output for process in [*self._ended, self._emulator])
 
-    def _start_gateway(self) -> Process:
-        process = Process("serve", **self._environment)
-        process.wait_for("Serving")
-        return process
+    def _register(self, api_key: str, secret: str, key_id: str, key: PrivateKey) -> None:
+        with httpx.Client(base_url=f"{self.provider_url}/v1/auth", trust_env=False) as http:
+            login = http.post("/token", json={"apiKey": api_key, "apiSecret": secret})
+            http.put(
+                "/signing",
+                headers={"Authorization": f"Bearer {login.json()['token']}"},
+                json={
+                    "signingKeyId": key_id,
+                    "signingKey": encoded_pem(key.public_key().to_pem()),
+                },
+            ).raise_for_status()
+
+    def _start_gateway(self) -> None:
+        self._gateway = Process("serve", **self._environment)
+        try:
+            self._gateway.wait_for("Serving")
+        except AssertionError:
+            self._gateway = None  # it has ended by itself
+            raise
 
     def _end_gateway(self, how: signal.Signals) -> int:
-        self._ended.append(self._gateway)
-        return self._gateway.stop(how)
+        process, self._gateway = self._gateway, None
+        if process is None:
+            return 0
+        self._ended.append(process)
+        return process.stop(how)
 
 
 def _free_port() -> int:
