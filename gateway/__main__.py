@@ -95,9 +95,10 @@ def serve() -> None:
     """Serve the real provider; all settings come from GATEWAY_… variables and .env."""
     settings = ServeSettings.load()
     configure_logging(settings.log_level, readable=False)
+    app = create_app(settings)
     listener = serving.listen(settings.host, settings.port)
     typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
-    serving.run(create_app(settings), listener, grace=settings.shutdown_grace)
+    serving.run(app, listener, grace=settings.shutdown_grace)
 
 
 @cli.command()

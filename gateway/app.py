@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -41,7 +42,7 @@ from gateway.callers import (
 from gateway.config import Settings, is_loopback
 from gateway.errors import GatewayError
 from gateway.provider import BreakerState, Edge, ProviderClient
-from gateway.telemetry import RequestIdMiddleware
+from gateway.telemetry import RequestIdMiddleware, request_id
 
 LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]", "*.localhost"]
 ASKED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent"]
@@ -62,8 +63,19 @@ def create_app(
         await provider.aclose()
 
     return Starlette(
-        routes=_routes(settings, provider), middleware=_middleware(settings), lifespan=lifespan
+        routes=_routes(settings, provider),
+        middleware=_middleware(settings),
+        exception_handlers={HTTPException: _as_json},
+        lifespan=lifespan,
     )
+
+
+async def _as_json(_request: Request, error: Exception) -> Response:
+    """A path or a method that is not there, said as every other error is."""
+    assert isinstance(error, HTTPException)  # noqa: S101 (the only class this is registered for)
+    extensions = {"code": "BAD_REQUEST", "requestId": request_id.get()}
+    body = {"errors": [{"message": error.detail, "extensions": extensions}]}
+    return JSONResponse(body, error.status_code, dict(error.headers or {}))
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
@@ -176,7 +188,9 @@ def _rate_limits(settings: Settings) -> RateLimits:
         ISSUE: settings.rate_limit_issue,
         SIMULATE: settings.rate_limit_simulate,
     }
-    return RateLimits(rules if settings.auth == "jwt" else {}, store=settings.rate_limit_store)
+    return RateLimits(
+        rules if settings.auth == "jwt" else {}, store=settings.rate_limit_store.get_secret_value()
+    )
 
 
 async def _alive(_request: Request) -> Response:

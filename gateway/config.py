@@ -2,14 +2,17 @@
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from limits import parse as parse_rate
+from limits.storage import storage_from_string
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from gateway.errors import ConfigError, SigningError
 from gateway.signing import PrivateKey
@@ -81,8 +84,9 @@ class Settings(BaseSettings):
     rate_limit_simulate: str = Field(
         default="60/minute", description="How often such a caller may simulate."
     )
-    rate_limit_store: str = Field(
-        default="async+memory://", description="Where is counted: a URL of the limits library."
+    rate_limit_store: SecretStr = Field(
+        default=SecretStr("async+memory://"),
+        description="Where is counted: a URL of the limits library.",
     )
     cors_origins: tuple[str, ...] = Field(
         default=(), description='Web origins whose pages may ask, as JSON: `["https://a.example"]`.'
@@ -166,7 +170,7 @@ class Settings(BaseSettings):
         default=20_000, ge=1, description="Most idempotency keys that are remembered, for an hour."
     )
     shutdown_grace: Seconds = Field(
-        default=35, description="Longest wait on SIGTERM for calls in flight to end."
+        default=65, description="Longest wait on SIGTERM for calls in flight to end."
     )
     token_margin: Seconds = Field(
         default=60, description="How long before its expiry an access token is renewed, at most."
@@ -182,7 +186,7 @@ class Settings(BaseSettings):
     @classmethod
     def _usable_url(cls, value: str) -> str:
         parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
             raise ValueError("must be an http(s) URL")
         if parts.query or parts.fragment or parts.username or parts.password:
             raise ValueError("must hold no query, fragment or credentials")
@@ -206,10 +210,10 @@ class Settings(BaseSettings):
             raise ValueError("must not be empty")
         return value
 
-    @field_validator("signing_key_file")
+    @field_validator("signing_key_file", "documents")
     @classmethod
     def _readable_file(cls, value: Path | None) -> Path | None:
-        if value is not None and not os.access(value, os.R_OK):
+        if value is not None and not (value.is_file() and os.access(value, os.R_OK)):
             raise ValueError("names a file that cannot be read")
         return value
 
@@ -237,6 +241,15 @@ class Settings(BaseSettings):
             _check_key_location(value)
         return value
 
+    @field_validator("rate_limit_store")
+    @classmethod
+    def _usable_store(cls, value: SecretStr) -> SecretStr:
+        try:
+            storage_from_string(value.get_secret_value())
+        except Exception:
+            raise ValueError("is no usable store; the default is async+memory://") from None
+        return value
+
     @field_validator("documents_mode")
     @classmethod
     def _needs_documents(cls, value: str, info: ValidationInfo) -> str:
@@ -248,8 +261,8 @@ class Settings(BaseSettings):
     @classmethod
     def _rate(cls, value: str) -> str:
         try:
-            if value:
-                parse_rate(value)
+            if value and parse_rate(value).amount < 1:
+                raise ValueError
         except ValueError:
             raise ValueError("must be a rate such as 60/minute") from None
         return value
@@ -278,6 +291,9 @@ class Settings(BaseSettings):
             raise ConfigError([f"{PREFIX}SECRETS_DIR: is not a directory"])
         try:
             return cls(**{"_secrets_dir": secrets or None, **given})
+        except SettingsError as error:
+            name = re.sub(r'.*field "(\w+)".*', r"\1", str(error)).upper()
+            raise ConfigError([f'{PREFIX}{name}: must be JSON, such as ["a", "b"]']) from None
         except ValidationError as error:
             raise ConfigError([_sentence(problem) for problem in error.errors()]) from None
 

@@ -29,7 +29,7 @@ class GatewayError(Exception):
     """Anything that the gateway reports on purpose; ``message`` is safe to show to the caller."""
 
     code: ClassVar[str] = "INTERNAL"
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -179,8 +179,9 @@ class OutcomeUnknown(ProviderError):
     code = "OUTCOME_UNKNOWN"
     retryable = True
 
-    def __init__(self, message: str, *, retry_safe_until: datetime) -> None:
+    def __init__(self, message: str, *, retry_safe_until: datetime, retryable: bool = True) -> None:
         super().__init__(message)
+        self.retryable = retryable
         self.retry_safe_until = retry_safe_until
 
 

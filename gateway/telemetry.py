@@ -57,6 +57,7 @@ def configure_logging(level: str, *, readable: bool, stream: TextIO | None = Non
             ],
         )
     )
+    handler.addFilter(_without_quotes)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for noisy in ("httpx", "httpcore"):  # they log whole URLs and headers
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -64,6 +65,13 @@ def configure_logging(level: str, *, readable: bool, stream: TextIO | None = Non
 
 _FRAMES = 8  # of a traceback, innermost last
 _TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def _without_quotes(record: logging.LogRecord) -> bool:
+    """Cut asyncio's lines short: what follows the first one are futures with their exceptions."""
+    if record.name == "asyncio":
+        record.msg, record.args = record.getMessage().splitlines()[0], ()
+    return True
 
 
 def _add_request_id(_logger: Any, _name: str, event: Any) -> Any:

@@ -173,6 +173,7 @@ async def running(
     emulator_options: EmulatorOptions | None = None,
     clock: Clock | None = None,
     beside: Stack | None = None,
+    edge: Edge | None = None,
     **changes: Any,
 ) -> AsyncIterator[Stack]:
     """Run a stack; ``changes`` go to the gateway's settings, ``clock`` to both sides.
@@ -183,7 +184,7 @@ async def running(
     emulator = create_emulator(chosen, now=clock) if clock else create_emulator(chosen)
     emulator = beside.emulator if beside else emulator
     wire = Recorder(httpx.ASGITransport(app=emulator))
-    app = create_app(settings(**changes), transport=wire, edge=clock.edge() if clock else None)
+    app = create_app(settings(**changes), transport=wire, edge=clock.edge() if clock else edge)
     front = httpx.ASGITransport(app=app)
     client = httpx.AsyncClient(transport=front, base_url="http://gateway")
     async with app.router.lifespan_context(app), client:

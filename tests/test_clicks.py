@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from gateway.emulator import GUIDE_ACCOUNT
+from gateway.provider import Edge
 from tests.stack import ADDRESS, ISSUE, SIMULATE, Clock, Stack, issue_input, options, running
 
 FIELDS = "__typename ... on IssueVirtualCardSuccess { idempotencyKey replayed card { id } }"
@@ -221,12 +222,67 @@ async def test_a_repeat_that_comes_too_late_is_not_sent() -> None:
         first = await stack.issue(idempotencyKey=key)
         until = datetime.fromisoformat(first["retrySafeUntil"]).timestamp()
         sent = len(creates(stack))
-        clock.time = until
-        late = await stack.issue(idempotencyKey=key)
-        assert (late["__typename"], len(creates(stack))) == ("OutcomeUnknown", sent)
-        assert "too late" in late["message"]
+        for late in (until, until + 600, until + 20 * 3600):
+            clock.time = late
+            result = await stack.issue(idempotencyKey=key)
+            assert (result["__typename"], result["retryable"]) == ("OutcomeUnknown", False)
+            assert "too late" in result["message"]
+        assert (len(creates(stack)), cards(stack)) == (sent, 1)
         clock.time = until - 1
         assert (await stack.issue(idempotencyKey=key))["__typename"] == "IssueVirtualCardSuccess"
+
+
+async def test_an_open_click_that_finds_no_place_stays_open() -> None:
+    """A repeat of an unknown outcome that is not sent is not told as if nothing had happened."""
+    key = str(uuid.uuid4())
+    async with running(max_connections=1, pool_timeout=0.02, max_attempts=1) as stack:
+        await lost(stack, times=1)
+        assert (await stack.issue(idempotencyKey=key))["__typename"] == "OutcomeUnknown"
+        async with held(stack, "/cards"):
+            other = asyncio.create_task(stack.issue())
+            await asyncio.sleep(0.01)
+            assert (await stack.issue(idempotencyKey=key))["__typename"] == "OutcomeUnknown"
+        await other
+        assert (await stack.issue(idempotencyKey=key))["__typename"] == "IssueVirtualCardSuccess"
+
+
+async def test_a_wait_to_repeat_takes_no_place() -> None:
+    """Reads that wait for Retry-After leave their places to clicks."""
+    waiting = asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    async with running(edge=Edge(sleep=sleep), max_connections=1, pool_timeout=0.02) as stack:
+        stack.wire.answer = lambda request: (
+            httpx.Response(503, headers={"Retry-After": "2"}) if request.method == "GET" else None
+        )
+        read_card = asyncio.create_task(stack.card(str(uuid.uuid4())))
+        await waiting.wait()
+        assert (await stack.issue())["__typename"] == "IssueVirtualCardSuccess"
+        read_card.cancel()
+        await asyncio.gather(read_card, return_exceptions=True)
+
+
+async def test_an_unforeseen_error_takes_no_siblings_answer_with_it() -> None:
+    """A mutation that fails as nobody foresaw leaves the cards of its document's others told."""
+    async with running(clock=Clock()) as stack:
+        query = """mutation($input: IssueVirtualCardInput!) {
+          a: issueVirtualCard(input: $input) { ... on IssueVirtualCardSuccess { card { id } } }
+          b: simulateCardIssue(input: {cardId: "123e4567-e89b-12d3-a456-426614174000"}) {
+            ... on Error { code } ... on OutcomeUnknown { idempotencyKey } }
+        }"""
+
+        def broken(request: httpx.Request) -> httpx.Response | None:
+            if request.url.path.endswith("/auth/token") and stack.wire.sent("POST", "/cards"):
+                raise KeyError("canary")
+            return httpx.Response(401) if request.method == "PATCH" else None
+
+        stack.wire.answer = broken
+        data = await stack.data(query, issue_input())
+    assert data["a"]["card"]["id"]
+    assert data["b"]["code"] == "OUTCOME_UNKNOWN"
 
 
 async def test_another_gateway_replays_and_knows_it() -> None:

@@ -118,36 +118,20 @@ async def test_another_input_is_a_conflict(done: bool) -> None:
     assert len(one.provider.calls) == 1
 
 
-FINAL: list[errors.GatewayError] = [
+REFUSALS: list[errors.GatewayError] = [
     errors.NotFound("no"),
     errors.InvalidState("no"),
     errors.Refused("no"),
     errors.IdempotencyConflict("no"),
-]
-PASSING: list[errors.GatewayError] = [
     errors.ProviderUnavailable("no"),
     errors.RateLimited("no"),
     errors.Overloaded("no"),
 ]
 
 
-@pytest.mark.parametrize("error", FINAL, ids=lambda error: type(error).__name__)
-async def test_a_final_failure_is_kept(error: errors.GatewayError) -> None:
-    """A failure that stays true is told again without a call, and binds the key."""
-    one = Fixture()
-    one.provider.ending = error
-    for _ in range(2):
-        with pytest.raises(type(error)):
-            await one.ask()
-    assert len(one.provider.calls) == 1
-    with pytest.raises(errors.IdempotencyConflict):
-        await one.ask(bound=B)
-    assert len(one.provider.calls) == 1
-
-
-@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
-async def test_a_passing_failure_is_forgotten(error: errors.GatewayError) -> None:
-    """A failure in which nothing happened leaves the key free for another try, or input."""
+@pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
+async def test_a_refusal_is_not_kept(error: errors.GatewayError) -> None:
+    """What was refused may be asked again under its key, or the key used for another input."""
     one = Fixture()
     one.provider.ending = error
     with pytest.raises(type(error)):
@@ -270,6 +254,46 @@ async def test_the_store_is_bounded() -> None:
         assert len(one.store) == min(number + 1, 3)
     kept = [await one.store.get(uuid.UUID(int=number)) for number in range(5)]
     assert [record is not None for record in kept] == [False, False, True, True, True]
+
+
+async def test_open_records_are_kept_for_a_day_and_apart() -> None:
+    """No number of done calls pushes out an open one, which is remembered for a day."""
+    one = Fixture(size=2)
+    one.provider.ending = errors.OutcomeUnknown("?", retry_safe_until=START)
+    with pytest.raises(errors.OutcomeUnknown):
+        await one.ask()
+    one.provider.ending = "card"
+    for number in range(10, 15):
+        await one.ask(uuid.UUID(int=number))
+    assert len(one.store) == 3
+    one.now.time = START + timedelta(hours=23, minutes=59)
+    one.provider.ending = errors.OutcomeUnknown("?", retry_safe_until=START)
+    with pytest.raises(errors.OutcomeUnknown):
+        await one.ask()
+    assert one.provider.calls[-1] == START
+    one.now.time = START + timedelta(hours=24)
+    with pytest.raises(errors.OutcomeUnknown):
+        await one.ask()
+    assert one.provider.calls[-1] is None
+
+
+async def test_when_a_call_began_is_known_while_it_is_in_flight() -> None:
+    """The start of a call in flight is that of its first attempt, an earlier open one included."""
+    one = Fixture()
+    one.provider.ending = errors.OutcomeUnknown("?", retry_safe_until=START)
+    with pytest.raises(errors.OutcomeUnknown):
+        await one.ask()
+    one.now.time = START + timedelta(minutes=9)
+    one.provider.gate.clear()
+    task, fresh = one.start(), one.start(OTHER)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert one.ledger.started(KEY) == START
+    one.now.time = START + timedelta(minutes=10)
+    assert one.ledger.started(OTHER) == START + timedelta(minutes=9)
+    assert one.ledger.started(uuid.UUID(int=3)) == one.now.time
+    one.provider.gate.set()
+    await asyncio.gather(task, fresh, return_exceptions=True)
 
 
 async def test_an_updated_record_counts_as_new() -> None:

@@ -375,7 +375,7 @@ WHOLE = [
     ),
     Case(
         "unreadable charset",
-        answers(raw(message("409 Conflict", b"x", kind="text/plain; charset=hex"))),
+        answers(raw(message("409 Conflict", b"a card", kind="text/plain; charset=hex"))),
         REFUSED,
     ),
 ]

@@ -1,12 +1,11 @@
 """What each field does for its caller: permission, rate, time, provider call. In this order.
 
-Every way to a card leads through ``read_card`` or ``issue``: what a caller may see is decided after
-the loader, so that callers may share a provider call and never a permission.
+What a caller may see is decided here, after the loader: whatever may one day share a provider call,
+nobody shares a permission.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -21,7 +20,7 @@ from gateway.errors import (
     OutcomeUnknown,
     SimulatorDisabled,
 )
-from gateway.provider import KEY_LIFE, KEY_MARGIN, Card, Issued
+from gateway.provider import Card, Issued
 
 T = TypeVar("T")
 
@@ -42,7 +41,7 @@ async def issue(context: Context, given: IssueVirtualCardInput, key: UUID) -> Is
         raise NotAllowed("You may not issue cards on this account.")
     await context.limits.count(context.caller.id, ISSUE)
     issued = await _written(
-        context, lambda: context.provider.create_virtual_card(account, address, key)
+        context, key, lambda: context.provider.create_virtual_card(account, address, key)
     )
     if not issued.replayed:  # an earlier answer may be out of date by now
         context.cards.prime(issued.card)
@@ -58,7 +57,7 @@ async def simulate(context: Context, given: SimulateCardIssueInput, key: UUID) -
     await context.limits.count(context.caller.id, SIMULATE)
     if context.caller.accounts is not None and not await _visible_card(context, card_id):
         raise NotFound("The provider knows no such card.")  # as if it were not there
-    replayed = await _written(context, lambda: context.provider.simulate_issue(card_id, key))
+    replayed = await _written(context, key, lambda: context.provider.simulate_issue(card_id, key))
     context.cards.clear(card_id)
     return card_id, replayed
 
@@ -73,10 +72,9 @@ async def _visible_card(context: Context, card_id: UUID) -> Card | None:
     return card if card and context.caller.may_use(card.account_id) else None
 
 
-async def _written(context: Context, write: Callable[[], Awaitable[T]]) -> T:
+async def _written(context: Context, key: UUID, write: Callable[[], Awaitable[T]]) -> T:
     """Wait for a modifying call no longer than the operation may take; the call itself goes on."""
     _check_time(context.deadline)
-    started = datetime.now(UTC)
     try:
         async with asyncio.timeout_at(context.deadline):
             return await write()
@@ -84,7 +82,7 @@ async def _written(context: Context, write: Callable[[], Awaitable[T]]) -> T:
         raise OutcomeUnknown(
             "The operation took too long, and this part of it goes on without you. "
             "Send the same request again with this idempotencyKey to learn what came of it.",
-            retry_safe_until=started + KEY_LIFE - KEY_MARGIN,
+            retry_safe_until=context.provider.safe_until(key),
         ) from None
 
 

@@ -2,14 +2,14 @@
 
 import asyncio
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from aiodataloader import DataLoader
 
 from gateway.callers import Caller, RateLimits
-from gateway.errors import ProviderUnavailable
+from gateway.errors import DeadlineExceeded, ProviderUnavailable
 from gateway.provider import Card, ProviderClient
 
 
@@ -21,6 +21,7 @@ class CardLoader:
     """
 
     def __init__(self, provider: ProviderClient, *, most_at_once: int) -> None:
+        self.deadline = math.inf  # of the event loop's clock: no read starts after it
         self._provider = provider
         self._room = asyncio.Semaphore(most_at_once)
         self._loader: DataLoader[UUID, Card | None] = DataLoader(self._load_all)
@@ -29,7 +30,9 @@ class CardLoader:
         """The card, or None when the provider knows no such card; raises ProviderError."""
         # All branches that want this card share one future. graphql-core cancels the branches
         # beside a failed one: without the shield that would cancel the others' future too.
-        return await asyncio.shield(self._loader.load(card_id))
+        future = self._loader.load(card_id)
+        future.add_done_callback(_looked_at)
+        return await asyncio.shield(future)
 
     def prime(self, card: Card) -> None:
         """Remember a card that is known already."""
@@ -45,7 +48,15 @@ class CardLoader:
 
     async def _load_one(self, card_id: UUID) -> Card | None:
         async with self._room:
+            if asyncio.get_running_loop().time() >= self.deadline:
+                raise DeadlineExceeded("The operation took too long; ask for less in one document.")
             return await self._provider.card(card_id)
+
+
+def _looked_at(future: asyncio.Future[Card | None]) -> None:
+    """Take notice of an error that nobody may be left to see: asyncio would log its text."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _as_result(answer: Card | BaseException | None) -> Card | Exception | None:
@@ -69,3 +80,9 @@ class Context:
     limits: RateLimits
     header_key: str | None = None  # the HTTP request's Idempotency-Key
     deadline: float = math.inf  # of the event loop's clock, once the operation is known
+    facts: dict[str, Any] = field(default_factory=dict)  # of the operation, for its log line
+    failures: list[str] = field(default_factory=list)  # codes of failures that were told as data
+
+    def must_end_at(self, deadline: float) -> None:
+        """Set when the operation has to be over."""
+        self.deadline = self.cards.deadline = deadline

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -14,9 +13,13 @@ from graphql import (
     DocumentNode,
     ExecutionResult,
     FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
     execute,
     get_operation_ast,
 )
@@ -95,11 +98,9 @@ class Executor:
             error = GraphQLError("Only queries can be sent by GET; use POST.")
             return _failed([error], context, Failure.ONLY_BY_POST)
         seconds = self._seconds[operation.operation]
-        context.deadline = asyncio.get_running_loop().time() + seconds
-        began = time.perf_counter()
-        answer = _response(await self._run(document, request, context), context)
-        _log(operation, answer, time.perf_counter() - began, context)
-        return answer
+        context.must_end_at(asyncio.get_running_loop().time() + seconds)
+        context.facts.update(facts(operation, document))
+        return _response(await self._run(document, request, context), context)
 
     async def _run(
         self, document: DocumentNode, request: GraphQLRequest, context: Context
@@ -115,21 +116,34 @@ class Executor:
         return result if isinstance(result, ExecutionResult) else await result
 
 
-def _log(
-    operation: OperationDefinitionNode, answer: GraphQLResponse, took: float, context: Context
-) -> None:
-    """One line per operation: names from the schema and from GraphQL's grammar, never a value."""
-    selections = operation.selection_set.selections
-    codes = [error["extensions"]["code"] for error in answer.body.get("errors", [])]
-    log.info(
-        "operation",
-        operation=operation.name.value[:64] if operation.name else None,
-        kind=operation.operation.value,
-        fields=sorted({one.name.value for one in selections if isinstance(one, FieldNode)}),
-        errors=sorted(set(codes)),
-        duration_ms=round(took * 1000, 1),
-        caller=context.caller.id,
-    )
+def facts(operation: OperationDefinitionNode, document: DocumentNode) -> dict[str, Any]:
+    """What a log line says of an operation: names of GraphQL's grammar, never a value."""
+    return {
+        "operation": operation.name.value[:64] if operation.name else None,
+        "kind": operation.operation.value,
+        "fields": sorted(_root_fields(operation.selection_set, document)),
+    }
+
+
+def _root_fields(selection_set: SelectionSetNode, document: DocumentNode) -> set[str]:
+    """The names of the fields at the top, those in fragments included."""
+    fragments = {
+        one.name.value: one
+        for one in document.definitions
+        if isinstance(one, FragmentDefinitionNode)
+    }
+    found: set[str] = set()
+    left, seen = [selection_set], set[str]()
+    while left:
+        for node in left.pop().selections:
+            if isinstance(node, FieldNode):
+                found.add(node.name.value)
+            elif isinstance(node, InlineFragmentNode):
+                left.append(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                seen.add(node.name.value)
+                left.append(fragments[node.name.value].selection_set)
+    return found
 
 
 def _no_operation(request: GraphQLRequest) -> GraphQLError:

@@ -1,14 +1,18 @@
 """Failures that a frontend can act on, as data: members of the result unions."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
 import strawberry
+import structlog
 
 from gateway import errors
 from gateway.api.types import UUIDText
+from gateway.provider import KEY_LIFE, KEY_MARGIN
+
+log = structlog.get_logger()
 
 
 @strawberry.enum(description="What went wrong, stable for programs.")
@@ -31,16 +35,20 @@ class ErrorCode(Enum):
         "IDEMPOTENCY_CONFLICT", description="The key was used with another input."
     )
     PROVIDER_UNAVAILABLE = strawberry.enum_value(
-        "PROVIDER_UNAVAILABLE", description="The provider cannot be reached; nothing happened."
+        "PROVIDER_UNAVAILABLE",
+        description="The provider cannot be reached; this request had no effect.",
     )
     RATE_LIMITED = strawberry.enum_value(
-        "RATE_LIMITED", description="Too many requests; nothing happened."
+        "RATE_LIMITED", description="Too many requests; this one was not sent on."
     )
     DEADLINE_EXCEEDED = strawberry.enum_value(
         "DEADLINE_EXCEEDED", description="The document took too long; this did not happen."
     )
     OVERLOADED = strawberry.enum_value(
-        "OVERLOADED", description="The gateway is busy; nothing happened."
+        "OVERLOADED", description="The gateway is busy; this request was not sent on."
+    )
+    PROVIDER_PROTOCOL_ERROR = strawberry.enum_value(
+        "PROVIDER_PROTOCOL_ERROR", description="The provider answered as is not documented."
     )
     OUTCOME_UNKNOWN = strawberry.enum_value(
         "OUTCOME_UNKNOWN", description="It may have happened; repeat with the same key to learn."
@@ -95,7 +103,7 @@ class IdempotencyConflict(Error):
     """GraphQL type IdempotencyConflict."""
 
 
-@strawberry.type(description="The provider cannot be reached now, and nothing has happened.")
+@strawberry.type(description="The request could not be carried out now, and had no effect.")
 class ProviderUnavailable(Error):
     """GraphQL type ProviderUnavailable."""
 
@@ -130,26 +138,29 @@ _MEMBERS: dict[type[errors.GatewayError], type[Error]] = {
     errors.RateLimited: ProviderUnavailable,
     errors.Overloaded: ProviderUnavailable,
     errors.DeadlineExceeded: ProviderUnavailable,
+    errors.ProviderProtocolError: ProviderUnavailable,
     errors.OutcomeUnknown: OutcomeUnknown,
 }
 
 
-def as_member(
-    error: errors.GatewayError, key: str, request_id: str, members: Collection[type[Error]]
-) -> Any:
-    """The union member that stands for ``error``; raises it again where ``members`` has none.
+def as_member(error: Exception, key: str, request_id: str, members: Collection[type[Error]]) -> Any:
+    """The union member that stands for ``error``; ``members`` are those that the result has.
 
-    ``key`` is the idempotency key of the request, for those who may try again.
+    ``key`` is the idempotency key of the request, for those who may try again. An error that has no
+    member here becomes OutcomeUnknown: it was not foreseen, so nobody knows what had happened by
+    then, and it must not take the answers of the document's other mutations with it.
     """
-    member = _MEMBERS.get(type(error))
-    if member is None or member not in members:
-        raise error
+    known = error if isinstance(error, errors.GatewayError) else None
+    member = _MEMBERS.get(type(known)) if known else None
+    if known is None or member is None or member not in members:
+        log.error("unexpected_error", error=error)
+        known, member = _open_end(), OutcomeUnknown
     return member(
-        code=ErrorCode[error.code],
-        message=error.message,
-        retryable=error.retryable,
+        code=ErrorCode[known.code],
+        message=known.message,
+        retryable=known.retryable,
         request_id=request_id,
-        **_more(error, key),
+        **_more(known, key),
     )
 
 
@@ -162,6 +173,14 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
             return {"idempotency_key": key, "retry_safe_until": error.retry_safe_until}
         case errors.RateLimited():
             return {"idempotency_key": key, "retry_after": error.retry_after}
-        case errors.ProviderUnavailable() | errors.Overloaded() | errors.DeadlineExceeded():
-            return {"idempotency_key": key, "retry_after": None}
+    if _MEMBERS.get(type(error)) is ProviderUnavailable:
+        return {"idempotency_key": key, "retry_after": None}
     return {}
+
+
+def _open_end() -> errors.OutcomeUnknown:
+    return errors.OutcomeUnknown(
+        "Something went wrong inside the gateway; it has been logged. "
+        "Send the same request again with this idempotencyKey to learn what came of it.",
+        retry_safe_until=datetime.now(UTC) + KEY_LIFE - KEY_MARGIN,
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeAlias, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
@@ -18,7 +18,6 @@ from gateway.api.types import (
     SimulateCardIssueInput,
     UUIDText,
 )
-from gateway.errors import GatewayError
 from gateway.provider import provider_key
 
 T = TypeVar("T")
@@ -159,13 +158,15 @@ async def _modify(
     act: Callable[[UUID, UUID], Awaitable[T]],
 ) -> T | Any:
     """Run ``act`` under the client's key and the provider's; expected failures become data."""
-    key = None
+    key = uuid4()
     try:
         key = parse_key(given_key, info.context.header_key, info.path.as_list())
         field = f"{info.path.typename}.{info.field_name}"
         return await act(key, provider_key(info.context.caller.id, field, key))
-    except GatewayError as error:
-        return as_member(error, str(key), info.context.request_id, members)
+    except Exception as error:
+        member = as_member(error, str(key), info.context.request_id, members)
+        info.context.failures.append(member.code.name)
+        return member
 
 
 def build_schema() -> strawberry.Schema:

@@ -5,6 +5,7 @@ Facts (GraphQL over HTTP, draft of the working group; npm graphql-http's audits 
 the older type, where a well-formed request is always 200; without ``Accept`` it is meant.
 """
 
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,34 +74,37 @@ class GraphQLView:
 
     async def respond(self, request: Request) -> Response:
         """One HTTP request, one response; every error is a GraphQL error body."""
+        accepts = request.headers.get("accept", "")
+        if request.method == "GET" and self._settings.graphiql and _is_browser(accepts):
+            return ide_page()
+        began, line = time.perf_counter(), dict[str, Any]()
         try:
-            accepts = request.headers.get("accept", "")
-            if request.method == "GET" and self._settings.graphiql and _is_browser(accepts):
-                return ide_page()
-            return await self._answer(request, negotiate(accepts))
-        except BadRequest as error:
-            return _error_response(error)
-        except DocumentRefused as error:
-            return _error_response(BadRequest(400, error.message, code=error.code))
-        except (NotAuthenticated, IdentityUnavailable) as error:
-            return _error_response(_not_let_in(error))
+            response = await self._answer(request, negotiate(accepts), line)
         except ClientDisconnect:
-            return Response(status_code=400)  # to nobody
+            response = Response(status_code=400)  # to nobody
         except Exception as error:
-            log.error("unexpected_error", error=error)
-            return _error_response(BadRequest(500, UNEXPECTED, code="INTERNAL"))
+            refused = _as_bad_request(error)
+            line["errors"] = [refused.code]
+            response = _error_response(refused)
+        took = round((time.perf_counter() - began) * 1000, 1)
+        log.info("operation", status=response.status_code, duration_ms=took, **line)
+        return response
 
-    async def _answer(self, request: Request, media_type: str) -> Response:
+    async def _answer(self, request: Request, media_type: str, line: dict[str, Any]) -> Response:
+        """Answer a request; ``line`` collects what is logged of it."""
         if request.method not in {"GET", "POST"}:
             raise BadRequest(405, "GraphQL is spoken by GET and POST only.", Allow="GET, POST")
         read_only = request.method == "GET"
         if read_only:
             _refuse_other_sites(request, self._settings.cors_origins)
         caller = await self._door.gatekeeper.identify(request.headers.get("authorization"))
+        line["caller"] = caller.id
         given = _from_query_string(request) if read_only else await _from_body(request)
         asked = self._asked(given)
         context = self._context(request, caller)
         answer = await self._door.executor.execute(asked, context, read_only=read_only)
+        codes = [error["extensions"]["code"] for error in answer.body.get("errors", [])]
+        line.update(context.facts, errors=sorted({*codes, *context.failures}))
         return _response(answer, media_type, draft=self._settings.http_statuses == "draft")
 
     def _asked(self, given: Mapping[str, Any]) -> GraphQLRequest:
@@ -131,11 +135,21 @@ def _refuse_other_sites(request: Request, allowed: Collection[str]) -> None:
         raise BadRequest(403, "Pages of other sites may not ask by GET.", code="NOT_ALLOWED")
 
 
-def _not_let_in(error: NotAuthenticated | IdentityUnavailable) -> BadRequest:
-    if isinstance(error, IdentityUnavailable):
-        return BadRequest(503, error.message, code=error.code)
-    headers = {"WWW-Authenticate": 'Bearer realm="card gateway"'}
-    return BadRequest(401, error.message, code=error.code, **headers)
+def _as_bad_request(error: Exception) -> BadRequest:
+    """The HTTP answer to what went wrong before, or beside, the execution."""
+    match error:
+        case BadRequest():
+            return error
+        case DocumentRefused():
+            return BadRequest(400, error.message, code=error.code)
+        case IdentityUnavailable():
+            return BadRequest(503, error.message, code=error.code)
+        case NotAuthenticated():
+            headers = {"WWW-Authenticate": 'Bearer realm="card gateway"'}
+            return BadRequest(401, error.message, code=error.code, **headers)
+        case _:
+            log.error("unexpected_error", error=error)
+            return BadRequest(500, UNEXPECTED, code="INTERNAL")
 
 
 def negotiate(accepts: str) -> str:
@@ -175,7 +189,8 @@ def _is_browser(accepts: str) -> bool:
 
 
 def _from_query_string(request: Request) -> dict[str, Any]:
-    pairs = parse_qs(request.url.query)  # drops parameters that are empty
+    query: bytes = request.scope["query_string"]
+    pairs = parse_qs(query.decode("latin-1"))  # drops parameters that are empty
     given: dict[str, Any] = {name: values[-1] for name, values in pairs.items()}
     for name in ("variables", "extensions"):
         if name in given:

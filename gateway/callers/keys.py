@@ -13,7 +13,9 @@ log = structlog.get_logger()
 Fetch = Callable[[], Awaitable[bytes]]
 
 CACHE_LIFE = 300.0  # seconds until a set of keys is fetched anew
+LONGEST_LIFE = 3600.0  # seconds that old keys serve while new ones cannot be had
 LEAST_INTERVAL = 10.0  # seconds between two fetches, whatever key ids callers make up
+FETCH_TIME = 5.0  # seconds, the whole of it
 _ASYMMETRIC = {"RSA", "EC", "OKP"}
 
 
@@ -25,6 +27,7 @@ class KeySet:
         self._clock = clock
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._fetched_at: float | None = None
+        self._good_at = clock()
         self._lock = asyncio.Lock()
 
     async def find(self, key_id: str | None) -> jwt.PyJWK | None:
@@ -57,9 +60,13 @@ class KeySet:
     async def _fetch_keys(self) -> None:
         self._fetched_at = self._clock()
         try:
-            self._keys = _public_keys(await self._fetch())
+            async with asyncio.timeout(FETCH_TIME):
+                self._keys = _public_keys(await self._fetch())
+            self._good_at = self._clock()
         except Exception as error:
-            # Keys that were good a moment ago are better than turning everybody away.
+            # Keys that were good a while ago are better than turning everybody away.
+            if self._clock() - self._good_at > LONGEST_LIFE:
+                self._keys = {}
             log.warning("jwks_unavailable", error=error, keys_kept=len(self._keys))
 
 

@@ -15,12 +15,11 @@ from gateway.callers.caller import Caller
 from gateway.callers.keys import KeySet
 from gateway.errors import NotAuthenticated
 
-ALGORITHMS = [
-    *("RS256", "RS384", "RS512"),
-    *("PS256", "PS384", "PS512"),
-    *("ES256", "ES384", "ES512"),
-    *("EdDSA", "Ed25519", "Ed448"),
-]
+ALGORITHMS = {  # by the type of the key that they need
+    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    "EC": ("ES256", "ES384", "ES512"),
+    "OKP": ("EdDSA",),
+}
 ALL_ACCOUNTS = "*"
 
 
@@ -63,7 +62,7 @@ class TokenVerifier:
             header = jwt.get_unverified_header(token)
         except jwt.InvalidTokenError as error:
             raise _refused("it is not a JWT") from error
-        if header.get("alg") not in ALGORITHMS:
+        if not any(header.get("alg") in names for names in ALGORITHMS.values()):
             raise _refused("its algorithm is not accepted")
         key = await self._keys.find(header.get("kid"))
         if key is None:
@@ -74,8 +73,8 @@ class TokenVerifier:
         try:
             claims: Mapping[str, Any] = jwt.decode(
                 token,
-                key,
-                algorithms=ALGORITHMS,
+                key.key,
+                algorithms=ALGORITHMS[key.key_type or ""],
                 issuer=self._rules.issuer,
                 audience=self._rules.audience,
                 leeway=self._rules.leeway,
@@ -110,8 +109,8 @@ def _bearer(authorization: str | None) -> str:
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     """``scope`` as one text (RFC 8693) or ``scp`` as a list, as issuers write it."""
     given = claims.get("scope", claims.get("scp", ""))
-    words = given.split() if isinstance(given, str) else given
-    return frozenset(word for word in words if isinstance(word, str)) if words else frozenset()
+    words = given.split() if isinstance(given, str) else given if isinstance(given, list) else []
+    return frozenset(word for word in words if isinstance(word, str))
 
 
 def _accounts(claim: Any) -> frozenset[UUID] | None:

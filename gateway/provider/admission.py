@@ -15,7 +15,7 @@ from enum import Enum
 import structlog
 
 from gateway.errors import Overloaded, ProviderUnavailable
-from gateway.provider.idempotency import Kind, Outcome
+from gateway.provider.idempotency import Outcome
 
 log = structlog.get_logger()
 
@@ -93,31 +93,22 @@ class Breaker:
         self._failed, self._closed_until = 0, None
 
 
-class Admission:
-    """Lets calls start: at most ``most`` at once, each waiting ``wait`` seconds for its turn."""
+class Room:
+    """Places for calls in flight: ``most`` at once, each waited for at most ``wait`` seconds."""
 
-    def __init__(self, breaker: Breaker, *, most: int, wait: float) -> None:
-        self.breaker = breaker
-        self._room = asyncio.Semaphore(most)
+    def __init__(self, *, most: int, wait: float) -> None:
+        self._places = asyncio.Semaphore(most)
         self._wait = wait
 
     @asynccontextmanager
-    async def enter(self, kind: Kind) -> AsyncIterator[None]:
-        """Hold a place for one call; raises Overloaded, or ProviderUnavailable for reads."""
-        is_probe = kind is Kind.READ and self.breaker.admit()
-        try:
-            await self._take_place()
-            try:
-                yield
-            finally:
-                self._room.release()
-        finally:
-            if is_probe:
-                self.breaker.probed()
-
-    async def _take_place(self) -> None:
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place for one attempt; raises Overloaded. Waiting to repeat takes no place."""
         try:
             async with asyncio.timeout(self._wait):
-                await self._room.acquire()
+                await self._places.acquire()
         except TimeoutError:
             raise Overloaded("The gateway is busy; try again in a moment.") from None
+        try:
+            yield
+        finally:
+            self._places.release()

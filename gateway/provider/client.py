@@ -2,7 +2,7 @@
 
 import base64
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,7 +16,7 @@ from gateway.provider.admission import BreakerState
 from gateway.provider.calls import Access, Answer, Call, Edge
 from gateway.provider.clock import ProviderClock
 from gateway.provider.credentials import FetchedToken
-from gateway.provider.idempotency import Kind
+from gateway.provider.idempotency import KEY_LIFE, KEY_MARGIN, Kind
 from gateway.provider.ledger import Ledger, MemoryStore
 from gateway.provider.ledger import Outcome as Recorded
 from gateway.provider.models import AccessToken, Address, Card, NewCard, decode
@@ -52,14 +52,19 @@ class ProviderClient:
         self._ledger = Ledger(store, now=edge.utc_now)
 
     async def aclose(self) -> None:
-        """Let the modifying calls in flight end, within the grace period; close all connections."""
-        await self._ledger.drain(self._settings.shutdown_grace)
+        """Let the modifying calls in flight end, within their deadline; close all connections."""
+        settings = self._settings
+        await self._ledger.drain(min(settings.shutdown_grace, settings.call_deadline))
         await self._http.aclose()
 
     @property
     def clock(self) -> ProviderClock:
         """The provider's clock beside ours."""
         return self._sender.clock
+
+    def safe_until(self, key: UUID) -> datetime:
+        """Until when a repeat under this key is safe, while its call is in flight."""
+        return self._ledger.started(key) + KEY_LIFE - KEY_MARGIN
 
     @property
     def breaker(self) -> BreakerState:

@@ -12,16 +12,19 @@ log = structlog.get_logger()
 class ProviderClock:
     """Watches how far the provider's clock is from ours; ``tolerance`` is in seconds."""
 
-    def __init__(self, *, now: Callable[[], float], tolerance: float) -> None:
+    def __init__(self, *, now: Callable[[], float], tolerance: float, backdate: float) -> None:
         self._now = now
         self._tolerance = tolerance
+        # A provider that is further behind than signatures are dated back sees them come from the
+        # future and refuses them. Half a second is what the header leaves open.
+        self._behind = backdate + 0.5
         self.skew: float | None = None
         """How far the provider is ahead of us, in seconds, as last seen; None: never seen."""
 
     @property
     def is_off(self) -> bool:
         """Whether the difference is more than the tolerance."""
-        return self.skew is not None and abs(self.skew) > self._tolerance
+        return self.skew is not None and not -self._behind <= self.skew <= self._tolerance
 
     def watch(self, response: httpx.Response) -> None:
         """Learn from an answer; says so in the log when the clocks part or meet."""

@@ -92,10 +92,6 @@ OPEN = frozenset(
         Outcome.SERVER_ERROR,
     }
 )
-# Refusals that stay true after an earlier, unanswered attempt: had that one been carried out, the
-# same key would have brought its answer. Other refusals may come from before the key check.
-SETTLING = frozenset({Outcome.NOT_FOUND, Outcome.KEY_REUSED})
-
 _ALWAYS = {
     Outcome.NEVER_CONNECTED: Step.REPEAT,
     Outcome.NO_WHOLE_ANSWER: Step.REPEAT,

@@ -10,46 +10,37 @@ How it works:
 
 Calls run in tasks of the ledger, not of the request: whoever goes away, the call runs to its
 outcome and the ledger keeps it. What one process does not know (another replica, a restart) goes to
-the provider under the same key, which replays. Outcomes are kept for the provider's hour.
+the provider under the same key, which replays. Answers are kept for the provider's hour.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from gateway.errors import (
-    GatewayError,
-    IdempotencyConflict,
-    InvalidState,
-    NotFound,
-    OutcomeUnknown,
-    Refused,
-)
+from gateway.errors import GatewayError, IdempotencyConflict, OutcomeUnknown
 from gateway.provider.idempotency import KEY_LIFE
 
 T = TypeVar("T")
 
-# Failures that stay true for their key and input. The others are forgotten: nothing happened, and
-# trying again is what their caller should do.
-FINAL = (NotFound, InvalidState, Refused, IdempotencyConflict)
+# An unanswered call is remembered long after the provider may have forgotten its key: a repeat that
+# comes so late must be recognised, or it would be sent as new.
+OPEN_LIFE = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class Record(Generic[T]):
     """What is known of a key: the input it is bound to, and how its call ended.
 
-    With neither ``value`` nor ``error`` the call is open: it began at ``started`` (UTC) and was not
-    answered.
+    An open call began at ``started`` (UTC) and was not answered; another one has its ``value``.
     """
 
     fingerprint: bytes
     started: datetime
     value: T | None = None
-    error: GatewayError | None = None
     open: bool = False
 
 
@@ -72,45 +63,52 @@ class Store(Protocol[T]):
 
 
 class MemoryStore(Generic[T]):
-    """Keeps up to ``size`` records in this process; the oldest give way.
+    """Keeps up to ``size`` done and ``size`` open records in this process; the oldest give way.
 
-    A record that gave way early loses nothing but time: the provider still knows the key.
+    A done record that gave way loses nothing but time: the provider still knows the key. Open ones
+    are kept apart, so that no number of other calls can push them out.
     """
 
     def __init__(self, *, size: int, now: Callable[[], datetime]) -> None:
         self._size = size
         self._now = now
-        self._records: OrderedDict[UUID, Record[T]] = OrderedDict()
+        self._done: OrderedDict[UUID, Record[T]] = OrderedDict()
+        self._open: OrderedDict[UUID, Record[T]] = OrderedDict()
 
     async def get(self, key: UUID) -> Record[T] | None:
         """The record of a key, if it is still kept."""
-        record = self._records.get(key)
+        record = self._done.get(key) or self._open.get(key)
         return None if record is None or self._is_over(record) else record
 
     async def put(self, key: UUID, record: Record[T]) -> None:
         """Keep a record, and let go of those that are over or too many."""
-        self._records[key] = record
-        self._records.move_to_end(key)
-        while len(self._records) > self._size:
-            self._records.popitem(last=False)
-        while self._records and self._is_over(next(iter(self._records.values()))):
-            self._records.popitem(last=False)
+        self._done.pop(key, None)
+        self._open.pop(key, None)
+        records = self._open if record.open else self._done
+        records[key] = record
+        if len(records) > self._size:
+            records.popitem(last=False)
+        for kept in (self._done, self._open):
+            while kept and self._is_over(next(iter(kept.values()))):
+                kept.popitem(last=False)
 
     def _is_over(self, record: Record[T]) -> bool:
-        return self._now() >= record.started + KEY_LIFE
+        life = OPEN_LIFE if record.open else KEY_LIFE
+        return self._now() >= record.started + life
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self._done) + len(self._open)
 
 
 # Carries out a call; it is told since when an earlier, unanswered run of it may have had effect.
 Act = Callable[[datetime | None], Awaitable[T]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Flight(Generic[T]):
     fingerprint: bytes
     task: asyncio.Task[Outcome[T] | GatewayError]
+    started: datetime
 
 
 class Ledger(Generic[T]):
@@ -130,7 +128,7 @@ class Ledger(Generic[T]):
         joined = flight is not None
         if flight is None:
             task = asyncio.create_task(self._fly(key, fingerprint, act))
-            flight = self._flights[key] = _Flight(fingerprint, task)
+            flight = self._flights[key] = _Flight(fingerprint, task, self._now())
         elif flight.fingerprint != fingerprint:
             raise _conflict()
         # Shielded: a caller that goes away takes only itself away.
@@ -138,6 +136,11 @@ class Ledger(Generic[T]):
         if isinstance(ended, GatewayError):
             raise ended
         return Outcome(ended.value, ended.replayed or joined)
+
+    def started(self, key: UUID) -> datetime:
+        """When the first attempt of a key's call in flight began; now, if there is none."""
+        flight = self._flights.get(key)
+        return flight.started if flight else self._now()
 
     async def drain(self, seconds: float) -> None:
         """Wait for the calls in flight, at most so long."""
@@ -161,20 +164,19 @@ class Ledger(Generic[T]):
         if record.fingerprint != fingerprint:
             raise _conflict()
         if record.open:
+            self._flights[key].started = record.started
             return await self._run(key, record, act, record.started)
-        if record.error is not None:
-            raise record.error
         return Outcome(record.value, replayed=True)  # type: ignore[arg-type]  # T may be None
 
     async def _run(
         self, key: UUID, record: Record[T], act: Act[T], open_since: datetime | None
     ) -> Outcome[T]:
+        """Run the call. A refusal is told and not kept: the provider may decide otherwise when it
+        is asked again (a clock is mended, an account opened), and under this key it is safe to ask.
+        """
         bound, started = record.fingerprint, record.started
         try:
             value = await act(open_since)
-        except FINAL as error:
-            await self._store.put(key, Record(bound, started, error=error))
-            raise
         except OutcomeUnknown:
             await self._store.put(key, Record(bound, started, open=True))
             raise

@@ -6,13 +6,19 @@ from typing import Any
 import httpx
 
 from gateway import errors
+from gateway.provider.calls import Attempt, Call
 from gateway.provider.idempotency import Outcome, parse_retry_after
 
 
-def still_in_flight(response: httpx.Response | None) -> bool:
-    """Whether a 409 speaks of the key and not of the card: only its text can tell (section 5)."""
+def still_in_flight(call: Call[Any], response: httpx.Response | None) -> bool:
+    """Whether a 409 speaks of the key and not of the card: only its text can tell (section 5).
+
+    No 409 is documented for a create, so there it is the key unless the text speaks of a card.
+    """
     text = response.content.decode(errors="replace").lower() if response is not None else ""
-    return "idempotency" in text or "in flight" in text or "concurren" in text
+    if any(word in text for word in ("idempotency", "in flight", "concurren")):
+        return True
+    return call.conflict is errors.Refused and "card" not in text
 
 
 def unknown(safe_until: datetime) -> errors.OutcomeUnknown:
@@ -30,26 +36,23 @@ def too_late(safe_until: datetime) -> errors.OutcomeUnknown:
         "It is too late to repeat this request safely, and it was not sent. "
         "Look in the account whether the card is there before asking for another.",
         retry_safe_until=safe_until,
+        retryable=False,
     )
 
 
-def refusal(call: Any, attempt: Any, clock_hint: str) -> errors.GatewayError:
+def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.GatewayError:
     """The error for an attempt that ended a call, where it is certain what it means.
 
     ``clock_hint`` is a sentence on the clocks where they differ: signatures carry the time.
     """
     if attempt.error is not None:
-        error: errors.GatewayError = attempt.error
-        return error
+        return attempt.error
     status = attempt.response.status_code if attempt.response is not None else None
     match attempt.outcome:
         case Outcome.NOT_FOUND:
             return errors.NotFound(f"The provider knows no such {call.subject}.")
         case Outcome.CONFLICT:
-            conflict: errors.GatewayError = call.conflict(
-                f"The state of this {call.subject} does not permit that."
-            )
-            return conflict
+            return call.conflict(f"The state of this {call.subject} does not permit that.")
         case Outcome.KEY_REUSED:
             return errors.IdempotencyConflict(
                 "This idempotencyKey was used with another input; use a new one."
@@ -72,11 +75,11 @@ def refusal(call: Any, attempt: Any, clock_hint: str) -> errors.GatewayError:
             return _no_answer(attempt, status)
 
 
-def _no_answer(attempt: Any, status: int | None) -> errors.GatewayError:
+def _no_answer(attempt: Attempt[Any], status: int | None) -> errors.GatewayError:
     if attempt.outcome is Outcome.POOL_EXHAUSTED:
         return errors.Overloaded("The gateway is busy; try again in a moment.")
     if attempt.outcome is Outcome.TOO_MANY:
-        header = attempt.response.headers.get("Retry-After")
+        header = attempt.response.headers.get("Retry-After") if attempt.response else None
         after = parse_retry_after(header, now=datetime.now(UTC))
         return errors.RateLimited("The provider asks to slow down.", retry_after=after)
     what = f"answered with status {status}" if status else "could not be reached"

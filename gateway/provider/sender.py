@@ -17,7 +17,7 @@ import structlog
 from gateway import errors
 from gateway.config import Settings
 from gateway.provider import idempotency, refusals
-from gateway.provider.admission import Admission, Breaker
+from gateway.provider.admission import Breaker, Room
 from gateway.provider.calls import Access, Answer, Attempt, Call, Edge, Progress
 from gateway.provider.clock import ProviderClock
 from gateway.provider.credentials import FetchedToken, SignedRequest, TokenSource
@@ -29,6 +29,8 @@ from gateway.telemetry import NO_REQUEST, request_id, traceparent
 
 T = TypeVar("T")
 log = structlog.get_logger()
+
+CONFLICT_WAIT = 1.0  # seconds for an earlier request with the same key to be answered
 
 
 class Sender:
@@ -46,13 +48,15 @@ class Sender:
         self._edge = edge
         self._signer = Signer(settings.private_key, keyid=str(settings.signing_key_id))
         self.tokens = TokenSource(fetch_token, clock=edge.clock, margin=settings.token_margin)
-        self.clock = ProviderClock(now=edge.now, tolerance=settings.clock_tolerance)
+        self.clock = ProviderClock(
+            now=edge.now,
+            tolerance=settings.clock_tolerance,
+            backdate=settings.created_backdate,
+        )
         self.breaker = Breaker(
             failures=settings.breaker_failures, pause=settings.breaker_pause, clock=edge.clock
         )
-        self._admission = Admission(
-            self.breaker, most=settings.max_connections, wait=settings.pool_timeout
-        )
+        self._room = Room(most=settings.max_connections, wait=settings.pool_timeout)
 
     async def send(self, call: Call[T], *, open_since: datetime | None = None) -> Answer[T]:
         """Carry the call out; raises the ProviderError, or Overloaded, that fits its end.
@@ -62,10 +66,16 @@ class Sender:
         progress = Progress(open_since or self._edge.utc_now(), earlier_open=open_since is not None)
         if open_since and self._edge.utc_now() >= progress.safe_until:
             raise refusals.too_late(progress.safe_until)
-        if call.access is not Access.SIGNED:  # made on behalf of a call that has its place already
+        is_probe = call.kind is Kind.READ and self._is_probe(call)
+        try:
             return await self._carry_out(call, progress)
-        async with self._admission.enter(call.kind):
-            return await self._carry_out(call, progress)
+        finally:
+            if is_probe:
+                self.breaker.probed()
+
+    def _is_probe(self, call: Call[T]) -> bool:
+        # A token is fetched on behalf of a call that was let through already.
+        return call.access is Access.SIGNED and self.breaker.admit()
 
     async def _carry_out(self, call: Call[T], progress: Progress) -> Answer[T]:
         began = self._edge.clock()
@@ -110,13 +120,15 @@ class Sender:
                 token = await self.tokens.get()
             except errors.GatewayError as error:
                 return Attempt(Outcome.NO_TOKEN, error=error)
-        progress.in_flight = True
+        request, auth = self._request(call, token, left), self._auth(call, token)
         try:
-            response = await self._http.send(
-                self._request(call, token, left), auth=self._auth(call, token)
-            )
+            async with self._room.place():
+                progress.in_flight = True
+                response = await self._http.send(request, auth=auth)
+        except errors.Overloaded:
+            attempt: Attempt[T] = Attempt(Outcome.POOL_EXHAUSTED)
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            attempt: Attempt[T] = Attempt(Outcome.NEVER_CONNECTED)
+            attempt = Attempt(Outcome.NEVER_CONNECTED)
         except httpx.PoolTimeout:
             attempt = Attempt(Outcome.POOL_EXHAUSTED)
         except httpx.InvalidURL:  # that of a redirect, which was answered and is not followed
@@ -171,7 +183,8 @@ class Sender:
         if attempt.response is not None:
             header = attempt.response.headers.get("Retry-After")
             hint = idempotency.parse_retry_after(header, now=self._edge.utc_now())
-        return max(hint or 0.0, idempotency.backoff(number, random=self._edge.random))
+        least = CONFLICT_WAIT if attempt.outcome is Outcome.CONFLICT else 0.0
+        return max(hint or least, idempotency.backoff(number, random=self._edge.random))
 
     def _log(self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float) -> None:
         log.info(
@@ -187,10 +200,8 @@ class Sender:
     def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress) -> T:
         if attempt.outcome is Outcome.SUCCESS:
             return attempt.value  # type: ignore[return-value]  # T may itself be None
-        settled = attempt.outcome in idempotency.SETTLING
-        unanswered = progress.open and not settled
-        in_flight = attempt.outcome is Outcome.CONFLICT and still_in_flight(attempt.response)
-        if call.kind is Kind.KEYED and (unanswered or in_flight):
+        in_flight = attempt.outcome is Outcome.CONFLICT and still_in_flight(call, attempt.response)
+        if call.kind is Kind.KEYED and (progress.open or in_flight):
             raise refusals.unknown(progress.safe_until)
         raise refusals.refusal(call, attempt, self.clock.hint())
 
