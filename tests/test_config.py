@@ -188,3 +188,31 @@ def test_a_rate_that_is_none_is_a_problem() -> None:
     """A rate limit that cannot be read is said, and an empty one is no limit."""
     assert "60/minute" in problems(rate_limit_read="often")["GATEWAY_RATE_LIMIT_READ"]
     assert "GATEWAY_RATE_LIMIT_READ" not in problems(rate_limit_read="")
+
+
+def test_what_cannot_be_read_as_a_list_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list that is not JSON is a sentence that names the variable and the form."""
+    monkeypatch.setenv("GATEWAY_CORS_ORIGINS", "https://a.example")
+    assert "JSON" in problems()["GATEWAY_CORS_ORIGINS"]
+
+
+def test_a_store_that_cannot_be_used_is_said_without_it() -> None:
+    """The store's URL may hold a password: it is refused without being quoted, and never shown."""
+    found = problems(rate_limit_store="nothing://user:canary@host")
+    assert "store" in found["GATEWAY_RATE_LIMIT_STORE"]
+    assert "canary" not in str(found)
+    assert "memory" not in repr(settings())
+
+
+def test_folders_and_missing_manifests_are_problems(tmp_path: Path) -> None:
+    """A folder is no key file, and a manifest must be there and be used with a mode."""
+    found = problems(signing_key_file=tmp_path, documents=tmp_path / "none.json")
+    assert "cannot be read" in found["GATEWAY_SIGNING_KEY_FILE"]
+    assert "cannot be read" in found["GATEWAY_DOCUMENTS"]
+    assert "manifest" in problems(documents_mode="only")["GATEWAY_DOCUMENTS_MODE"]
+
+
+@pytest.mark.parametrize("url", ["https://a.example:99999/", "https://a.example:0/"])
+def test_a_port_that_is_none_is_a_problem(url: str) -> None:
+    """A provider URL with an impossible port is refused."""
+    assert "GATEWAY_PROVIDER_URL" in problems(provider_url=url)

@@ -1,5 +1,8 @@
 """The GraphQL-over-HTTP door."""
 
+import asyncio
+import contextlib
+import uuid
 from typing import Any
 
 import httpx
@@ -199,6 +202,60 @@ async def test_not_ready_without_a_token() -> None:
         ready = await stack.client.get("/readyz")
     assert (ready.status_code, ready.json()["code"]) == (503, "PROVIDER_UNAVAILABLE")
     assert "doctor" in ready.json()["message"]
+
+
+async def test_a_path_that_is_not_there_is_json_too(stack: Stack) -> None:
+    """Errors beside /graphql have a code and the request's id as well."""
+    for method, path, status in (("GET", "/nowhere", 404), ("POST", "/healthz", 405)):
+        response = await stack.client.request(method, path)
+        [error] = response.json()["errors"]
+        assert (response.status_code, error["extensions"]["code"]) == (status, "BAD_REQUEST")
+        assert error["extensions"]["requestId"] == response.headers["x-request-id"]
+
+
+async def test_reads_that_wait_do_not_start_after_the_deadline() -> None:
+    """When an operation's time is over its reads in flight are given up and no others start."""
+    never = asyncio.Event()
+    async with running(query_deadline=0.05, max_card_reads=2) as stack:
+        await stack.post(CARD, NOBODY)
+        passing, started = stack.wire.handle_async_request, []
+
+        async def slow(request: httpx.Request) -> httpx.Response:
+            started.append(request)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(never.wait(), 0.1)
+            return await passing(request)
+
+        stack.wire.handle_async_request = slow  # type: ignore[method-assign]
+        query = " ".join(f'c{n}: card(id: "{uuid.uuid4()}") {{ id }}' for n in range(8))
+        errors = (await stack.post("{" + query + "}")).json()["errors"]
+        assert {error["extensions"]["code"] for error in errors} == {"DEADLINE_EXCEEDED"}
+        await asyncio.sleep(0.15)  # for those that would start late
+        assert len(started) == 2
+
+
+async def test_a_click_outlives_the_deadline_of_its_operation() -> None:
+    """A mutation that takes too long is OutcomeUnknown with its key; the next does not start."""
+    gate = asyncio.Event()
+    async with running(mutation_deadline=0.05) as stack:
+        passing = stack.wire.handle_async_request
+
+        async def slow(request: httpx.Request) -> httpx.Response:
+            if request.url.path.endswith("/cards"):
+                await gate.wait()
+            return await passing(request)
+
+        stack.wire.handle_async_request = slow  # type: ignore[method-assign]
+        fields = "__typename ... on Error { code } ... on OutcomeUnknown { idempotencyKey }"
+        query = f"""mutation($input: IssueVirtualCardInput!) {{
+          a: issueVirtualCard(input: $input) {{ {fields} }}
+          b: issueVirtualCard(input: $input) {{ {fields} }} }}"""
+        data = await stack.data(query, issue_input())
+        assert (data["a"]["code"], data["b"]["code"]) == ("OUTCOME_UNKNOWN", "DEADLINE_EXCEEDED")
+        gate.set()
+        again = await stack.issue(idempotencyKey=data["a"]["idempotencyKey"])
+        assert again["replayed"] is True
+        assert len(stack.emulator.state.emulator.cards) == 1
 
 
 async def test_graphiql_is_shown_to_browsers_where_it_is_on() -> None:

@@ -1,5 +1,6 @@
 """Logs: what happened, never with what."""
 
+import asyncio
 import io
 import json
 import logging
@@ -50,6 +51,35 @@ async def test_nothing_that_was_sent_is_logged(lines: Any) -> None:
     text = json.dumps(lines())
     assert "provider_call" in text
     assert [secret for secret in secrets if secret in text] == []
+
+
+async def test_an_operation_is_one_line(lines: Any) -> None:
+    """Each request is a line: names, status, caller, and the codes of failures told as data."""
+    async with running() as stack:
+        fragment = 'query Q { ...F } fragment F on Query { card(id: "x") { id } }'
+        await stack.post(fragment)
+        await stack.issue(accountId="123e4567-e89b-12d3-a456-426614174000")
+        await stack.client.post("/graphql", content="{", headers={"Content-Type": "text/plain"})
+    found = [line for line in lines() if line["event"] == "operation"]
+    told = [(one.get("fields"), one.get("errors"), one["status"]) for one in found]
+    assert told == [
+        (["card"], ["BAD_USER_INPUT"], 200),
+        (["issueVirtualCard"], ["NOT_FOUND"], 200),
+        (None, ["BAD_REQUEST"], 415),
+    ]
+    assert (found[0]["operation"], found[0]["kind"]) == ("Q", "query")
+    assert {one.get("caller") for one in found[:2]} == {"anyone"}
+
+
+async def test_an_error_that_nobody_waits_for_is_not_quoted(lines: Any) -> None:
+    """What asyncio says of a failure that nobody saw does not hold its text."""
+    loop = asyncio.get_running_loop()
+    future = loop.create_future()
+    future.set_exception(RuntimeError("canary"))
+    loop.call_exception_handler({"message": "Never retrieved", "future": future})
+    future.exception()
+    assert "Never retrieved" in {line["event"] for line in lines()}
+    assert "canary" not in json.dumps(lines())
 
 
 def test_an_exception_is_its_class_and_place(lines: Any) -> None:
