@@ -1,5 +1,7 @@
-"""GraphiQL as a person meets it: the system's Chromium against a real `gateway dev`."""
+"""GraphiQL as a person meets it: the system's Chromium against real gateways."""
 
+import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -7,9 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from tests.pair import Pair, pair
 from tests.processes import ROOT, started
+from tests.tokens import IdentityProvider
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Chromium's own background traffic has nothing to do with the page.
@@ -22,19 +26,46 @@ QUIET = [
     "--disable-sync",
 ]
 PICTURE = ROOT / "docs" / "graphiql.png"
+NO_CARD = "123e4567-e89b-12d3-a456-426614174000"
+# What Chromium itself logs, whatever the page then does with such an answer.
+REFUSED = "Failed to load resource: the server responded with a status of 401 (Unauthorized)"
+# Wherever a page can keep something for its next visit, and its address.
+KEPT = """async () => [
+  ...Object.entries(localStorage),
+  ...Object.entries(sessionStorage),
+  document.cookie,
+  ...(await indexedDB.databases()),
+  ...(await caches.keys()),
+  ...(await navigator.serviceWorker.getRegistrations()),
+  JSON.stringify(history.state),
+  location.pathname + location.search + location.hash,
+]"""
+NOTHING_KEPT = ["", "null", "/graphql"]
+# A tenth of a second after a tab is opened or a key pressed GraphiQL looks which operations there
+# are; until then it asks for the one from before. Nobody is so fast, but Playwright is.
+OPERATION_KNOWN = r"""() => {
+  const editor = document.querySelector(".graphiql-query-editor .CodeMirror").CodeMirror;
+  const named = editor.getValue().match(/^(?:query|mutation) (\w+)/m);
+  return editor.operationName === (named ? named[1] : null);
+}"""
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="Chromium is not installed (on Debian: apt-get install chromium)"
 )
 
 
+# Longer than anything takes on a busy machine.
+expect.set_options(timeout=15_000)
+
+
 class Visit:
-    """A page on `gateway dev`, and what it did that it should not."""
+    """GraphiQL on a page, and what it did that it should not."""
 
     def __init__(self, page: Page, origin: str) -> None:
         self.page = page
         self.origin = origin
         self.complaints: list[str] = []
+        page.set_default_timeout(15_000)
         page.on("console", lambda message: self._heard(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self._asked(request.url))
@@ -47,35 +78,76 @@ class Visit:
         if not url.startswith((self.origin, "data:", "blob:")):
             self.complaints.append(f"a request left the origin: {url}")
 
+    def load(self) -> None:
+        """Load the page, or load it again."""
+        self.page.goto(f"{self.origin}/graphql")
+        expect(self.page.locator(".graphiql-tab")).to_have_count(3)
+
+    def press(self, name: str) -> None:
+        """Press the button whose name begins so."""
+        self.page.get_by_role("button", name=re.compile(f"^{name}")).click()
+
+    def editor(self, name: str) -> Locator:
+        """The editor with this name, once its tab is open."""
+        region = self.page.get_by_role("region", name=name)
+        return region.locator(".CodeMirror").filter(visible=True)
+
+    def fill(self, name: str, text: str) -> None:
+        """Paste a text in the place of what an editor holds."""
+        self.editor(name).click()
+        self.page.keyboard.press("ControlOrMeta+A")
+        self.page.keyboard.insert_text(text)
+
+    def texts(self) -> str:
+        """What all editors hold, shown or not."""
+        text = "all => all.map(one => one.CodeMirror.getValue()).join('\\n')"
+        return str(self.page.locator(".CodeMirror").evaluate_all(text))
+
     def open_tab(self, number: int) -> None:
         """Choose one of the ready tabs, from 1."""
         self.page.locator(".graphiql-tab-button").nth(number - 1).click()
 
     def run(self) -> None:
-        """Press the play button."""
-        self.page.get_by_role("button", name=re.compile("^Execute query")).click()
+        """Press the play button, as soon as GraphiQL knows which operation is meant."""
+        self.page.wait_for_function(OPERATION_KNOWN)
+        self.press("Execute query")
 
     def expect_answer(self, text: str) -> None:
         """Wait until the answer pane holds this text."""
-        expect(self.page.locator(".result-window")).to_contain_text(text, timeout=15_000)
+        expect(self.page.locator(".result-window")).to_contain_text(text)
+
+
+@contextlib.contextmanager
+def visiting(origin: str) -> Iterator[Visit]:
+    """GraphiQL, loaded in a browser that knows nothing yet."""
+    with sync_playwright() as playwright:
+        sandbox = [] if os.geteuid() else ["--no-sandbox"]  # root cannot have the sandbox
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *sandbox])
+        visit = Visit(browser.new_page(viewport={"width": 1280, "height": 760}), origin)
+        visit.load()
+        yield visit
+        browser.close()
 
 
 @pytest.fixture
 def visit() -> Iterator[Visit]:
-    """GraphiQL, loaded."""
-    with started("dev", "--port", "0", "--activation-delay", "0") as dev:
-        origin = dev.wait_for(r"http://[\d.]+:\d+")[0]
-        with sync_playwright() as playwright:
-            sandbox = [] if os.geteuid() else ["--no-sandbox"]  # root cannot have the sandbox
-            browser = playwright.chromium.launch(
-                executable_path=CHROMIUM, args=[*QUIET, *sandbox]
-            )
-            page = browser.new_page(viewport={"width": 1280, "height": 760})
-            visit = Visit(page, origin)
-            page.goto(f"{origin}/graphql")
-            expect(page.locator(".graphiql-tab")).to_have_count(3, timeout=15_000)
-            yield visit
-            browser.close()
+    """GraphiQL on `gateway dev`."""
+    with (
+        started("dev", "--port", "0", "--activation-delay", "0") as dev,
+        visiting(dev.wait_for(r"http://[\d.]+:\d+")[0]) as visit,
+    ):
+        yield visit
+
+
+@contextlib.contextmanager
+def serving(folder: Path, **settings: str) -> Iterator[Pair]:
+    """A `gateway serve` for a test that is not asynchronous: Playwright's own loop is at work."""
+    with asyncio.Runner() as runner:
+        both = pair(folder, faults=None, **settings)
+        try:
+            yield runner.run(both.__aenter__())
+        finally:
+            runner.run(both.__aexit__(None, None, None))
 
 
 def test_the_three_steps_in_graphiql(visit: Visit, tmp_path: Path) -> None:
@@ -93,3 +165,58 @@ def test_the_three_steps_in_graphiql(visit: Visit, tmp_path: Path) -> None:
     if os.environ.get("GATEWAY_PICTURE"):
         shutil.copy(tmp_path / "graphiql.png", PICTURE)
     assert visit.complaints == []
+
+
+def test_a_query_is_completed_and_its_docs_are_shown(visit: Visit) -> None:
+    """The docs explorer explains the schema; what is typed is completed from it, and runs."""
+    visit.press("Show Documentation Explorer")
+    docs = visit.page.get_by_role("region", name="Documentation Explorer")
+    docs.get_by_role("link", name="Query", exact=True).click()
+    expect(docs).to_contain_text("A card by its id; null when there is no such card.")
+
+    query = visit.editor("Query Editor")
+    query.click()
+    visit.page.keyboard.press("ControlOrMeta+A")
+    visit.page.keyboard.type("{ ca")
+    visit.page.locator(".CodeMirror-hints").get_by_text("card", exact=True).wait_for()
+    visit.page.keyboard.press("Enter")
+    visit.page.keyboard.type(f'(id: "{NO_CARD}") {{ status }}')
+    expect(query).to_contain_text(f'{{ card(id: "{NO_CARD}") {{ status }}')
+    visit.run()
+    visit.expect_answer('"card": null')
+    assert visit.complaints == []
+
+
+def test_a_token_is_sent_and_kept_nowhere(tmp_path: Path) -> None:
+    """The token of the headers editor lets its owner in; no storage of the browser ever holds it,
+    and after a reload the page has forgotten it."""
+    idp = IdentityProvider(tmp_path)
+    jwt = {name: str(value) for name, value in idp.settings().items()}
+    with (
+        serving(tmp_path, **jwt, graphiql="true", introspection="true") as both,
+        visiting(both.url) as visit,
+    ):
+        visit.run()
+        visit.expect_answer("NOT_AUTHENTICATED")
+        visit.press("Headers")
+        token = idp.token()
+        visit.fill("Headers", f'{{"Authorization": "Bearer {token}"}}')
+        assert token in visit.texts()
+        assert set(visit.complaints) == {REFUSED}
+        visit.complaints.clear()
+
+        visit.run()
+        visit.expect_answer('"status": "ISSUING"')
+        visit.press("Re-fetch GraphQL schema")
+        visit.press("Show Documentation Explorer")
+        expect(visit.page.get_by_role("link", name="Query", exact=True)).to_be_visible()
+        assert visit.complaints == []
+        assert visit.page.evaluate(KEPT) == NOTHING_KEPT
+
+        visit.load()
+        assert token not in visit.texts()
+        visit.run()
+        visit.expect_answer("NOT_AUTHENTICATED")
+        assert set(visit.complaints) == {REFUSED}
+        assert visit.page.evaluate(KEPT) == NOTHING_KEPT
+        assert visit.page.context.cookies() == []

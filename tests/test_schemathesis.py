@@ -1,0 +1,93 @@
+"""Schemathesis reads the schema from a running gateway and tries what it promises."""
+
+from collections import Counter
+from typing import Any
+
+import hypothesis
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import CheckFunction, positive_data_acceptance
+from schemathesis.config import SchemathesisConfig
+from schemathesis.graphql import nodes
+
+from gateway.emulator import GUIDE_ACCOUNT
+from tests.processes import started
+from tests.stack import ADDRESS, ISSUE, issue_input
+
+CASES = 500
+# An id is any text to the schema and a UUID to the gateway, so here refusing may be right.
+REFUSING_IS_RIGHT: dict[str, list[CheckFunction]] = {"Query.card": [positive_data_acceptance]}
+
+
+def config(card_id: str) -> SchemathesisConfig:
+    """Puts what exists in the place of made-up values, so that many cases reach the provider."""
+    card = {"dictionary": "cards", "probability": 0.5}
+    given_input = "Mutation.issueVirtualCard.input"
+    lines = {
+        f"{given_input}.billingAddress.{name}": {"dictionary": "lines", "probability": 0.9}
+        for name in ("firstLine", "secondLine", "city", "state", "postCode")
+    }
+    return SchemathesisConfig.from_dict(
+        {
+            "dictionaries": {
+                "accounts": {"values": [GUIDE_ACCOUNT]},
+                "cards": {"values": [card_id]},
+                "lines": {"values": [ADDRESS["city"], ADDRESS["postCode"], "a" * 101, "ß & 金"]},
+            },
+            "parameters": {
+                "Query.card.id": card,
+                "Mutation.simulateCardIssue.input.cardId": card,
+                f"{given_input}.accountId": {"dictionary": "accounts", "probability": 0.8},
+                **lines,
+            },
+        }
+    )
+
+
+def succeeded(body: dict[str, object]) -> str | None:
+    """The field that answered with something only a success has; None if none is seen to."""
+    data = body.get("data")
+    for field, value in data.items() if isinstance(data, dict) else ():
+        if isinstance(value, dict) and (field == "card" or value.keys() & {"card", "replayed"}):
+            return str(field)
+    return None
+
+
+def test_schemathesis_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 documents made from the schema, right and wrong: no server error, nothing that the
+    schema does not promise, all that fits it accepted, all that does not refused."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    countries = st.sampled_from(["GB", "FR", "US"])
+    schemathesis.graphql.scalar("CountryCode", countries.map(nodes.String))
+    with started("dev", "--port", "0") as gateway, requests.Session() as session:
+        url = gateway.wait_for(r"http://[\d.]+:\d+/graphql")[0]
+        issued = session.post(url, json={"query": ISSUE, "variables": issue_input()}).json()
+        card_id = issued["data"]["issueVirtualCard"]["card"]["id"]
+        schema = schemathesis.graphql.from_url(url, config=config(card_id))
+        seen: Counter[str | None] = Counter()
+
+        @hypothesis.settings(
+            max_examples=CASES,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(st.one_of(*(schema.as_strategy(mode) for mode in GenerationMode)))
+        def conforms(case: Case[Any]) -> None:
+            excluded = REFUSING_IS_RIGHT.get(case.operation.label)
+            answer = case.call_and_validate(session=session, excluded_checks=excluded)
+            seen[succeeded(answer.json())] += 1
+
+        conforms()
+    assert seen.total() >= CASES
+    print(seen)
+    # Not all was refused at the door.
+    assert seen["card"] >= 20
+    assert seen["issueVirtualCard"] >= 3
+    assert seen["simulateCardIssue"] >= 3
