@@ -9,8 +9,10 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from gateway import __version__
+from gateway.__main__ import cli
 from tests.processes import run, started
 from tests.stack import CARD, ISSUE, SIMULATE, issue_input
 
@@ -161,13 +163,23 @@ def test_schema_prints_and_checks(tmp_path: Path) -> None:
     assert "+  maskedPan: String" in printed
 
 
+def invoke(*arguments: str) -> tuple[int, str]:
+    """Run a command in this process: for those that only print."""
+    result = CliRunner().invoke(cli, arguments)
+    return result.exit_code, result.output
+
+
 def test_the_version_is_told() -> None:
     """`gateway --version` prints the version alone."""
-    assert run("--version") == (0, __version__ + "\n")
+    assert invoke("--version") == (0, __version__ + "\n")
 
 
-@pytest.mark.parametrize("command", ["", "dev", "serve", "emulator", "schema", "doctor", "keygen"])
-def test_every_command_explains_itself(command: str) -> None:
-    """--help tells what a command is for."""
-    code, printed = run(*filter(None, [command]), "--help")
+COMMANDS = ["dev", "serve", "emulator", "schema", "documents", "keygen", "register-key", "doctor"]
+
+
+@pytest.mark.parametrize("command", [[], *([one] for one in COMMANDS)], ids=" ".join)
+def test_every_command_explains_itself(command: list[str]) -> None:
+    """--help tells what a command is for, and names it."""
+    code, printed = invoke(*command, "--help")
     assert (code, "Usage" in printed) == (0, True)
+    assert all(one in printed for one in command or COMMANDS)
