@@ -8,7 +8,7 @@ version 1. Nothing is ever registered at run time: whoever may register may run 
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -81,11 +81,6 @@ class TrustedDocuments:
     def knows(self, text: str) -> bool:
         """Whether this very text is in the manifest."""
         return text in self._known
-
-    @property
-    def texts(self) -> Collection[str]:
-        """All texts, each once."""
-        return self._known
 
     def resolve(self, parameters: Mapping[str, Any], mode: Mode) -> str:
         """The text that a request's parameters ask for, which may be unknown except in ``only``.
