@@ -14,6 +14,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 from tests.pair import Pair, pair
 from tests.processes import ROOT, started
 from tests.tokens import IdentityProvider
+from tests.unmeasured import unmeasured
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Chromium's own background traffic has nothing to do with the page.
@@ -133,6 +134,7 @@ def visiting(origin: str) -> Iterator[Visit]:
 def visit() -> Iterator[Visit]:
     """GraphiQL on `gateway dev`."""
     with (
+        unmeasured(),
         started("dev", "--port", "0", "--activation-delay", "0") as dev,
         visiting(dev.wait_for(r"http://[\d.]+:\d+")[0]) as visit,
     ):
@@ -193,6 +195,7 @@ def test_a_token_is_sent_and_kept_nowhere(tmp_path: Path) -> None:
     idp = IdentityProvider(tmp_path)
     jwt = {name: str(value) for name, value in idp.settings().items()}
     with (
+        unmeasured(),
         serving(tmp_path, **jwt, graphiql="true", introspection="true") as both,
         visiting(both.url) as visit,
     ):

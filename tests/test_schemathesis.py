@@ -17,6 +17,7 @@ from schemathesis.graphql import nodes
 from gateway.emulator import GUIDE_ACCOUNT
 from tests.processes import started
 from tests.stack import ADDRESS, ISSUE, issue_input
+from tests.unmeasured import unmeasured
 
 CASES = 500
 # An id is any text to the schema and a UUID to the gateway, so here refusing may be right.
@@ -69,7 +70,11 @@ def test_schemathesis_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     countries = st.sampled_from(["GB", "FR", "US"])
     schemathesis.graphql.scalar("CountryCode", countries.map(nodes.String))
-    with started("dev", "--port", "0") as gateway, requests.Session() as session:
+    with (
+        unmeasured(),
+        started("dev", "--port", "0") as gateway,
+        requests.Session() as session,
+    ):
         url = gateway.wait_for(r"http://[\d.]+:\d+/graphql")[0]
         schema = schemathesis.graphql.from_url(url, config=config())
         seen: Counter[str | None] = Counter()
