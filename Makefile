@@ -59,14 +59,14 @@ lock: $(LOCKER)/.created ## write the requirements*.lock files anew from pyproje
 	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	$(COMPILE) --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
 
-assets: ## renew the vendored GraphiQL in gateway/api/static (the only thing here that needs npm)
+assets: ## renew the vendored GraphiQL in gateway/api/static (needs npm)
 	tools/graphiql/refresh
 
 image: ## build the container image with docker (IMAGE=card-gateway)
 	docker build --tag $(IMAGE) .
 
 clean: ## remove what make made: environments, caches, reports
-	rm -rf $(VENV) $(LOCKER) tools/graphiql/node_modules build dist htmlcov .coverage .coverage.*
+	rm -rf $(VENV) $(LOCKER) tools/graphiql/node_modules tests/audits/node_modules build dist htmlcov .coverage .coverage.*
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 help: ## this list
