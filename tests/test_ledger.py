@@ -156,6 +156,7 @@ async def test_an_open_call_is_continued() -> None:
     assert await one.ask() == Outcome("card", False)
     assert await one.ask() == Outcome("card", True)
     assert one.provider.calls == [None, START, START]
+    assert len(one.store) == 1, "done, it is open no longer"
 
 
 async def test_an_open_call_stays_open_when_a_repeat_never_left() -> None:
