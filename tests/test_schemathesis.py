@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 import requests
 import schemathesis
-import schemathesis.specs.graphql.dictionaries  # here: CPython 3.11 can fail to import it within a test
+import schemathesis.specs.graphql.dictionaries  # CPython 3.11 may fail to, within a test
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
