@@ -1,13 +1,10 @@
 """The composition root: the only place where the rooms are put together."""
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import httpx
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -38,11 +35,15 @@ from gateway.callers import (
     RateLimits,
     TokenRules,
     TokenVerifier,
+    key_source,
 )
 from gateway.config import Settings, is_loopback
 from gateway.errors import GatewayError
 from gateway.provider import BreakerState, Edge, ProviderClient
 from gateway.telemetry import RequestIdMiddleware, request_id
+
+if TYPE_CHECKING:
+    import httpx
 
 LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]", "*.localhost"]
 ASKED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent"]
@@ -51,7 +52,7 @@ ASKED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "X-Request-
 def create_app(
     settings: Settings,
     *,
-    transport: httpx.AsyncBaseTransport | None = None,
+    transport: "httpx.AsyncBaseTransport | None" = None,
     edge: Edge | None = None,
 ) -> Starlette:
     """The gateway as an ASGI application; ``transport`` stands in for the network."""
@@ -164,21 +165,7 @@ def _gatekeeper(settings: Settings) -> Gatekeeper:
         leeway=settings.jwt_leeway,
         accounts_claim=settings.jwt_accounts_claim,
     )
-    return TokenVerifier(KeySet(_key_reader(settings.jwt_keys), clock=time.monotonic), rules)
-
-
-def _key_reader(location: str) -> Callable[[], Awaitable[bytes]]:
-    """Reads a JWKS from a file or an URL, anew each time."""
-
-    async def from_file() -> bytes:
-        return await asyncio.to_thread(Path(location).read_bytes)
-
-    async def from_url() -> bytes:
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            response = await client.get(location)
-            return response.raise_for_status().content
-
-    return from_url if location.startswith(("https://", "http://")) else from_file
+    return TokenVerifier(KeySet(key_source(settings.jwt_keys), clock=time.monotonic), rules)
 
 
 def _rate_limits(settings: Settings) -> RateLimits:

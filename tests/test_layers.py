@@ -26,6 +26,8 @@ ORDER = [
 ]
 # The foreign library, and the only parts that may know it.
 ONLY_IN = {
+    "aiohttp": {"provider", "callers"},
+    "yarl": {"provider"},
     "httpx": {"provider", "app", "__main__"},
     "strawberry": {"api"},
     "graphql": {"api"},

@@ -29,6 +29,8 @@ from gateway.errors import (
     Refused,
 )
 from gateway.provider import Address, Card, Edge, Issued, ProviderClient
+from gateway.provider.client import wire_to
+from gateway.provider.wire import Origin, Request, Timeouts
 from tests.sockets import (
     TOKEN_LIFE,
     Connection,
@@ -43,7 +45,7 @@ from tests.stack import SIGNING_KEY, Clock, settings
 
 Make = Callable[[], httpx.AsyncBaseTransport | None]
 # Whatever is tried here must hold with every transport that the gateway can be given.
-TRANSPORTS: dict[str, Make] = {"httpx": lambda: None}
+TRANSPORTS: dict[str, Make] = {"network": lambda: None, "httpx": httpx.AsyncHTTPTransport}
 
 CARD_ID, OTHER_ID, ACCOUNT_ID = UUID(int=1), UUID(int=2), UUID(int=3)
 ADDRESS = Address(first_line="1 Test Avenue", city="London", country="GB", post_code="SW1 1AA")
@@ -342,7 +344,7 @@ WHOLE = [
     Case(
         "302 to a broken URL",
         answers(raw(message("302 Found", b"", "Location: http://[::1"))),
-        NO_WHOLE_ANSWER,
+        NOT_AS_DOCUMENTED,
     ),
     Case(
         "302 to another scheme",
@@ -514,6 +516,53 @@ async def test_no_call_gets_what_another_left(leaves: Answer, do: Do, make: Make
             card = found.card if isinstance(found, Issued) else found
             assert card is not None
             assert card.id == CARD_ID
+
+
+async def test_no_call_gets_what_came_unasked(do: Do) -> None:
+    """An answer that comes while a connection is idle is nobody's: the next call opens another."""
+    answered, chattered = asyncio.Event(), asyncio.Event()
+
+    async def chatters(connection: Connection) -> None:
+        request = await connection.request()
+        await connection.send(whole(request))
+        await answered.wait()
+        await connection.send(twice(request))
+        chattered.set()
+
+    async with bench(TRANSPORTS["network"], chatters, answers(whole)) as it:
+        await do(it.client)
+        answered.set()
+        await chattered.wait()
+        assert await end(do(it.client)) is SUCCESS.of(do)
+    assert it.server.arrivals == 2
+
+
+async def test_nothing_of_an_answer_goes_on_to_the_next_request(do: Do, make: Make) -> None:
+    """A cookie that the provider sets is not sent back: it may be another caller's."""
+    cookie = answers(headed("Set-Cookie: session=1; Path=/"))
+    async with bench(make, cookie, cookie) as it:
+        for _ in range(2):
+            await do(it.client)
+    assert not any("cookie" in request.headers for request in it.server.requests)
+
+
+async def test_no_proxy_is_taken_from_the_environment(
+    do: Do, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Signed requests and tokens go to the provider, whatever HTTP_PROXY says."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    async with bench(make, answers(whole)) as it:
+        assert await end(do(it.client)) is SUCCESS.of(do)
+
+
+@pytest.mark.parametrize("target", ["/v1/%7Ea", "/v1/a/%2e%2e/b", "/v1/it's(a)*;b=c", "/v1/%e2%82"])
+async def test_the_signed_path_is_the_one_sent(target: str, make: Make) -> None:
+    """The path goes onto the wire byte for byte, whatever a client library would make of it."""
+    async with serving(answers(raw(message("404 Not Found")))) as server:
+        wire = wire_to(Origin.of(server.url), make())
+        await wire.exchange(Request("GET", target, {}), Timeouts(connect=1, read=1, write=1))
+        await wire.aclose()
+    assert [request.path for request in server.requests] == [target]
 
 
 LOST: dict[str, Script] = {

@@ -278,7 +278,7 @@ def test_digest_fits_the_bytes_that_were_sent(captured: Captured) -> None:
     assert request.headers["Content-Length"] == str(len(request.content))
 
 
-COMMON = {"host", "accept", "accept-encoding", "connection", "user-agent"}
+COMMON = {"host", "accept", "accept-encoding", "user-agent"}
 JSON = {"content-type", "content-length"}
 SIGNED = {"authorization", "signature", "signature-input"}
 ASKED = {"x-request-id"}  # names the request of ours that a call is made for

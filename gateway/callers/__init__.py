@@ -3,6 +3,7 @@
 from gateway.callers.caller import ISSUE, READ, SIMULATE, Caller
 from gateway.callers.keys import KeySet
 from gateway.callers.limits import RateLimits
+from gateway.callers.sources import key_source
 from gateway.callers.tokens import Gatekeeper, OpenDoor, TokenRules, TokenVerifier
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "RateLimits",
     "TokenRules",
     "TokenVerifier",
+    "key_source",
 ]

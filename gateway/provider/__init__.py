@@ -1,4 +1,4 @@
-"""Room 2: how we talk to the provider. The only room that knows httpx."""
+"""Room 2: how we talk to the provider. The only room that knows how its network is spoken."""
 
 from gateway.provider.admission import BreakerState
 from gateway.provider.calls import Edge

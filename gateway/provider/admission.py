@@ -8,8 +8,7 @@ Only reads are held back: a call with a key may be the one that learns what beca
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from enum import Enum
 
 import structlog
@@ -94,21 +93,25 @@ class Breaker:
 
 
 class Room:
-    """Places for calls in flight: ``most`` at once, each waited for at most ``wait`` seconds."""
+    """Places for calls in flight: ``most`` at once, each waited for at most ``wait`` seconds.
+
+    ``async with room`` holds a place for one attempt; raises Overloaded. Waiting to repeat takes
+    no place.
+    """
 
     def __init__(self, *, most: int, wait: float) -> None:
         self._places = asyncio.Semaphore(most)
         self._wait = wait
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Hold a place for one attempt; raises Overloaded. Waiting to repeat takes no place."""
+    async def __aenter__(self) -> None:
+        if not self._places.locked():
+            await self._places.acquire()  # at once: no timer needed
+            return
         try:
             async with asyncio.timeout(self._wait):
                 await self._places.acquire()
         except TimeoutError:
             raise Overloaded("The gateway is busy; try again in a moment.") from None
-        try:
-            yield
-        finally:
-            self._places.release()
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._places.release()

@@ -11,12 +11,11 @@ from enum import Enum, auto
 from typing import Generic, TypeVar
 from uuid import UUID
 
-import httpx
-
 from gateway import errors
 from gateway.provider import idempotency
 from gateway.provider.idempotency import Kind, Outcome
 from gateway.provider.models import AccessToken
+from gateway.provider.wire import Reply
 
 T = TypeVar("T")
 
@@ -57,7 +56,7 @@ class Attempt(Generic[T]):
     """What one try came to."""
 
     outcome: Outcome
-    response: httpx.Response | None = None
+    reply: Reply | None = None
     value: T | None = None
     token: AccessToken | None = None
     error: errors.GatewayError | None = None

@@ -3,14 +3,12 @@
 import base64
 import re
 from datetime import datetime, timedelta
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-import httpx
 import msgspec
 
-from gateway import __version__, errors
+from gateway import errors
 from gateway.config import Settings
 from gateway.provider.admission import BreakerState
 from gateway.provider.calls import Access, Answer, Call, Edge
@@ -20,8 +18,13 @@ from gateway.provider.idempotency import KEY_LIFE, KEY_MARGIN, Kind
 from gateway.provider.ledger import Ledger, MemoryStore
 from gateway.provider.ledger import Outcome as Recorded
 from gateway.provider.models import AccessToken, Address, Card, NewCard, decode
+from gateway.provider.network import Network
 from gateway.provider.sender import Sender
+from gateway.provider.wire import Origin, Wire
 from gateway.signing import PublicKey
+
+if TYPE_CHECKING:
+    import httpx
 
 T = TypeVar("T")
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # what fits into a header
@@ -41,13 +44,14 @@ class ProviderClient:
         self,
         settings: Settings,
         *,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
         edge: Edge | None = None,
     ) -> None:
         edge = edge or Edge()
         self._settings = settings
-        self._http = _http_client(settings, transport)
-        self._sender = Sender(self._http, settings, self._fetch_token, edge)
+        origin = Origin.of(settings.provider_url)
+        self._wire = wire_to(origin, transport)
+        self._sender = Sender(self._wire, origin, settings, self._fetch_token, edge)
         store = MemoryStore[Answer[Any]](size=settings.max_idempotency_records, now=edge.utc_now)
         self._ledger = Ledger(store, now=edge.utc_now)
 
@@ -55,7 +59,7 @@ class ProviderClient:
         """Let the modifying calls in flight end, within their deadline; close all connections."""
         settings = self._settings
         await self._ledger.drain(min(settings.shutdown_grace, settings.call_deadline))
-        await self._http.aclose()
+        await self._wire.aclose()
 
     @property
     def clock(self) -> ProviderClock:
@@ -194,23 +198,14 @@ class ProviderClient:
         return answer.value.created_at < began - tolerance
 
 
-def _http_client(
-    settings: Settings, transport: httpx.AsyncBaseTransport | None
-) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        base_url=settings.provider_url,
-        transport=transport,
-        limits=httpx.Limits(
-            max_connections=settings.max_connections,
-            max_keepalive_connections=settings.max_connections,
-        ),
-        # Identity: a compressed answer would save nothing here and can be made to explode.
-        headers={"User-Agent": f"card-gateway/{__version__}", "Accept-Encoding": "identity"},
-        # No cookie of one caller's answer may travel with the next caller's request.
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        follow_redirects=False,  # the signature covers the path: it must not go elsewhere
-        trust_env=False,
-    )
+def wire_to(origin: Origin, transport: "httpx.AsyncBaseTransport | None") -> Wire:
+    """The network, or the transport that stands in for it."""
+    if transport is None:
+        return Network(origin)
+    # Imported where it is used: a gateway on the real network starts without httpx.
+    from gateway.provider.plugged import Plugged
+
+    return Plugged(transport, origin)
 
 
 def _read_card(body: bytes, *, card_id: UUID | None = None, account_id: UUID | None = None) -> Card:

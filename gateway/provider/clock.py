@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
-import httpx
 import structlog
+
+from gateway.provider.wire import Reply
 
 log = structlog.get_logger()
 
@@ -26,9 +28,9 @@ class ProviderClock:
         """Whether the difference is more than the tolerance."""
         return self.skew is not None and not -self._behind <= self.skew <= self._tolerance
 
-    def watch(self, response: httpx.Response) -> None:
+    def watch(self, reply: Reply) -> None:
         """Learn from an answer; says so in the log when the clocks part or meet."""
-        date = _date(response)
+        date = _date(reply.headers.get("Date", ""))
         if date is None:
             return
         was_off = self.is_off
@@ -44,8 +46,9 @@ class ProviderClock:
         return f" The clocks of gateway and provider are {abs(self.skew):.0f} s apart."
 
 
-def _date(response: httpx.Response) -> float | None:
+@lru_cache(maxsize=16)  # all answers of a second show the same one
+def _date(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+        return parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):  # the latter for a year that no clock reaches
         return None

@@ -6,15 +6,15 @@ expires, 300 seconds apart; the label is ``sig``; ``/auth/*`` is not signed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import httpx
-
 from gateway.provider.models import AccessToken
+from gateway.provider.wire import Request
 from gateway.signing import Message, Signer, content_digest
 
 COVERED: tuple[str, ...] = ("@method", "@authority", "@path")
+COVERED_WITH_BODY = (*COVERED, "content-digest")
 SIGNATURE_LIFE = 300  # seconds
 # A token that lives for seconds only is still used for most of its life before it is renewed.
 _LEAST_SHARE = 0.8
@@ -69,40 +69,35 @@ class TokenSource:
         return fetched.access
 
 
-class SignedRequest(httpx.Auth):
-    """Adds the token, the digest and the signature to one attempt, over the exact bytes sent."""
-
-    requires_request_body = True
+class Credentials:
+    """Completes requests to one ``authority``: lower-case, without a scheme's default port."""
 
     def __init__(
-        self, token: AccessToken, signer: Signer, *, now: Callable[[], float], backdate: int
+        self, signer: Signer, authority: str, *, now: Callable[[], float], backdate: int
     ) -> None:
-        self._token = token
         self._signer = signer
+        self._authority = authority
         self._now = now
         self._backdate = backdate
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Complete the headers of ``request``; there is no second round."""
-        request.headers["Authorization"] = f"Bearer {self._token.token}"
-        covered = COVERED
-        if request.content:
-            request.headers["Content-Digest"] = content_digest(request.content)
-            covered = (*COVERED, "content-digest")
+    def sign(self, request: Request) -> None:
+        """Add the digest and a fresh signature, over the exact bytes that are sent."""
+        headers, covered = request.headers, COVERED
+        if request.body:
+            headers["Content-Digest"] = content_digest(request.body)
+            covered = COVERED_WITH_BODY
         created = int(self._now()) - self._backdate
         signature = self._signer.sign(
-            as_message(request), covered, created=created, expires=created + SIGNATURE_LIFE
+            self._as_message(request), covered, created=created, expires=created + SIGNATURE_LIFE
         )
-        request.headers["Signature-Input"] = signature.signature_input
-        request.headers["Signature"] = signature.signature
-        yield request
+        headers["Signature-Input"] = signature.signature_input
+        headers["Signature"] = signature.signature
 
-
-def as_message(request: httpx.Request) -> Message:
-    """The request as RFC 9421 sees it: the authority without a default port, the path escaped."""
-    return Message(
-        method=request.method,
-        authority=request.url.netloc.decode("ascii").lower(),
-        path=request.url.raw_path.split(b"?", 1)[0].decode("ascii"),
-        headers=request.headers,
-    )
+    def _as_message(self, request: Request) -> Message:
+        """The request as RFC 9421 sees it; of the headers only the digest is covered."""
+        return Message(
+            method=request.method,
+            authority=self._authority,
+            path=request.target,
+            headers={"content-digest": request.headers.get("Content-Digest", "")},
+        )

@@ -3,19 +3,18 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-
 from gateway import errors
 from gateway.provider.calls import Attempt, Call
 from gateway.provider.idempotency import Outcome, parse_retry_after
+from gateway.provider.wire import Reply
 
 
-def still_in_flight(call: Call[Any], response: httpx.Response | None) -> bool:
+def still_in_flight(call: Call[Any], reply: Reply | None) -> bool:
     """Whether a 409 speaks of the key and not of the card: only its text can tell (section 5).
 
     No 409 is documented for a create, so there it is the key unless the text speaks of a card.
     """
-    text = response.content.decode(errors="replace").lower() if response is not None else ""
+    text = reply.body.decode(errors="replace").lower() if reply is not None else ""
     if any(word in text for word in ("idempotency", "in flight", "concurren")):
         return True
     return call.conflict is errors.Refused and "card" not in text
@@ -47,7 +46,7 @@ def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.G
     """
     if attempt.error is not None:
         return attempt.error
-    status = attempt.response.status_code if attempt.response is not None else None
+    status = attempt.reply.status if attempt.reply is not None else None
     match attempt.outcome:
         case Outcome.NOT_FOUND:
             return errors.NotFound(f"The provider knows no such {call.subject}.")
@@ -79,7 +78,7 @@ def _no_answer(attempt: Attempt[Any], status: int | None) -> errors.GatewayError
     if attempt.outcome is Outcome.POOL_EXHAUSTED:
         return errors.Overloaded("The gateway is busy; try again in a moment.")
     if attempt.outcome is Outcome.TOO_MANY:
-        header = attempt.response.headers.get("Retry-After") if attempt.response else None
+        header = attempt.reply.headers.get("Retry-After") if attempt.reply else None
         after = parse_retry_after(header, now=datetime.now(UTC))
         return errors.RateLimited("The provider asks to slow down.", retry_after=after)
     what = f"answered with status {status}" if status else "could not be reached"

@@ -11,25 +11,31 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 
-import httpx
 import structlog
 
-from gateway import errors
+from gateway import __version__, errors
 from gateway.config import Settings
 from gateway.provider import idempotency, refusals
 from gateway.provider.admission import Breaker, Room
 from gateway.provider.calls import Access, Answer, Attempt, Call, Edge, Progress
 from gateway.provider.clock import ProviderClock
-from gateway.provider.credentials import FetchedToken, SignedRequest, TokenSource
+from gateway.provider.credentials import Credentials, FetchedToken, TokenSource
 from gateway.provider.idempotency import Kind, Outcome, Step, may_repeat
 from gateway.provider.models import AccessToken
 from gateway.provider.refusals import still_in_flight
+from gateway.provider.wire import Broken, Origin, Reply, Request, Timeouts, Wire
 from gateway.signing import Signer
 from gateway.telemetry import NO_REQUEST, request_id, traceparent
 
 T = TypeVar("T")
 log = structlog.get_logger()
 
+# Identity: a compressed answer would save nothing here and can be made to explode.
+COMMON_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"card-gateway/{__version__}",
+}
 CONFLICT_WAIT = 1.0  # seconds for an earlier request with the same key to be answered
 
 
@@ -38,15 +44,22 @@ class Sender:
 
     def __init__(
         self,
-        http: httpx.AsyncClient,
+        wire: Wire,
+        origin: Origin,
         settings: Settings,
         fetch_token: Callable[[], Awaitable[FetchedToken]],
         edge: Edge,
     ) -> None:
-        self._http = http
+        self._wire = wire
+        self._origin = origin
         self._settings = settings
         self._edge = edge
-        self._signer = Signer(settings.private_key, keyid=str(settings.signing_key_id))
+        self._credentials = Credentials(
+            Signer(settings.private_key, keyid=str(settings.signing_key_id)),
+            origin.authority,
+            now=edge.now,
+            backdate=settings.created_backdate,
+        )
         self.tokens = TokenSource(fetch_token, clock=edge.clock, margin=settings.token_margin)
         self.clock = ProviderClock(
             now=edge.now,
@@ -120,29 +133,24 @@ class Sender:
                 token = await self.tokens.get()
             except errors.GatewayError as error:
                 return Attempt(Outcome.NO_TOKEN, error=error)
-        request, auth = self._request(call, token, left), self._auth(call, token)
         try:
-            async with self._room.place():
+            async with self._room:
+                request = self._request(call, token)
                 progress.in_flight = True
-                response = await self._http.send(request, auth=auth)
+                reply = await self._wire.exchange(request, self._timeouts(left))
         except errors.Overloaded:
             attempt: Attempt[T] = Attempt(Outcome.POOL_EXHAUSTED)
-        except (httpx.ConnectError, httpx.ConnectTimeout):
-            attempt = Attempt(Outcome.NEVER_CONNECTED)
-        except httpx.PoolTimeout:
-            attempt = Attempt(Outcome.POOL_EXHAUSTED)
-        except httpx.InvalidURL:  # that of a redirect, which was answered and is not followed
-            attempt = Attempt(Outcome.UNEXPECTED_STATUS)
-        except httpx.RequestError:
-            attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
+        except Broken as broken:
+            attempt = Attempt(broken.outcome)
         else:
-            self.clock.watch(response)
-            attempt = _read(call, response, token)
+            self.clock.watch(reply)
+            attempt = _read(call, reply, token)
         progress.in_flight = False
         return attempt
 
-    def _request(self, call: Call[T], token: AccessToken | None, left: float) -> httpx.Request:
-        headers = {"Accept": "application/json"}
+    def _request(self, call: Call[T], token: AccessToken | None) -> Request:
+        """One attempt's request: the call's key and bytes, and a signature of its own."""
+        headers = COMMON_HEADERS.copy()
         if (name := request_id.get()) != NO_REQUEST:
             headers["X-Request-Id"] = name
         if trace := traceparent.get():
@@ -151,37 +159,27 @@ class Sender:
             headers["Content-Type"] = "application/json"
         if call.key:
             headers["Idempotency-Key"] = str(call.key)
-        if token and call.access is Access.BEARER:
+        if token:
             headers["Authorization"] = f"Bearer {token.token}"
-        return self._http.build_request(
-            call.method,
-            call.path,
-            content=call.body or None,
-            headers=headers,
-            timeout=self._timeouts(left),
-        )
+        request = Request(call.method, self._origin.path + call.path, headers, call.body)
+        if call.access is Access.SIGNED:
+            self._credentials.sign(request)
+        return request
 
-    def _timeouts(self, left: float) -> httpx.Timeout:
+    def _timeouts(self, left: float) -> Timeouts:
         """What an attempt may take. Getting a connection ends before the call's deadline does:
         only then is it certain that nothing has left."""
         settings, most = self._settings, max(left * 0.4, 0.001)
-        return httpx.Timeout(
+        return Timeouts(
             connect=min(settings.connect_timeout, most),
             read=settings.read_timeout,
             write=settings.write_timeout,
-            pool=min(settings.pool_timeout, most),
         )
-
-    def _auth(self, call: Call[T], token: AccessToken | None) -> httpx.Auth | None:
-        if token is None or call.access is not Access.SIGNED:
-            return None
-        backdate = self._settings.created_backdate
-        return SignedRequest(token, self._signer, now=self._edge.now, backdate=backdate)
 
     def _wait(self, attempt: Attempt[T], number: int) -> float:
         hint = None
-        if attempt.response is not None:
-            header = attempt.response.headers.get("Retry-After")
+        if attempt.reply is not None:
+            header = attempt.reply.headers.get("Retry-After")
             hint = idempotency.parse_retry_after(header, now=self._edge.utc_now())
         least = CONFLICT_WAIT if attempt.outcome is Outcome.CONFLICT else 0.0
         return max(hint or least, idempotency.backoff(number, random=self._edge.random))
@@ -191,7 +189,7 @@ class Sender:
             "provider_call",
             method=call.method,
             route=call.route,
-            status=attempt.response.status_code if attempt.response is not None else None,
+            status=attempt.reply.status if attempt.reply is not None else None,
             outcome=attempt.outcome.name.lower(),
             attempts=len(progress.outcomes),
             duration_ms=round(took * 1000, 1),
@@ -200,17 +198,17 @@ class Sender:
     def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress) -> T:
         if attempt.outcome is Outcome.SUCCESS:
             return attempt.value  # type: ignore[return-value]  # T may itself be None
-        in_flight = attempt.outcome is Outcome.CONFLICT and still_in_flight(call, attempt.response)
+        in_flight = attempt.outcome is Outcome.CONFLICT and still_in_flight(call, attempt.reply)
         if call.kind is Kind.KEYED and (progress.open or in_flight):
             raise refusals.unknown(progress.safe_until)
         raise refusals.refusal(call, attempt, self.clock.hint())
 
 
-def _read(call: Call[T], response: httpx.Response, token: AccessToken | None) -> Attempt[T]:
-    outcome = idempotency.outcome_of_status(response.status_code, call.success)
+def _read(call: Call[T], reply: Reply, token: AccessToken | None) -> Attempt[T]:
+    outcome = idempotency.outcome_of_status(reply.status, call.success)
     if outcome is not Outcome.SUCCESS:
-        return Attempt(outcome, response, token=token)
+        return Attempt(outcome, reply, token=token)
     try:
-        return Attempt(outcome, response, call.read(response.content), token)
+        return Attempt(outcome, reply, call.read(reply.body), token)
     except errors.ProviderProtocolError as error:
-        return Attempt(Outcome.UNREADABLE, response, token=token, error=error)
+        return Attempt(Outcome.UNREADABLE, reply, token=token, error=error)

@@ -1,0 +1,123 @@
+"""The real way to the provider: aiohttp's client, held to what a signed request needs.
+
+Nothing is sent twice, no cookie is kept, no redirect is followed, no proxy is taken from the
+environment, and the path on the wire is the signed one, byte for byte. What breaks is told apart
+exactly, because a modifying call may be given up only if nothing of it can have left:
+
+    refused, no such name, no connection in time   → NEVER_CONNECTED
+    reset, closed, timed out, unreadable           → NO_WHOLE_ANSWER
+"""
+
+import asyncio
+import select
+from typing import Any
+
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from yarl import URL
+
+from gateway.provider.idempotency import Outcome
+from gateway.provider.wire import Broken, Origin, Reply, Request, Timeouts
+
+IDLE = 30.0  # seconds that an unused connection is kept: under the 60 to 75 that servers grant
+_NEVER_CONNECTED = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    UnicodeError,  # a host name that no resolver can be asked for
+)
+
+
+class _Stale(aiohttp.ClientConnectionError):
+    """The kept connection is not fit for a request; nothing was sent on it."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that is sent on clean connections only."""
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        if conn.protocol.should_close or _is_readable(conn.protocol.transport):
+            raise _Stale
+        return await super().send(conn)
+
+
+def _is_readable(transport: asyncio.Transport) -> bool:
+    """Whether something came that the event loop has not seen yet, before anything was asked.
+
+    Either the provider's end of the connection, after which a request would be lost, or an answer
+    too many, which would be taken for ours.
+    """
+    looking = select.poll()
+    looking.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(looking.poll(0))
+
+
+class _Body(aiohttp.Payload):
+    """A body that the provider must take in time: aiohttp has no limit for that."""
+
+    _value: bytes
+
+    def __init__(self, body: bytes, seconds: float) -> None:
+        super().__init__(body)
+        self._size = len(body)
+        self._seconds = seconds
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._value.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        async with asyncio.timeout(self._seconds):
+            await writer.write(self._value)
+
+
+class Network:
+    """Connections to one origin; how many is up to who calls."""
+
+    def __init__(self, origin: Origin) -> None:
+        self._origin = str(origin)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def exchange(self, request: Request, timeouts: Timeouts) -> Reply:
+        """Send and wait for the whole answer; raises Broken."""
+        while True:
+            try:
+                return await self._exchange(request, timeouts)
+            except _Stale:
+                continue  # that connection is closed now, and another one takes its place
+            except _NEVER_CONNECTED as error:
+                raise Broken(Outcome.NEVER_CONNECTED) from error
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise Broken(Outcome.NO_WHOLE_ANSWER) from error
+
+    async def _exchange(self, request: Request, timeouts: Timeouts) -> Reply:
+        async with self._open().request(
+            request.method,
+            URL(self._origin + request.target, encoded=True),
+            headers=request.headers,
+            data=_Body(request.body, timeouts.write) if request.body else None,
+            timeout=aiohttp.ClientTimeout(
+                connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read
+            ),
+            allow_redirects=False,
+        ) as response:
+            if response.status < 200:  # 101: what follows is no HTTP any more
+                raise Broken(Outcome.NO_WHOLE_ANSWER)
+            return Reply(response.status, response.headers, await response.read())
+
+    def _open(self) -> aiohttp.ClientSession:
+        # Made at the first use: aiohttp's session belongs to the running event loop.
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=False,
+                request_class=_Request,
+                skip_auto_headers=("Content-Type",),
+            )
+            # Else it sends a GET or PUT again by itself when a kept connection breaks.
+            self._session._retry_connection = False
+        return self._session
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()

@@ -1,0 +1,52 @@
+"""An httpx transport as the way to the provider: for tests, and for the emulator in the process."""
+
+import httpx
+
+from gateway.provider.idempotency import Outcome
+from gateway.provider.wire import Broken, Origin, Reply, Request, Timeouts
+
+
+class Plugged:
+    """Sends through any ``httpx.AsyncBaseTransport``.
+
+    The transport is called directly: no cookies, no redirects, no proxy of the environment.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, origin: Origin) -> None:
+        self._transport = transport
+        self._origin = httpx.URL(str(origin))
+
+    async def exchange(self, request: Request, timeouts: Timeouts) -> Reply:
+        """Send and wait for the whole answer; raises Broken."""
+        try:
+            response = await self._transport.handle_async_request(self._as_httpx(request, timeouts))
+            try:
+                body = await response.aread()
+            finally:
+                await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Broken(Outcome.NEVER_CONNECTED) from error
+        except httpx.PoolTimeout as error:
+            raise Broken(Outcome.POOL_EXHAUSTED) from error
+        except httpx.RequestError as error:
+            raise Broken(Outcome.NO_WHOLE_ANSWER) from error
+        return Reply(response.status_code, response.headers, body)
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        await self._transport.aclose()
+
+    def _as_httpx(self, request: Request, timeouts: Timeouts) -> httpx.Request:
+        limits = httpx.Timeout(
+            connect=timeouts.connect,
+            read=timeouts.read,
+            write=timeouts.write,
+            pool=timeouts.connect,
+        )
+        return httpx.Request(
+            request.method,
+            self._origin.copy_with(raw_path=request.target.encode("ascii")),
+            headers=request.headers,
+            content=request.body or None,
+            extensions={"timeout": limits.as_dict()},
+        )

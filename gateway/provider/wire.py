@@ -1,0 +1,78 @@
+"""One exchange with the provider: what is sent, what comes back, and how it can break.
+
+``Wire`` is all that the rest of the room knows of the network. ``Network`` is the real one; a
+``Plugged`` httpx transport stands in for it in tests and in front of the emulator.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from yarl import URL
+
+from gateway.provider.idempotency import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the provider is: ``authority`` is lower-case, without the scheme's default port
+    (RFC 9421, 2.2.3); ``path`` is escaped and goes before the path of each call."""
+
+    scheme: str
+    authority: str
+    path: str
+
+    @classmethod
+    def of(cls, url: str) -> Self:
+        """Take the provider's base URL apart."""
+        parsed = URL(url)
+        return cls(parsed.scheme, parsed.host_port_subcomponent or "", parsed.raw_path.rstrip("/"))
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+@dataclass(slots=True)
+class Request:
+    """What is sent. ``target`` is the escaped path, byte for byte as it is signed."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer; its header names are looked up in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The longest waits of one exchange, in seconds; ``read`` and ``write`` are between bytes."""
+
+    connect: float
+    read: float
+    write: float
+
+
+class Broken(Exception):
+    """An exchange without a whole answer. ``outcome`` says whether anything can have left."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.name)
+        self.outcome = outcome
+
+
+class Wire(Protocol):
+    """A way to the provider: one request, one answer; nothing is ever sent twice."""
+
+    async def exchange(self, request: Request, timeouts: Timeouts) -> Reply:
+        """Send and wait for the whole answer; raises Broken."""
+
+    async def aclose(self) -> None:
+        """Close all connections."""
