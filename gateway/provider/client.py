@@ -15,6 +15,7 @@ from gateway.provider.calls import Access, Answer, Call, Edge
 from gateway.provider.clock import ProviderClock
 from gateway.provider.credentials import FetchedToken
 from gateway.provider.idempotency import KEY_LIFE, KEY_MARGIN, Kind
+from gateway.provider.joins import JoinedReads
 from gateway.provider.ledger import Ledger, MemoryStore
 from gateway.provider.ledger import Outcome as Recorded
 from gateway.provider.models import AccessToken, Address, Card, NewCard, decode
@@ -54,6 +55,7 @@ class ProviderClient:
         self._sender = Sender(self._wire, origin, settings, self._fetch_token, edge)
         store = MemoryStore[Answer[Any]](size=settings.max_idempotency_records, now=edge.utc_now)
         self._ledger = Ledger(store, now=edge.utc_now)
+        self._reads = JoinedReads(self._card)
 
     async def aclose(self) -> None:
         """Let the modifying calls in flight end, within their deadline; close all connections."""
@@ -80,7 +82,13 @@ class ProviderClient:
         await self._sender.tokens.get()
 
     async def card(self, card_id: UUID) -> Card | None:
-        """``GET /cards/{cardId}``; None when the provider knows no such card."""
+        """``GET /cards/{cardId}``; None when the provider knows no such card.
+
+        Whoever asks while the same card is being read shares that call.
+        """
+        return await self._reads.get(card_id)
+
+    async def _card(self, card_id: UUID) -> Card | None:
         try:
             answer = await self._send(
                 Call(
@@ -131,6 +139,7 @@ class ProviderClient:
                 key=key,
                 conflict=errors.InvalidState,
             ),
+            changes=card_id,
         )
         return ended.replayed
 
@@ -183,13 +192,22 @@ class ProviderClient:
     async def _send(self, call: Call[T]) -> Answer[T]:
         return await self._sender.send(call)
 
-    async def _modify(self, key: UUID, call: Call[T]) -> Recorded[Answer[T]]:
-        """Send a call with a key through the ledger: once at a time, and to its outcome."""
-        return await self._ledger.run(
-            key,
-            call.fingerprint,
-            lambda open_since: self._sender.send(call, open_since=open_since),
-        )
+    async def _modify(
+        self, key: UUID, call: Call[T], *, changes: UUID | None = None
+    ) -> Recorded[Answer[T]]:
+        """Send a call with a key through the ledger: once at a time, and to its outcome.
+
+        ``changes`` is the card that is another one afterwards, or may be.
+        """
+
+        async def act(open_since: datetime | None) -> Answer[T]:
+            try:
+                return await self._sender.send(call, open_since=open_since)
+            finally:
+                if changes:
+                    self._reads.forget(changes)
+
+        return await self._ledger.run(key, call.fingerprint, act)
 
     def _is_older(self, answer: Answer[Card]) -> bool:
         """Whether the card was there before the call began: another gateway made it."""
