@@ -12,8 +12,8 @@ import uuid
 from contextvars import ContextVar
 from typing import Any, TextIO
 
+import msgspec
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 NO_REQUEST = "-"  # the request id of what no request asked for
@@ -38,7 +38,7 @@ def configure_logging(level: str, *, readable: bool, stream: TextIO | None = Non
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=out.isatty())
         if readable
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(serializer=_as_json)
     )
     structlog.configure(
         processors=[*shared, _exception_facts, renderer],
@@ -61,6 +61,10 @@ def configure_logging(level: str, *, readable: bool, stream: TextIO | None = Non
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for noisy in ("httpx", "httpcore"):  # they log whole URLs and headers
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _as_json(event: Any, **_options: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
 _FRAMES = 8  # of a traceback, innermost last
@@ -111,16 +115,17 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
         name = given if _ACCEPTABLE.fullmatch(given) else uuid.uuid4().hex
-        trace = headers.get("traceparent", "")
+        trace = headers.get(b"traceparent", b"").decode("latin-1")
         names = request_id.set(name)
         traces = traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else None)
+        shown = (b"x-request-id", name.encode("ascii"))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-Id"] = name
+                message["headers"].append(shown)
             await send(message)
 
         try:

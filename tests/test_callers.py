@@ -433,10 +433,14 @@ async def test_cors_is_closed_unless_opened() -> None:
 async def test_only_trusted_hosts_are_answered(
     settings: dict[str, Any], host: str, status: int
 ) -> None:
-    """A request for another host name, as DNS rebinding makes it, is refused."""
+    """A request for another host name, as DNS rebinding makes it, is refused as JSON."""
     async with running(**settings) as stack:
         response = await stack.client.get("/healthz", headers={"Host": host})
-    assert response.status_code == status
+        assert response.status_code == status
+        if status == 400:
+            [error] = response.json()["errors"]
+            assert error["extensions"]["code"] == "BAD_REQUEST"
+            assert error["extensions"]["requestId"] == response.headers["x-request-id"]
 
 
 async def test_answers_carry_security_headers(stack: Stack) -> None:

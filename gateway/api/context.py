@@ -43,7 +43,8 @@ class CardLoader:
         self._loader.clear(card_id)
 
     async def _load_all(self, ids: list[UUID]) -> list[Any]:
-        answers = await asyncio.gather(*map(self._load_one, ids), return_exceptions=True)
+        loading = [self._load_one(card_id) for card_id in ids]
+        answers = await asyncio.gather(*loading, return_exceptions=True)
         return [_as_result(answer) for answer in answers]
 
     async def _load_one(self, card_id: UUID) -> Card | None:

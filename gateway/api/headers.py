@@ -1,15 +1,14 @@
 """Headers that keep a browser from doing more with an answer than it should."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # What an answer that is data needs; a page brings its own policy.
-DEFAULTS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
+DEFAULTS = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
 
 
 class SecurityHeaders:
@@ -23,9 +22,9 @@ class SecurityHeaders:
 
         async def send_completed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in DEFAULTS.items():
-                    headers.setdefault(name, value)
+                headers = message["headers"]
+                names = {name for name, _ in headers}
+                headers += [header for header in DEFAULTS if header[0] not in names]
             await send(message)
 
         await self._app(scope, receive, send_completed)

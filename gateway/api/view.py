@@ -85,7 +85,7 @@ class GraphQLView:
         except Exception as error:
             refused = _as_bad_request(error)
             line["errors"] = [refused.code]
-            response = _error_response(refused)
+            response = error_response(refused)
         took = round((time.perf_counter() - began) * 1000, 1)
         log.info("operation", status=response.status_code, duration_ms=took, **line)
         return response
@@ -265,7 +265,8 @@ def _response(answer: GraphQLResponse, media_type: str, *, draft: bool) -> Respo
     return Response(body, status, headers, f"{media_type}; charset=utf-8")
 
 
-def _error_response(error: BadRequest) -> Response:
+def error_response(error: BadRequest) -> Response:
+    """What went wrong as the answer to an HTTP request: a GraphQL error body."""
     extensions = {"code": error.code, "requestId": request_id.get()}
     body = {"errors": [{"message": error.message, "extensions": extensions}]}
     headers = {"Cache-Control": "no-store", **error.headers}
