@@ -129,16 +129,13 @@ def _routes(settings: Settings, provider: ProviderClient) -> list[BaseRoute]:
 
 
 def _door(settings: Settings, provider: ProviderClient) -> Door:
-    schema = build_schema()
     executor = Executor(
-        schema,
         Documents(
-            schema._schema,
+            build_schema()._schema,
             _document_limits(settings),
             introspection=settings.introspection,
             suggestions=settings.suggestions,
         ),
-        suggestions=settings.suggestions,
         query_deadline=settings.query_deadline,
         mutation_deadline=settings.mutation_deadline,
     )

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphql import DocumentNode
 
 from gateway.api import Documents, build_schema
 from gateway.api.limits import DocumentLimits
+from gateway.api.operations import ReadyDocument
 from gateway.api.trusted import (
     DocumentNotFound,
     DocumentNotGiven,
@@ -238,4 +238,4 @@ def test_an_id_is_read_without_its_prefix() -> None:
 def test_every_trusted_document_is_prepared_like_any_other() -> None:
     """Trusted texts pass through the same checks."""
     for text in FLAT.values():
-        assert isinstance(documents().prepare(text), DocumentNode)
+        assert isinstance(documents().prepare(text), ReadyDocument)

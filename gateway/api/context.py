@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -81,7 +82,7 @@ class Context:
     limits: RateLimits
     header_key: str | None = None  # the HTTP request's Idempotency-Key
     deadline: float = math.inf  # of the event loop's clock, once the operation is known
-    facts: dict[str, Any] = field(default_factory=dict)  # of the operation, for its log line
+    facts: Mapping[str, Any] = field(default_factory=dict)  # of the operation, for its log line
     failures: list[str] = field(default_factory=list)  # codes of failures that were told as data
 
     def must_end_at(self, deadline: float) -> None:

@@ -44,8 +44,9 @@ from gateway.api.limits import (
     shape_errors,
     too_large,
 )
+from gateway.api.operations import ReadyDocument
 
-Prepared: TypeAlias = DocumentNode | list[GraphQLError]
+Prepared: TypeAlias = ReadyDocument | list[GraphQLError]
 Rules: TypeAlias = tuple[type[ASTValidationRule], ...]
 
 MISFIT = "The document does not fit the schema. (GATEWAY_SUGGESTIONS shows where and why.)"
@@ -107,6 +108,7 @@ class Documents:
         introspection: bool,
         suggestions: bool,
     ) -> None:
+        self._schema = schema
         self._limits = limits
         self._suggestions = suggestions
         self._validate = partial(
@@ -117,7 +119,7 @@ class Documents:
         self._cache = _Cache()
 
     def prepare(self, source: str) -> Prepared:
-        """The document, or its errors; their messages quote no value. Not to be changed."""
+        """The document, or its errors; their messages quote no value."""
         if len(source) > self._limits.source_length:  # nothing to keep, and nothing to look up
             return [too_large("source_length", self._limits, f"has {len(source):,} characters")]
         found = self._cache.get(source)
@@ -137,7 +139,7 @@ class Documents:
             or self._shown(self._validate(document, rules=self._own_rules))
             or self._misfits(document)
             or cost_errors(found, self._limits)
-            or document
+            or ReadyDocument(self._schema, document, suggestions=self._suggestions)
         )
 
     def _parse(self, source: str) -> DocumentNode:

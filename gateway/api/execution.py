@@ -7,25 +7,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-import strawberry
 import structlog
-from graphql import (
-    DocumentNode,
-    ExecutionResult,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
-    GraphQLError,
-    InlineFragmentNode,
-    OperationDefinitionNode,
-    OperationType,
-    SelectionSetNode,
-    execute,
-    get_operation_ast,
-)
+from graphql import ExecutionResult, GraphQLError, OperationType
 
 from gateway.api.context import Context
 from gateway.api.documents import Documents
+from gateway.api.operations import ReadyDocument
 from gateway.errors import GatewayError
 
 log = structlog.get_logger()
@@ -61,20 +48,16 @@ class GraphQLResponse:
 
 
 class Executor:
-    """Executes requests against the schema."""
+    """Executes requests, each within its time."""
 
     def __init__(
         self,
-        schema: strawberry.Schema,
         documents: Documents,
         *,
-        suggestions: bool,
         query_deadline: float,
         mutation_deadline: float,
     ) -> None:
-        self._schema = schema._schema
         self._documents = documents
-        self._suggestions = suggestions
         self._seconds = {
             OperationType.QUERY: query_deadline,
             OperationType.MUTATION: mutation_deadline,
@@ -88,62 +71,21 @@ class Executor:
         With ``read_only`` (GET) anything but a query is not executed.
         """
         document = self._documents.prepare(request.query)
-        if not isinstance(document, DocumentNode):
+        if not isinstance(document, ReadyDocument):
             syntax = document[0].message.startswith("Syntax Error")
             return _failed(document, context, Failure.SYNTAX if syntax else Failure.INVALID)
-        operation = get_operation_ast(document, request.operation_name)
+        operation = document.operation(request.operation_name)
         if operation is None:
             return _failed([_no_operation(request)], context)
-        if read_only and operation.operation is not OperationType.QUERY:
+        if read_only and operation.kind is not OperationType.QUERY:
             error = GraphQLError("Only queries can be sent by GET; use POST.")
             return _failed([error], context, Failure.ONLY_BY_POST)
-        seconds = self._seconds[operation.operation]
-        context.must_end_at(asyncio.get_running_loop().time() + seconds)
-        context.facts.update(facts(operation, document))
-        return _response(await self._run(document, request, context), context)
-
-    async def _run(
-        self, document: DocumentNode, request: GraphQLRequest, context: Context
-    ) -> ExecutionResult:
-        result = execute(
-            self._schema,
-            document,
-            context_value=context,
-            variable_values=request.variables,
-            operation_name=request.operation_name,
-            hide_suggestions=not self._suggestions,
-        )
-        return result if isinstance(result, ExecutionResult) else await result
-
-
-def facts(operation: OperationDefinitionNode, document: DocumentNode) -> dict[str, Any]:
-    """What a log line says of an operation: names of GraphQL's grammar, never a value."""
-    return {
-        "operation": operation.name.value[:64] if operation.name else None,
-        "kind": operation.operation.value,
-        "fields": sorted(_root_fields(operation.selection_set, document)),
-    }
-
-
-def _root_fields(selection_set: SelectionSetNode, document: DocumentNode) -> set[str]:
-    """The names of the fields at the top, those in fragments included."""
-    fragments = {
-        one.name.value: one
-        for one in document.definitions
-        if isinstance(one, FragmentDefinitionNode)
-    }
-    found: set[str] = set()
-    left, seen = [selection_set], set[str]()
-    while left:
-        for node in left.pop().selections:
-            if isinstance(node, FieldNode):
-                found.add(node.name.value)
-            elif isinstance(node, InlineFragmentNode):
-                left.append(node.selection_set)
-            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
-                seen.add(node.name.value)
-                left.append(fragments[node.name.value].selection_set)
-    return found
+        context.must_end_at(asyncio.get_running_loop().time() + self._seconds[operation.kind])
+        context.facts = operation.facts
+        result = operation.run(context, request.variables)
+        if not isinstance(result, ExecutionResult):
+            result = await result
+        return _response(result, context)
 
 
 def _no_operation(request: GraphQLRequest) -> GraphQLError:

@@ -26,6 +26,7 @@ from graphql import (
 
 from gateway.api.documents import Documents
 from gateway.api.limits import DocumentLimits, DocumentMeasure, measure
+from gateway.api.operations import ReadyDocument
 from gateway.api.schema import build_schema
 from gateway.api.trusted import APOLLO
 
@@ -125,7 +126,7 @@ def _misfits(document: DocumentNode, schema: GraphQLSchema) -> list[str]:
 def _refusals(document: DocumentNode, documents: Documents) -> list[str]:
     """Why the door would refuse the document's text, which fits the schema."""
     prepared = documents.prepare(print_ast(document))
-    if isinstance(prepared, DocumentNode):
+    if isinstance(prepared, ReadyDocument):
         return []
     [place] = [_place(one) for one in document.definitions if isinstance(one, _OPERATION)]
     return [f"{place}: {error.message}" for error in prepared]
