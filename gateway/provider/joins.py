@@ -18,33 +18,41 @@ from gateway.errors import GatewayError
 T = TypeVar("T")
 
 
+class _Abandoned:
+    """What those who waited get where the one who read was cancelled: they read themselves."""
+
+
 class JoinedReads(Generic[T]):
     """Reads by id, one at a time for each id."""
 
     def __init__(self, read: Callable[[UUID], Awaitable[T]]) -> None:
         self._read = read
-        self._flights: dict[UUID, asyncio.Task[T | GatewayError]] = {}
+        self._flights: dict[UUID, asyncio.Future[T | GatewayError | _Abandoned]] = {}
 
     async def get(self, card_id: UUID) -> T:
         """What reading gives; raises what it raises. A caller that goes away stops no other."""
-        flight = self._flights.get(card_id)
-        if flight is None:
-            flight = self._flights[card_id] = asyncio.create_task(self._fly(card_id))
-        answer = await asyncio.shield(flight)
-        if isinstance(answer, GatewayError):
-            raise answer
-        return answer
+        while (flight := self._flights.get(card_id)) is not None:
+            answer = await asyncio.shield(flight)
+            if isinstance(answer, GatewayError):
+                raise answer
+            if not isinstance(answer, _Abandoned):
+                return answer
+        return await self._fly(card_id)
 
     def forget(self, card_id: UUID) -> None:
         """Let nobody join a read that began before now: the card may have changed."""
         self._flights.pop(card_id, None)
 
-    async def _fly(self, card_id: UUID) -> T | GatewayError:
-        """The task of one flight. It returns expected errors: nobody may be there to catch them."""
+    async def _fly(self, card_id: UUID) -> T:
+        flight = self._flights[card_id] = asyncio.get_running_loop().create_future()
+        told: T | GatewayError | _Abandoned = _Abandoned()
         try:
-            return await self._read(card_id)
+            told = answer = await self._read(card_id)
         except GatewayError as error:
-            return error
+            told = error
+            raise
         finally:
-            if self._flights.get(card_id) is asyncio.current_task():
+            if self._flights.get(card_id) is flight:
                 del self._flights[card_id]
+            flight.set_result(told)
+        return answer
