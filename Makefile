@@ -22,7 +22,7 @@ TESTABLE := $(VENV)/.testable
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test chaos lint format schema contract lock assets image clean help
+.PHONY: run test chaos bench lint format schema contract lock assets image clean help
 
 run: $(RUNNABLE) ## install what is missing, start the gateway with the emulator and GraphiQL (PORT=8000)
 	@exec $(BIN)/gateway dev --port $(PORT)
@@ -32,6 +32,9 @@ test: lint ## lint, types, then all tests with branch coverage: what CI runs
 
 chaos: $(TESTABLE) ## 1,000 cards while the provider fails and the gateway is killed: one card per click
 	$(BIN)/python -m tests.chaos
+
+bench: $(TESTABLE) ## measure the gateway beside its peers, 25 minutes (BENCH="--only a,c --runs 3" for less)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(TESTABLE) ## ruff and mypy
 	$(BIN)/ruff check .
@@ -66,7 +69,7 @@ image: ## build the container image with docker (IMAGE=card-gateway)
 	docker build --tag $(IMAGE) .
 
 clean: ## remove what make made: environments, caches, reports
-	rm -rf $(VENV) $(LOCKER) tools/graphiql/node_modules tests/audits/node_modules build dist htmlcov .coverage .coverage.*
+	rm -rf $(VENV) $(LOCKER) tools/graphiql/node_modules tests/audits/node_modules benchmarks/peers/hive/node_modules build dist htmlcov .coverage .coverage.*
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 help: ## this list
