@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -272,7 +273,7 @@ class Settings(BaseSettings):
         """The signing key, ready for use."""
         return PrivateKey.from_pem(self.signing_key.get_secret_value().encode())
 
-    @property
+    @cached_property
     def simulator_allowed(self) -> bool:
         """Whether simulator calls are offered: by the setting, else anywhere but in production."""
         if self.simulator is not None:

@@ -6,10 +6,11 @@ duration, attempts), so that a body, a variable, a token or a name has no way in
 
 import logging
 import re
+import secrets
 import sys
 import traceback
-import uuid
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
@@ -33,7 +34,7 @@ def configure_logging(level: str, *, readable: bool, stream: TextIO | None = Non
     shared: list[Any] = [
         _add_request_id,
         structlog.processors.add_log_level,
-        _TIMESTAMP,
+        _add_timestamp,
     ]
     renderer: Any = (
         structlog.dev.ConsoleRenderer(colors=out.isatty())
@@ -44,7 +45,7 @@ def configure_logging(level: str, *, readable: bool, stream: TextIO | None = Non
         processors=[*shared, _exception_facts, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=out),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=stream is None,  # a process has one, tests have many
     )
     handler = logging.StreamHandler(out)
     handler.setFormatter(
@@ -68,7 +69,6 @@ def _as_json(event: Any, **_options: Any) -> str:
 
 
 _FRAMES = 8  # of a traceback, innermost last
-_TIMESTAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 def _without_quotes(record: logging.LogRecord) -> bool:
@@ -80,6 +80,11 @@ def _without_quotes(record: logging.LogRecord) -> bool:
 
 def _add_request_id(_logger: Any, _name: str, event: Any) -> Any:
     event.setdefault("request_id", request_id.get())
+    return event
+
+
+def _add_timestamp(_logger: Any, _name: str, event: Any) -> Any:
+    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     return event
 
 
@@ -117,7 +122,7 @@ class RequestIdMiddleware:
             return
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
-        name = given if _ACCEPTABLE.fullmatch(given) else uuid.uuid4().hex
+        name = given if _ACCEPTABLE.fullmatch(given) else secrets.token_hex(16)
         trace = headers.get(b"traceparent", b"").decode("latin-1")
         names = request_id.set(name)
         traces = traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else None)

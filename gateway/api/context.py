@@ -44,9 +44,18 @@ class CardLoader:
         self._loader.clear(card_id)
 
     async def _load_all(self, ids: list[UUID]) -> list[Any]:
-        loading = [self._load_one(card_id) for card_id in ids]
-        answers = await asyncio.gather(*loading, return_exceptions=True)
-        return [_as_result(answer) for answer in answers]
+        if len(ids) == 1:  # by far the most: no task of its own
+            return [await self._load_result(ids[0])]
+        return await asyncio.gather(*map(self._load_result, ids))
+
+    async def _load_result(self, card_id: UUID) -> Card | Exception | None:
+        try:
+            return await self._load_one(card_id)
+        except asyncio.CancelledError:
+            # A cancellation that escaped from a batch function would leave its waiters hanging.
+            return ProviderUnavailable("The gateway is shutting down; try again in a moment.")
+        except Exception as error:
+            return error
 
     async def _load_one(self, card_id: UUID) -> Card | None:
         async with self._room:
@@ -59,15 +68,6 @@ def _looked_at(future: asyncio.Future[Card | None]) -> None:
     """Take notice of an error that nobody may be left to see: asyncio would log its text."""
     if not future.cancelled():
         future.exception()
-
-
-def _as_result(answer: Card | BaseException | None) -> Card | Exception | None:
-    if isinstance(answer, asyncio.CancelledError):
-        # A cancellation that escaped from a batch function would leave its waiters hanging.
-        return ProviderUnavailable("The gateway is shutting down; try again in a moment.")
-    if isinstance(answer, BaseException) and not isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 @dataclass(slots=True)

@@ -73,7 +73,7 @@ class Network:
     """Connections to one origin; how many is up to who calls."""
 
     def __init__(self, origin: Origin) -> None:
-        self._origin = str(origin)
+        self._origin = URL(str(origin))
         self._session: aiohttp.ClientSession | None = None
 
     async def exchange(self, request: Request, timeouts: Timeouts) -> Reply:
@@ -91,7 +91,7 @@ class Network:
     async def _exchange(self, request: Request, timeouts: Timeouts) -> Reply:
         async with self._open().request(
             request.method,
-            URL(self._origin + request.target, encoded=True),
+            self._origin.with_path(request.target, encoded=True),
             headers=request.headers,
             data=_Body(request.body, timeouts.write) if request.body else None,
             timeout=aiohttp.ClientTimeout(
