@@ -11,6 +11,8 @@ from enum import Enum, auto
 from typing import Generic, TypeVar
 from uuid import UUID
 
+import msgspec
+
 from gateway import errors
 from gateway.provider import idempotency
 from gateway.provider.idempotency import Kind, Outcome
@@ -28,8 +30,7 @@ class Access(Enum):
     SIGNED = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call(Generic[T]):
+class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """One request as it will be sent, however often: key and body bytes are fixed here."""
 
     method: str
@@ -51,8 +52,7 @@ class Call(Generic[T]):
         return hashlib.sha256(head + self.body).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt(Generic[T]):
+class Attempt(msgspec.Struct, Generic[T], frozen=True):
     """What one try came to."""
 
     outcome: Outcome
@@ -62,8 +62,7 @@ class Attempt(Generic[T]):
     error: errors.GatewayError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class Answer(msgspec.Struct, Generic[T], frozen=True):
     """A successful call: what was read, when the first attempt began (UTC) and when it ended."""
 
     value: T

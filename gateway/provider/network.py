@@ -10,6 +10,7 @@ exactly, because a modifying call may be given up only if nothing of it can have
 
 import asyncio
 import select
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -33,6 +34,10 @@ class _Stale(aiohttp.ClientConnectionError):
 
 class _Request(aiohttp.ClientRequest):
     """A request that is sent on clean connections only."""
+
+    POST_METHODS: set[str] = (
+        set()
+    )  # those that would get a made-up Content-Type where there is none
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
         if conn.protocol.should_close or _is_readable(conn.protocol.transport):
@@ -69,6 +74,13 @@ class _Body(aiohttp.Payload):
             await writer.write(self._value)
 
 
+@lru_cache(maxsize=16)  # nearly always the same
+def _as_aiohttp(timeouts: Timeouts) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read
+    )
+
+
 class Network:
     """Connections to one origin; how many is up to who calls."""
 
@@ -94,9 +106,7 @@ class Network:
             self._origin.with_path(request.target, encoded=True),
             headers=request.headers,
             data=_Body(request.body, timeouts.write) if request.body else None,
-            timeout=aiohttp.ClientTimeout(
-                connect=timeouts.connect, sock_connect=timeouts.connect, sock_read=timeouts.read
-            ),
+            timeout=_as_aiohttp(timeouts),
             allow_redirects=False,
         ) as response:
             if response.status < 200:  # 101: what follows is no HTTP any more
@@ -111,7 +121,6 @@ class Network:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 request_class=_Request,
-                skip_auto_headers=("Content-Type",),
             )
             # Else it sends a GET or PUT again by itself when a kept connection breaks.
             self._session._retry_connection = False

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+import msgspec
 from yarl import URL
 
 from gateway.provider.idempotency import Outcome
@@ -32,8 +33,7 @@ class Origin:
         return f"{self.scheme}://{self.authority}"
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """What is sent. ``target`` is the escaped path, byte for byte as it is signed."""
 
     method: str
@@ -42,8 +42,7 @@ class Request:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """A whole answer; its header names are looked up in any case."""
 
     status: int
@@ -51,8 +50,7 @@ class Reply:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(msgspec.Struct, frozen=True):
     """The longest waits of one exchange, in seconds; ``read`` and ``write`` are between bytes."""
 
     connect: float
