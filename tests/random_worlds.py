@@ -213,6 +213,23 @@ class Filter:
     must: strawberry.ID = strawberry.ID("m")
 
 
+@strawberry.input
+class Inner:
+    x: str
+    y: int | None
+
+
+@strawberry.input
+class Plain:
+    """An input without lists, enums and itself, as the gateway's are."""
+
+    long_id: strawberry.ID
+    need: Inner
+    note: str | None = strawberry.UNSET
+    kept: str | None = "k"
+    inner: Inner | None = strawberry.UNSET
+
+
 @strawberry.interface
 class Node(Source):
     id: strawberry.ID
@@ -299,6 +316,18 @@ class Mutation:
     @strawberry.mutation
     async def must(self, info: strawberry.Info, filter: Filter) -> Thing:  # noqa: A002
         found = info.context.resolve(info._raw_info, filter=filter)
+        return await found if isinstance(found, Awaitable) else found  # type: ignore[no-any-return]
+
+    @strawberry.mutation
+    async def make(
+        self,
+        info: strawberry.Info,
+        given: Annotated[Plain, strawberry.argument(name="plain")],
+        again: Plain | None = None,
+        on: bool | None = strawberry.UNSET,
+    ) -> Thing | None:
+        seen = {"given": given, "again": again, "on": on, "name": info.python_name}
+        found = info.context.resolve(info._raw_info, **seen)
         return await found if isinstance(found, Awaitable) else found  # type: ignore[no-any-return]
 
     @strawberry.mutation

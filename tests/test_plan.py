@@ -15,6 +15,7 @@ from graphql import (
     DocumentNode,
     ExecutionResult,
     GraphQLError,
+    GraphQLObjectType,
     GraphQLSchema,
     execute,
     get_operation_ast,
@@ -32,6 +33,7 @@ from strawberry.schema.config import StrawberryConfig
 from gateway import errors, provider
 from gateway.api import build_schema
 from gateway.api.plan import Plan, compile_plan
+from gateway.api.plan_resolvers import direct_resolver
 from gateway.api.plan_values import attribute_of
 from tests.random_documents import Writer
 from tests.random_worlds import CORE, STRAWBERRY, Mode, World, later
@@ -253,6 +255,26 @@ async def test_every_construct(schema: GraphQLSchema, source: str, variables: An
     await compare(schema, source, variables, lambda n: World(f"{n}", schema), 20)
 
 
+MAKE = """
+mutation M($p: Plain!, $again: Plain, $on: Boolean) {
+  a: make(plain: $p, again: $again, on: $on) { id }
+  b: make(plain: {longId: 1, need: {x: "x", y: 2}, note: null, inner: null}) { text }
+}
+"""
+MADE: list[Any] = [
+    {"p": {"longId": "1", "need": {"x": "a"}}},
+    {"p": {"longId": "1", "need": {"x": "a", "y": None}, "note": "n", "kept": None}, "on": None},
+    {"p": {"longId": 1, "need": {"x": ""}, "inner": {"x": "i", "y": 0}}, "again": None, "on": True},
+    {"p": {"longId": "1", "need": {"x": "a"}}, "again": {"longId": "2", "need": {"x": "b"}}},
+]
+
+
+@pytest.mark.parametrize("variables", MADE)
+async def test_resolvers_get_their_arguments_as_from_strawberry(variables: Any) -> None:
+    """Inputs arrive with the same defaults, nulls and values that were not given."""
+    await compare(STRAWBERRY, MAKE, variables, lambda n: World(f"{n}", STRAWBERRY), 3)
+
+
 class Text(str):
     """Text of a kind of its own."""
 
@@ -447,6 +469,16 @@ def test_all_leaves_of_the_gateway_are_read_directly() -> None:
         "SimulateCardIssueSuccess.card",
     }
     assert attribute_of(types["Card"].fields["maskedPan"]) == "masked_pan"
+
+
+def test_all_resolvers_of_the_gateway_are_called_directly() -> None:
+    """No field of the gateway's schema pays for Strawberry's questions at each call."""
+    objects = [one for one in REAL.type_map.values() if isinstance(one, GraphQLObjectType)]
+    fields = [field for one in objects for field in one.fields.values() if field.resolve]
+    asking = [field for field in fields if attribute_of(field) is None and "__" not in str(field)]
+    mine = [field for field in asking if field.extensions]
+    assert len(mine) == 4
+    assert all(direct_resolver(REAL, field) for field in mine)
 
 
 def test_a_resolver_around_an_attribute_is_called() -> None:

@@ -38,6 +38,7 @@ from graphql.execution.executor import CollectedErrors, Executor, invalid_return
 from graphql.execution.values import VariableValues
 from graphql.pyutils import Path, Undefined, gather_with_cancel, is_awaitable
 
+from gateway.api.plan_resolvers import direct_resolver
 from gateway.api.plan_values import attribute_of, compile_arguments, compile_leaf
 
 _Completer: TypeAlias = Callable[["Run", Any, Path, Any], Any]
@@ -167,7 +168,9 @@ class _Field:
         self._name = self._nodes[0].name.value
         self._type = definition.type
         self._nullable = not isinstance(definition.type, GraphQLNonNull)
-        self._resolve = definition.resolve or default_field_resolver
+        self._resolve = (
+            direct_resolver(core.schema, definition) or definition.resolve or default_field_resolver
+        )
         self._arguments = compile_arguments(
             definition, self._nodes[0], hide_suggestions=core.hide_suggestions
         )
