@@ -58,6 +58,5 @@ def run(
 
 def _leave_alone_what_is_there() -> None:
     """Keep modules and schema out of the garbage collections: they live as long as the process."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)

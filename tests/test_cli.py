@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway import __version__
-from gateway.__main__ import cli
+from gateway.cli import cli
 from tests.processes import run, started
 from tests.stack import CARD, ISSUE, SIMULATE, issue_input
 
