@@ -60,9 +60,10 @@ class Run:
         return self._result(scenario.id, scenario.title, systems, not_run=field.not_run)
 
     def _warm_up(self, scenario: Scenario, systems: Sequence[System]) -> None:
-        short = self.bench.seconds * _WARM_UP
-        bench = replace(self.bench, seconds=short, rates=dict(self.bench.rates))
+        usual = self.bench.seconds * _WARM_UP
         for system in systems:
+            seconds = max(usual, system.warm_up)
+            bench = replace(self.bench, seconds=seconds, rates=dict(self.bench.rates))
             self.watcher.begins(f"{scenario.id}, {system.name}, warming up")
             scenario.run(bench, system)
 
