@@ -86,8 +86,9 @@ class Settings(BaseSettings):
         default="60/minute", description="How often such a caller may simulate."
     )
     rate_limit_store: SecretStr = Field(
-        default=SecretStr("async+memory://"),
-        description="Where is counted: a URL of the limits library.",
+        default=SecretStr(""),
+        description="Where is counted: a URL of the limits library, for gateways that share their "
+        "counts; empty: in each gateway's memory.",
     )
     cors_origins: tuple[str, ...] = Field(
         default=(), description='Web origins whose pages may ask, as JSON: `["https://a.example"]`.'
@@ -246,9 +247,10 @@ class Settings(BaseSettings):
     @classmethod
     def _usable_store(cls, value: SecretStr) -> SecretStr:
         try:
-            storage_from_string(value.get_secret_value())
+            if value.get_secret_value():
+                storage_from_string(value.get_secret_value())
         except Exception:
-            raise ValueError("is no usable store; the default is async+memory://") from None
+            raise ValueError("is no usable store, such as async+redis://host:6379") from None
         return value
 
     @field_validator("documents_mode")

@@ -12,7 +12,7 @@ from gateway.errors import ConfigError
 
 BACKLOG = 2048
 # Objects of one request are freed by counting; few are left for the collector to find.
-THRESHOLDS = (10_000, 20, 20)
+THRESHOLDS = (10_000, 10, 10)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -201,7 +201,7 @@ def test_a_store_that_cannot_be_used_is_said_without_it() -> None:
     found = problems(rate_limit_store="nothing://user:canary@host")
     assert "store" in found["GATEWAY_RATE_LIMIT_STORE"]
     assert "canary" not in str(found)
-    assert "memory" not in repr(settings())
+    assert "memory" not in repr(settings(rate_limit_store="async+memory://"))
 
 
 def test_folders_and_missing_manifests_are_problems(tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
 """Documents that are kept, and documents that are trusted."""
 
+import gc
 import hashlib
 import json
+import math
+import weakref
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
+from graphql import ExecutionResult
 
 from gateway.api import Documents, build_schema
 from gateway.api.limits import DocumentLimits
@@ -19,10 +25,11 @@ from gateway.api.trusted import (
     TrustedDocuments,
     id_of,
 )
+from gateway.callers import Caller, RateLimits
 from gateway.errors import ConfigError
 
 SCHEMA = build_schema()._schema
-CARD = 'query Card { card(id: "1") { id } }'
+CARD = 'query Card { card(id: "123e4567-e89b-12d3-a456-426614174000") { id } }'
 TYPENAME = "query Typename { __typename }"
 OTHER = "{ __typename }"
 
@@ -221,6 +228,32 @@ def test_what_a_request_asks_for(
         with pytest.raises(answer) as caught:
             trusted.resolve(parameters, mode)
         assert type(caught.value) is answer
+
+
+async def test_a_dropped_document_leaves_no_garbage() -> None:
+    """What was kept is freed when it is dropped: the collector comes late to what is old."""
+    context: Any = SimpleNamespace(caller=Caller.anyone(), limits=RateLimits({}, store=""))
+    context.deadline, context.cards = math.inf, AsyncMock(load=AsyncMock(return_value=None))
+    kept = documents()
+    prepared = kept.prepare(CARD)
+    assert isinstance(prepared, ReadyDocument)
+    operation = prepared.operation(None)
+    assert operation
+    result = operation.run(context, {})
+    assert not isinstance(result, ExecutionResult)
+    assert (await result).data == {"card": None}
+    assert prepared.node.loc
+    assert prepared.node.loc.start_token.next is prepared.node.loc.end_token.prev is None
+    gc.collect()  # what graphql-core's validation leaves behind is collected while it is young
+    gc.disable()
+    try:
+        dropped = [weakref.ref(one) for one in (prepared, operation, prepared.node)]
+        del prepared, operation, result
+        for number in range(600):
+            kept.prepare(f"query Q{number} {{ __typename }}")
+        assert [one() for one in dropped] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_apollos_clients_understand_an_unknown_id() -> None:

@@ -9,12 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
-from gateway.api.context import Context
+from gateway.api.context import Context, too_slow
 from gateway.api.inputs import parse_address, parse_id
 from gateway.api.types import IssueVirtualCardInput, SimulateCardIssueInput
 from gateway.callers import ISSUE, READ, SIMULATE
 from gateway.errors import (
-    DeadlineExceeded,
     NotAllowed,
     NotFound,
     OutcomeUnknown,
@@ -68,7 +67,7 @@ async def _visible_card(context: Context, card_id: UUID) -> Card | None:
         async with asyncio.timeout_at(context.deadline):
             card = await context.cards.load(card_id)
     except TimeoutError:
-        raise _too_slow() from None
+        raise too_slow() from None
     return card if card and context.caller.may_use(card.account_id) else None
 
 
@@ -89,8 +88,4 @@ async def _written(context: Context, key: UUID, write: Callable[[], Awaitable[T]
 def _check_time(deadline: float) -> None:
     # A call that starts would not be stopped by the time being over: it must not start.
     if asyncio.get_running_loop().time() >= deadline:
-        raise _too_slow()
-
-
-def _too_slow() -> DeadlineExceeded:
-    return DeadlineExceeded("The operation took too long; ask for less in one document.")
+        raise too_slow()

@@ -60,8 +60,13 @@ class CardLoader:
     async def _load_one(self, card_id: UUID) -> Card | None:
         async with self._room:
             if asyncio.get_running_loop().time() >= self.deadline:
-                raise DeadlineExceeded("The operation took too long; ask for less in one document.")
+                raise too_slow()
             return await self._provider.card(card_id)
+
+
+def too_slow() -> DeadlineExceeded:
+    """The operation's time is over, and this part of it was not begun."""
+    return DeadlineExceeded("The operation took too long; ask for less in one document.")
 
 
 def _looked_at(future: asyncio.Future[Card | None]) -> None:

@@ -134,13 +134,15 @@ class Documents:
         except GraphQLSyntaxError as error:
             return [self._syntax_error(error)]
         found = measure(document)
-        return (
+        prepared = (
             shape_errors(found, self._limits)
             or self._shown(self._validate(document, rules=self._own_rules))
             or self._misfits(document)
             or cost_errors(found, self._limits)
             or ReadyDocument(self._schema, document, suggestions=self._suggestions)
         )
+        _unlink(document)
+        return prepared
 
     def _parse(self, source: str) -> DocumentNode:
         return parse(
@@ -178,6 +180,17 @@ class Documents:
                 what = f"has more than {self._limits.errors:,} errors"
                 shown.append(too_large("errors", self._limits, what))
         return shown
+
+
+def _unlink(document: DocumentNode) -> None:
+    """Take the tokens apart, which know the next and the one before: places in the text remain.
+
+    They would keep a dropped document in memory until the collector comes.
+    """
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        following, token.prev, token.next = token.next, None, None
+        token = following
 
 
 def _too_complex() -> GraphQLError:

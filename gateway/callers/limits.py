@@ -1,7 +1,8 @@
-"""How often a caller may ask: one limit per caller and operation, counted in memory or a store."""
+"""How often a caller may ask: one limit per caller and operation, counted here or in a store."""
 
 import time
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 
 from limits import RateLimitItem, parse
 from limits.aio.strategies import MovingWindowRateLimiter
@@ -9,24 +10,74 @@ from limits.storage import storage_from_string
 
 from gateway.errors import RateLimited
 
+_ROUNDING = 1e-6  # seconds
+
+
+class Pace:
+    """Counts in memory: one moment per caller and operation, and none for those who rest.
+
+    How it works (the generic cell rate algorithm): each request takes its share of the period, and
+    ``due`` is when all that were let in have been worked off. It may be a whole period ahead: a
+    caller may use up the amount at once, and then has one more for each share that goes by. The
+    limits library's own memory walks over all callers again and again, a thread for each.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def hit(self, rule: RateLimitItem, caller: str, operation: str) -> float:
+        """Count a request and return 0, or the seconds until there is room for it again."""
+        now, key, period = self._clock(), (operation, caller), rule.get_expiry()
+        due = max(self._due.get(key, now), now) + period / rule.amount
+        if due - now > period + _ROUNDING:
+            return due - now - period
+        self._due[key] = due
+        self._due.move_to_end(key)
+        self._forget(now)
+        return 0.0
+
+    def _forget(self, now: float) -> None:
+        while next(iter(self._due.values())) <= now:
+            self._due.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._due)
+
 
 class RateLimits:
     """Counts operations by caller; ``rules`` maps an operation to a text such as 60/minute.
 
-    ``store`` is a URL of the limits library: ``async+memory://``, or one that gateways share.
+    ``store`` is a URL of the limits library, for gateways that share their counts; empty: each
+    gateway counts by itself.
     """
 
     def __init__(self, rules: Mapping[str, str], *, store: str) -> None:
         self._rules: dict[str, RateLimitItem] = {
             operation: parse(rule) for operation, rule in rules.items() if rule
         }
-        self._limiter = MovingWindowRateLimiter(storage_from_string(store))
+        self._pace = Pace()
+        self._shared = MovingWindowRateLimiter(storage_from_string(store)) if store else None
 
     async def count(self, caller: str, operation: str) -> None:
         """Count one operation; raises RateLimited with the seconds until there is room again."""
         rule = self._rules.get(operation)
-        if rule is None or await self._limiter.hit(rule, caller, operation):
+        if rule is None:
             return
-        window = await self._limiter.get_window_stats(rule, caller, operation)
-        wait = max(0.0, window.reset_time - time.time())
-        raise RateLimited("You ask too often; slow down.", retry_after=round(wait, 1))
+        wait = (
+            await _hit(self._shared, rule, caller, operation)
+            if self._shared
+            else self._pace.hit(rule, caller, operation)
+        )
+        if wait > 0:
+            raise RateLimited("You ask too often; slow down.", retry_after=max(round(wait, 1), 0.1))
+
+
+async def _hit(
+    shared: MovingWindowRateLimiter, rule: RateLimitItem, caller: str, operation: str
+) -> float:
+    """As ``Pace.hit``, in the shared store."""
+    if await shared.hit(rule, caller, operation):
+        return 0.0
+    window = await shared.get_window_stats(rule, caller, operation)
+    return max(_ROUNDING, window.reset_time - time.time())
