@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import re
 import shutil
@@ -128,6 +129,10 @@ def visiting(origin: str) -> Iterator[Visit]:
         visit.load()
         yield visit
         browser.close()
+    # Its greenlets end here, and not while another test compiles a module: CPython 3.11 would take
+    # the change of stacks for an error.
+    del visit, browser, playwright
+    gc.collect()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import hypothesis
 import pytest
 import requests
 import schemathesis
-import schemathesis.specs.graphql.dictionaries  # CPython 3.11 may fail to, within a test
+import schemathesis.specs.graphql.analysis  # CPython 3.11 may fail to, within a test
+import schemathesis.specs.graphql.dictionaries
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode

@@ -281,7 +281,7 @@ async def drip(connection: Connection) -> None:
 
 
 close, reset = Connection.close, Connection.reset
-SOON: dict[str, Any] = {"read_timeout": 0.1}
+SOON: dict[str, Any] = {"read_timeout": 0.3}
 
 
 @dataclass(frozen=True)
@@ -327,8 +327,8 @@ BROKEN = [
     Case("broken gzip", answers(headed("Content-Encoding: gzip")), NO_WHOLE_ANSWER),
     Case("read timeout", hang, NO_WHOLE_ANSWER, changes=SOON),
     Case("read timeout in the body", hang_in_body, NO_WHOLE_ANSWER, changes=SOON),
-    Case("deadline", hang, NO_WHOLE_ANSWER, changes={"call_deadline": 0.1}),
-    Case("deadline amid drops", drip, NO_WHOLE_ANSWER, changes={"call_deadline": 0.1}),
+    Case("deadline", hang, NO_WHOLE_ANSWER, changes={"call_deadline": 0.3}),
+    Case("deadline amid drops", drip, NO_WHOLE_ANSWER, changes={"call_deadline": 0.3}),
     Case(
         "101", answers(raw(message("101 Switching Protocols", b"", "Upgrade: x"))), NO_WHOLE_ANSWER
     ),
