@@ -77,7 +77,7 @@ def create_app(
 
 
 class _Straight:
-    """Hands ``/graphql`` to the view; the way through the router takes as long as a sixth of it."""
+    """Hands ``/graphql`` to the view: router and exception handlers have nothing to do there."""
 
     def __init__(self, app: ASGIApp, view: ASGIApp) -> None:
         self._app = app

@@ -27,6 +27,7 @@ from benchmarks.results import Machine, Result, Results, Soak
 from benchmarks.scenarios import LATENCY, Bench, many_cards, new_cards, unique_cards
 from benchmarks.soak import Watch
 from benchmarks.systems import ROOT, ProviderProcess, Site, System
+from benchmarks.table import RESULTS, table
 from benchmarks.verdict import judge
 from benchmarks.wire import Refused, WrongAnswer
 from benchmarks.workloads import ALIASES, Workload, new_id
@@ -346,3 +347,8 @@ def test_growth_compares_the_end_with_the_first_minute(provider: ProviderProcess
     watch = Watch(System("soaked", "", provider.process), lambda _: None)
     watch.memory = [50.0] * 30 + [100.0] * 50 + [104.0] * 520
     assert watch.growth()["memory_growth"] == pytest.approx(1.04)
+
+
+def test_the_readme_shows_the_kept_results() -> None:
+    """The README's table is that of `benchmarks/results.json`, figure by figure."""
+    assert table(Results.load(RESULTS).scenarios) in (ROOT / "README.md").read_text()

@@ -21,8 +21,9 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from gateway.errors import GatewayError, IdempotencyConflict, OutcomeUnknown
+from gateway.errors import GatewayError, OutcomeUnknown
 from gateway.provider.idempotency import KEY_LIFE
+from gateway.provider.refusals import key_reused
 
 T = TypeVar("T")
 
@@ -130,7 +131,7 @@ class Ledger(Generic[T]):
             task = asyncio.create_task(self._fly(key, fingerprint, act))
             flight = self._flights[key] = _Flight(fingerprint, task, self._now())
         elif flight.fingerprint != fingerprint:
-            raise _conflict()
+            raise key_reused()
         # Shielded: a caller that goes away takes only itself away.
         ended = await asyncio.shield(flight.task)
         if isinstance(ended, GatewayError):
@@ -162,7 +163,7 @@ class Ledger(Generic[T]):
         if record is None:
             return await self._run(key, Record(fingerprint, self._now()), act, None)
         if record.fingerprint != fingerprint:
-            raise _conflict()
+            raise key_reused()
         if record.open:
             self._flights[key].started = record.started
             return await self._run(key, record, act, record.started)
@@ -182,7 +183,3 @@ class Ledger(Generic[T]):
             raise
         await self._store.put(key, Record(bound, started, value=value))
         return Outcome(value, replayed=False)
-
-
-def _conflict() -> IdempotencyConflict:
-    return IdempotencyConflict("This idempotencyKey was used with another input; use a new one.")

@@ -29,6 +29,13 @@ def unknown(safe_until: datetime) -> errors.OutcomeUnknown:
     )
 
 
+def key_reused() -> errors.IdempotencyConflict:
+    """The key is bound to another input, whoever remembers that: we or the provider."""
+    return errors.IdempotencyConflict(
+        "This idempotencyKey was used with another input; use a new one."
+    )
+
+
 def too_late(safe_until: datetime) -> errors.OutcomeUnknown:
     """A repeat that came when the provider may have forgotten the key: it was not sent."""
     return errors.OutcomeUnknown(
@@ -53,9 +60,7 @@ def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.G
         case Outcome.CONFLICT:
             return call.conflict(f"The state of this {call.subject} does not permit that.")
         case Outcome.KEY_REUSED:
-            return errors.IdempotencyConflict(
-                "This idempotencyKey was used with another input; use a new one."
-            )
+            return key_reused()
         case Outcome.OTHER_REFUSAL:
             return errors.Refused(
                 f"The provider refused the request (status {status}).{clock_hint}"
