@@ -1,7 +1,9 @@
 """What goes over the wire, judged by others: another RFC 9421 library, hashlib, the table."""
 
+import asyncio
 import base64
 import contextlib
+import gc
 import hashlib
 import json
 import re
@@ -22,7 +24,9 @@ from http_message_signatures import (
 )
 
 from gateway.emulator import create_emulator
+from gateway.errors import ProviderUnavailable
 from gateway.provider import ProviderClient
+from gateway.provider.credentials import FetchedToken, TokenSource
 from tests.stack import (
     API_KEY,
     API_SECRET,
@@ -378,3 +382,25 @@ async def test_no_cookie_is_ever_sent(stack: Stack) -> None:
     await three_calls(stack)
     assert len(stack.wire.exchanges) >= 5
     assert not any("Cookie" in request.headers for request, _ in stack.wire.exchanges)
+
+
+async def test_a_token_that_nobody_waits_for_fails_quietly() -> None:
+    """When its callers have gone, a failed fetch is told to nobody, and not to the log either."""
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+    gone = asyncio.Event()
+
+    async def fetch() -> FetchedToken:
+        await gone.wait()
+        raise ProviderUnavailable("gone")
+
+    source = TokenSource(fetch, clock=lambda: 0.0, margin=1)
+    caller = asyncio.create_task(source.get())
+    await asyncio.sleep(0)
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    gone.set()
+    await asyncio.wait([task for task in asyncio.all_tasks() if task is not asyncio.current_task()])
+    del source, caller
+    gc.collect()
+    assert told == []
