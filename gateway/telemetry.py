@@ -4,6 +4,7 @@ Nothing here redacts afterwards: events are written with named facts only (opera
 duration, attempts), so that a body, a variable, a token or a name has no way into a line.
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -104,6 +105,15 @@ def _exception_facts(_logger: Any, _name: str, event: Any) -> Any:
             for frame, line in list(traceback.walk_tb(error.__traceback__))[-_FRAMES:]
         ]
     return event
+
+
+def look_at(future: asyncio.Future[Any]) -> None:
+    """Take notice of an error that nobody may be left to see: asyncio would log its text.
+
+    For ``add_done_callback``.
+    """
+    if not future.cancelled():
+        future.exception()
 
 
 class RequestIdMiddleware:

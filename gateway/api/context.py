@@ -12,6 +12,7 @@ from aiodataloader import DataLoader
 from gateway.callers import Caller, RateLimits
 from gateway.errors import DeadlineExceeded, ProviderUnavailable
 from gateway.provider import Card, ProviderClient
+from gateway.telemetry import look_at
 
 
 class CardLoader:
@@ -32,7 +33,7 @@ class CardLoader:
         # All branches that want this card share one future. graphql-core cancels the branches
         # beside a failed one: without the shield that would cancel the others' future too.
         future = self._loader.load(card_id)
-        future.add_done_callback(_looked_at)
+        future.add_done_callback(look_at)
         return await asyncio.shield(future)
 
     def prime(self, card: Card) -> None:
@@ -67,12 +68,6 @@ class CardLoader:
 def too_slow() -> DeadlineExceeded:
     """The operation's time is over, and this part of it was not begun."""
     return DeadlineExceeded("The operation took too long; ask for less in one document.")
-
-
-def _looked_at(future: asyncio.Future[Card | None]) -> None:
-    """Take notice of an error that nobody may be left to see: asyncio would log its text."""
-    if not future.cancelled():
-        future.exception()
 
 
 @dataclass(slots=True)

@@ -12,7 +12,6 @@ from graphql import (
     DocumentNode,
     ExecutionResult,
     FieldNode,
-    FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLSchema,
     InlineFragmentNode,
@@ -22,7 +21,7 @@ from graphql import (
     get_operation_ast,
 )
 
-from gateway.api.plan import compile_plan
+from gateway.api.plan import compile_plan, fragments_of
 
 NAME_LENGTH = 64  # of an operation's name in a log line
 
@@ -91,11 +90,7 @@ def facts(operation: OperationDefinitionNode, document: DocumentNode) -> dict[st
 
 def _root_fields(selection_set: SelectionSetNode, document: DocumentNode) -> set[str]:
     """The names of the fields at the top, those in fragments included."""
-    fragments = {
-        one.name.value: one
-        for one in document.definitions
-        if isinstance(one, FragmentDefinitionNode)
-    }
+    fragments = fragments_of(document)
     found: set[str] = set()
     left, seen = [selection_set], set[str]()
     while left:

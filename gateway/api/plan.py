@@ -75,6 +75,15 @@ def compile_plan(
     return Plan(schema, document, operation, root, conditions, hide_suggestions)
 
 
+def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    """The fragments of a document by name."""
+    return {
+        one.name.value: one
+        for one in document.definitions
+        if isinstance(one, FragmentDefinitionNode)
+    }
+
+
 def _conditions(document: DocumentNode, operation: OperationDefinitionNode) -> list[str] | None:
     """The names of the variables that decide which fields there are; None if that is not all."""
     found = _Directives()
@@ -122,11 +131,7 @@ class Plan:
         self._root = root
         self._conditions = conditions
         self._hide_suggestions = hide_suggestions
-        self._fragments = {
-            one.name.value: one
-            for one in document.definitions
-            if isinstance(one, FragmentDefinitionNode)
-        }
+        self._fragments = fragments_of(document)
         self._variables = compile_variables(
             schema, operation.variable_definitions or (), hide_suggestions=hide_suggestions
         )

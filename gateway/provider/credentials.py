@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gateway.provider.models import AccessToken
 from gateway.provider.wire import Request
 from gateway.signing import Message, Signer, content_digest
+from gateway.telemetry import look_at
 
 COVERED: tuple[str, ...] = ("@method", "@authority", "@path")
 COVERED_WITH_BODY = (*COVERED, "content-digest")
@@ -54,7 +55,7 @@ class TokenSource:
             return self._token
         if self._fetching is None or self._fetching.done():
             self._fetching = asyncio.create_task(self._renew())
-            self._fetching.add_done_callback(_looked_at)
+            self._fetching.add_done_callback(look_at)
         # Shielded: one caller that goes away must not take the token from the others.
         return await asyncio.shield(self._fetching)
 
@@ -68,12 +69,6 @@ class TokenSource:
         life = max(fetched.lifetime - self._margin, fetched.lifetime * _LEAST_SHARE)
         self._token, self._renew_at = fetched.access, self._clock() + life
         return fetched.access
-
-
-def _looked_at(fetching: asyncio.Task[AccessToken]) -> None:
-    """Take notice of an error that nobody may be left to see: asyncio would log its traceback."""
-    if not fetching.cancelled():
-        fetching.exception()
 
 
 class Credentials:
