@@ -2,21 +2,20 @@
 # make test   everything that CI runs
 PORT ?= 8000
 IMAGE ?= card-gateway
-# The Python to make the virtual environment with; empty: the newest of those named below.
-PYTHON ?=
+# The Python to make the virtual environment with; empty: the newest that tools/install finds.
+export PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-# Tools for `make lock` only, out of the way of what they lock. make lock UPGRADE=--upgrade renews.
-LOCKER := .venv-lock
-UV := uv==0.13.9
+UV := .venv-installer/lib/bin/uv
+# make lock UPGRADE=--upgrade renews.
 UPGRADE ?=
 
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet
-COMPILE := $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 \
+# Extras stay in the locks: without them old pips look for the newest release of a package that
+# another one wants with an extra, and refuse it for want of a hash.
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --no-strip-extras \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" $(UPGRADE)
 
 # Each of these files says that a step was done after its inputs changed last.
-CREATED := $(VENV)/.created
 RUNNABLE := $(VENV)/.runnable
 TESTABLE := $(VENV)/.testable
 
@@ -57,10 +56,11 @@ contract: $(RUNNABLE) ## what changed in the schema since the last tag, else sin
 	echo "The schema, compared with $$base:"; \
 	$(BIN)/gateway schema --against $(VENV)/contract.graphql
 
-lock: $(LOCKER)/.created ## write the requirements*.lock files anew from pyproject.toml (UPGRADE=--upgrade)
+lock: $(RUNNABLE) ## write the requirements*.lock files anew from pyproject.toml (UPGRADE=--upgrade)
 	$(COMPILE) pyproject.toml -o requirements.lock
 	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	$(COMPILE) --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
+	$(COMPILE) --group pyproject.toml:installer -o requirements-installer.lock
 
 assets: ## renew the vendored GraphiQL in gateway/api/static (needs npm)
 	tools/graphiql/refresh
@@ -69,7 +69,7 @@ image: ## build the container image with docker (IMAGE=card-gateway)
 	docker build --tag $(IMAGE) .
 
 clean: ## remove what make made: environments, caches, reports
-	rm -rf $(VENV) $(LOCKER) tools/graphiql/node_modules tests/audits/node_modules benchmarks/peers/hive/node_modules build dist htmlcov .coverage .coverage.*
+	rm -rf $(VENV) .venv-installer tools/graphiql/node_modules tests/audits/node_modules benchmarks/peers/hive/node_modules build dist htmlcov .coverage .coverage.*
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 help: ## this list
@@ -85,45 +85,11 @@ if [ -z "$$base" ] && [ "$$(git branch --show-current 2>/dev/null)" != main ]; t
 fi
 endef
 
-# A Python is tried by running it: a name on the PATH may be a version manager's empty promise.
-define FIND_PYTHON
-for python in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do \
-  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && break; \
-  python=; \
-done; \
-if [ -z "$$python" ]; then \
-  echo "The gateway needs Python 3.11 or newer, and none was found."; \
-  echo "On Debian and Ubuntu: apt-get install python3 python3-venv"; \
-  echo "One under another name: make PYTHON=/path/to/python3"; \
-  exit 1; \
-fi >&2; \
-if ! "$$python" -c 'import venv, ensurepip' >/dev/null 2>&1; then \
-  echo "$$python has no venv module. On Debian and Ubuntu: apt-get install python3-venv"; \
-  echo "or, for exactly this Python: apt-get install $$("$$python" -c \
-    'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; \
-  exit 1; \
-fi >&2
-endef
-
-$(CREATED):
-	@$(FIND_PYTHON); \
-	echo "Making a virtual environment in $(VENV) with $$("$$python" -V) ..."; \
-	"$$python" -m venv --clear $(VENV)
-	@touch $@
-
-# The build lock holds what makes the editable install, so that pip need not fetch it unpinned.
-$(RUNNABLE): $(CREATED) pyproject.toml requirements.lock requirements-build.lock
-	@echo "Installing what the gateway needs (the first time about a minute) ..."
-	@$(PIP) install --require-hashes -r requirements.lock -r requirements-build.lock
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+# The build lock holds what makes the editable install, so that nothing is fetched unpinned.
+$(RUNNABLE): tools/install pyproject.toml requirements.lock requirements-build.lock requirements-installer.lock
+	@tools/install requirements.lock requirements-build.lock
 	@touch $@
 
 $(TESTABLE): $(RUNNABLE) requirements-dev.lock
-	@echo "Installing what the tests need ..."
-	@$(PIP) install --require-hashes -r requirements-dev.lock
-	@touch $@
-
-$(LOCKER)/.created: $(CREATED)
-	@$(BIN)/python -m venv --clear $(LOCKER)
-	@$(LOCKER)/bin/python -m pip --disable-pip-version-check --quiet --quiet install $(UV)
+	@tools/install requirements-dev.lock
 	@touch $@
