@@ -57,7 +57,8 @@ class Settings(BaseSettings):
         default=None,
         validate_default=True,
         description="Who is let in: callers with a bearer `jwt`; anybody on loopback (`none`); or "
-        "anybody at all, on purpose (`open`). `serve` does not start without a decision.",
+        "anybody at all, on purpose (`open`). `serve` does not start without a decision. With "
+        "`none` and `open` callers are not told apart: they share idempotency keys.",
     )
     jwt_keys: str = Field(
         default="",
@@ -169,7 +170,15 @@ class Settings(BaseSettings):
         default=5, description="How long they do before one read may try again."
     )
     max_idempotency_records: int = Field(
-        default=20_000, ge=1, description="Most idempotency keys that are remembered, for an hour."
+        default=1_000_000,
+        ge=1,
+        description="Most idempotency keys that are remembered, each for 24 hours in some 290 "
+        "bytes; when they are reached, new keys are refused (`OVERLOADED`).",
+    )
+    require_idempotency_key: bool = Field(
+        default=False,
+        description="Refuse mutations without an idempotency key. A load balancer that sends a "
+        "POST again makes a second card where there is none.",
     )
     shutdown_grace: Seconds = Field(
         default=65, description="Longest wait on SIGTERM for calls in flight to end."

@@ -11,7 +11,7 @@
     └─ ProviderError
        ├─ NotFound · InvalidState · Refused     the provider said no (final)
        ├─ RateLimited                           + retry_after, in seconds
-       ├─ ProviderUnavailable                   a read failed, or a write provably never left
+       ├─ ProviderUnavailable                   a read failed, or this write was not carried out
        ├─ OutcomeUnknown                        a write left, no answer: how long to repeat
        └─ ProviderProtocolError                 answered, but not as documented
 
@@ -21,8 +21,9 @@ dict-valued ``extensions`` from the original exception, so nothing here imports 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 class GatewayError(Exception):
@@ -30,10 +31,18 @@ class GatewayError(Exception):
 
     code: ClassVar[str] = "INTERNAL"
     retryable: bool = False
+    reached_provider: bool = False
+    """Whether the provider answered the request that failed with this error."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    def worded(self, message: str) -> Self:
+        """The same error with another message; many requests may share this one."""
+        twin = type(self).__new__(type(self), message)
+        twin.__dict__.update(self.__dict__, message=message)
+        return twin
 
     @property
     def extensions(self) -> dict[str, Any]:
@@ -164,25 +173,37 @@ class RateLimited(ProviderError):
 
 
 class ProviderUnavailable(ProviderError):
-    """A read failed, or a modifying call provably had no effect."""
+    """A read failed, or this attempt at a modifying call was not carried out.
+
+    Of earlier requests with the same idempotency key it says nothing.
+    """
 
     code = "PROVIDER_UNAVAILABLE"
     retryable = True
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Until when a request with the same idempotency key is sent again: a date (UTC), and the
+    whole seconds that are left, for clients whose clock is another one."""
+
+    until: datetime
+    seconds: int
+
+
 class OutcomeUnknown(ProviderError):
     """A modifying call left the gateway and was never answered: it may or may not have happened.
 
-    A repeat under the same idempotency key is safe until ``retry_safe_until``.
+    A request with the same idempotency key is safe as long as ``promise`` says.
     """
 
     code = "OUTCOME_UNKNOWN"
     retryable = True
 
-    def __init__(self, message: str, *, retry_safe_until: datetime, retryable: bool = True) -> None:
+    def __init__(self, message: str, *, promise: Promise, retryable: bool = True) -> None:
         super().__init__(message)
         self.retryable = retryable
-        self.retry_safe_until = retry_safe_until
+        self.promise = promise
 
 
 class ProviderProtocolError(ProviderError):

@@ -30,7 +30,7 @@ mutation Issue($input: IssueVirtualCardInput!) {
     }
     ... on Error { code message retryable requestId }
     ... on InvalidInput { field }
-    ... on OutcomeUnknown { idempotencyKey retrySafeUntil }
+    ... on OutcomeUnknown { idempotencyKey retrySafeUntil retrySafeSeconds }
     ... on ProviderUnavailable { idempotencyKey retryAfter }
   }
 }
@@ -42,7 +42,7 @@ mutation Simulate($input: SimulateCardIssueInput!) {
     ... on SimulateCardIssueSuccess { idempotencyKey replayed card { id status } }
     ... on Error { code message retryable requestId }
     ... on InvalidInput { field }
-    ... on OutcomeUnknown { idempotencyKey retrySafeUntil }
+    ... on OutcomeUnknown { idempotencyKey retrySafeUntil retrySafeSeconds }
   }
 }
 """

@@ -96,12 +96,43 @@ async def test_the_key_in_the_result_repeats_a_headers_click(stack: Stack) -> No
     assert (again["card"]["id"], again["replayed"]) == (first["card"]["id"], True)
 
 
-async def test_the_inputs_key_comes_before_the_headers(stack: Stack) -> None:
-    """A key in the input is used where the header has one too."""
-    key = str(uuid.uuid4())
-    header = {"Idempotency-Key": str(uuid.uuid4())}
-    answer = await stack.post(ISSUE, issue_input(idempotencyKey=key), **header)
+async def test_a_header_and_an_input_key_must_be_equal(stack: Stack) -> None:
+    """Two different keys for one click are refused by name; the same one twice is that key."""
+    key, other = str(uuid.uuid4()), str(uuid.uuid4())
+    answer = await stack.post(ISSUE, issue_input(idempotencyKey=key), **{"Idempotency-Key": other})
+    refused = answer.json()["data"]["issueVirtualCard"]
+    assert (refused["__typename"], refused["field"]) == ("InvalidInput", "Idempotency-Key")
+    assert not stack.wire.exchanges
+    answer = await stack.post(ISSUE, issue_input(idempotencyKey=key), **{"Idempotency-Key": key})
     assert answer.json()["data"]["issueVirtualCard"]["idempotencyKey"] == key
+
+
+@pytest.mark.parametrize("second", ["", "6e6c4ef7-77f8-4d6c-8b1c-9d0b1f3d6a11"])
+async def test_two_headers_are_refused(stack: Stack, second: str) -> None:
+    """Two Idempotency-Key lines name no click: the request is refused, whatever they hold."""
+    key = "6e6c4ef7-77f8-4d6c-8b1c-9d0b1f3d6a11"
+    headers = [("Idempotency-Key", key), ("Idempotency-Key", second)]
+    body = {"query": ISSUE, "variables": issue_input()}
+    answer = await stack.client.post("/graphql", json=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+    assert not stack.wire.exchanges
+
+
+async def test_a_key_can_be_required() -> None:
+    """With GATEWAY_REQUIRE_IDEMPOTENCY_KEY a mutation without a key is refused and not sent."""
+    async with running(require_idempotency_key=True) as stack:
+        refused = await stack.issue()
+        assert (refused["__typename"], refused["field"]) == (
+            "InvalidInput",
+            "input.idempotencyKey",
+        )
+        assert not stack.wire.exchanges
+        header = {"Idempotency-Key": str(uuid.uuid4())}
+        answer = await stack.post(ISSUE, issue_input(), **header)
+        issued = answer.json()["data"]["issueVirtualCard"]
+        assert issued["__typename"] == "IssueVirtualCardSuccess"
+        assert (await stack.simulate(issued["card"]["id"]))["__typename"] == "InvalidInput"
 
 
 async def test_a_header_that_is_no_uuid_is_named(stack: Stack) -> None:

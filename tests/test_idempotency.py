@@ -1,16 +1,15 @@
 """Keys, repeats and waiting: pure functions, proved by their tables and their properties."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.provider.claims import KEY_LIFE, SEND_WINDOW, SIGNATURE_LIMIT
 from gateway.provider.idempotency import (
-    KEY_LIFE,
-    KEY_MARGIN,
     Kind,
     Outcome,
     Step,
@@ -30,6 +29,7 @@ TABLE = {
     Outcome.NO_TOKEN: ((STOP, STOP), (STOP, STOP)),
     Outcome.NEVER_CONNECTED: ((REPEAT, REPEAT), (REPEAT, REPEAT)),
     Outcome.POOL_EXHAUSTED: ((STOP, STOP), (STOP, STOP)),
+    Outcome.TOO_LATE: ((STOP, STOP), (STOP, STOP)),
     Outcome.NO_WHOLE_ANSWER: ((REPEAT, REPEAT), (REPEAT, REPEAT)),
     Outcome.UNREADABLE: ((STOP, REPEAT), (STOP, STOP)),
     Outcome.UNEXPECTED_STATUS: ((STOP, STOP), (STOP, STOP)),
@@ -131,9 +131,9 @@ def test_retry_after_is_read(header: str | None, seconds: float | None) -> None:
     assert parse_retry_after(header, now=NOW) == seconds
 
 
-def test_the_promise_is_shorter_than_the_keys_life() -> None:
-    """A repeat is called safe for less than the hour that the provider remembers a key."""
-    assert timedelta(0) < KEY_MARGIN < KEY_LIFE == timedelta(hours=1)
+def test_nothing_is_promised_beyond_the_keys_life() -> None:
+    """The send window ends before the last signature does, and that before the provider's hour."""
+    assert 0 < SEND_WINDOW < SIGNATURE_LIMIT == KEY_LIFE - 60 == 3540
 
 
 CALLERS = st.text(max_size=20)

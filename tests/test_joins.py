@@ -1,6 +1,7 @@
 """Equal reads in flight are one call: of the card, never of what a caller may see."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -134,6 +135,20 @@ async def test_after_a_mutation_the_card_is_read_anew() -> None:
     assert [found and found.id for found in await asyncio.gather(*early, late)] == [card.id] * 3
     assert wire.reads.empty()
     await client.aclose()
+
+
+async def test_many_waiters_share_one_short_traceback() -> None:
+    """However many wait for a failed read, the traceback of its one error does not grow."""
+
+    async def fail(request: httpx.Request) -> httpx.Response:
+        status = 401 if "/auth/" in request.url.path else 500
+        return httpx.Response(status)
+
+    client, card = ProviderClient(gateway_settings(), transport=httpx.MockTransport(fail)), uuid4()
+    told = await asyncio.gather(*(client.card(card) for _ in range(200)), return_exceptions=True)
+    [error] = set(told)
+    assert isinstance(error, GatewayError)
+    assert len(list(traceback.walk_tb(error.__traceback__))) < 20
 
 
 # In any order.

@@ -2,10 +2,12 @@
 
 import asyncio
 import random
+import traceback
+import tracemalloc
 import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,33 +15,47 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import errors
-from gateway.provider.ledger import Ledger, MemoryStore, Outcome, Record
+from gateway.errors import Promise
+from gateway.provider import Edge
+from gateway.provider.claims import Claim
+from gateway.provider.ledger import Ledger, MemoryStore, Outcome, Record, Replay, State
 
 KEY, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
-A, B = b"input a", b"input b"
-START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+A, B = b"input a".ljust(32), b"input b".ljust(32)
+START, MINUTE, HOUR = 1_800_000_000.0, 60.0, 3600.0
+CARD = uuid.UUID(int=99)
+UNKNOWN = errors.OutcomeUnknown("?", promise=Promise(datetime(2026, 11, 26, tzinfo=UTC), 60))
 
 
 class Now:
-    """A clock that the test moves."""
+    """A clock that the test moves: the wall clock and the monotonic one."""
 
     def __init__(self) -> None:
         self.time = START
 
-    def __call__(self) -> datetime:
+    def __call__(self) -> float:
         return self.time
+
+    def edge(self) -> Edge:
+        """This clock as the gateway's time."""
+        return Edge(now=self, clock=self)
+
+
+def card_of(_value: Any) -> uuid.UUID:
+    """Every outcome here speaks of the same card."""
+    return CARD
 
 
 class Provider:
     """Counts calls, and answers them when it is told to."""
 
     def __init__(self) -> None:
-        self.calls: list[datetime | None] = []
+        self.calls: list[Claim] = []
         self.gate = asyncio.Event()
         self.ending: Any = "card"
 
-    async def __call__(self, open_since: datetime | None) -> str:
-        self.calls.append(open_since)
+    async def __call__(self, claim: Claim) -> str:
+        self.calls.append(claim)
         await self.gate.wait()
         if isinstance(self.ending, Exception):
             raise self.ending
@@ -51,15 +67,15 @@ class Fixture:
 
     def __init__(self, size: int = 10) -> None:
         self.now = Now()
-        self.store = MemoryStore[str](size=size, now=self.now)
-        self.ledger = Ledger(self.store, now=self.now)
+        self.store = MemoryStore(size=size, clock=self.now)
+        self.ledger = Ledger[str](self.store, edge=self.now.edge())
         self.provider = Provider()
 
-    def start(self, key: uuid.UUID = KEY, bound: bytes = A) -> asyncio.Task[Outcome[str]]:
+    def start(self, key: uuid.UUID = KEY, bound: bytes = A) -> asyncio.Task[Outcome[str] | Replay]:
         """Ask for a key without waiting."""
-        return asyncio.create_task(self.ledger.run(key, bound, self.provider))
+        return asyncio.create_task(self.ledger.run(key, bound, self.provider, card_of))
 
-    async def ask(self, key: uuid.UUID = KEY, bound: bytes = A) -> Outcome[str]:
+    async def ask(self, key: uuid.UUID = KEY, bound: bytes = A) -> Outcome[str] | Replay:
         """Ask for a key; the provider answers at once."""
         self.provider.gate.set()
         return await self.start(key, bound)
@@ -74,29 +90,16 @@ async def test_the_second_caller_joins_the_first() -> None:
     await asyncio.sleep(0)
     one.provider.gate.set()
     assert (await first, await second) == (Outcome("card", False), Outcome("card", True))
-    assert one.provider.calls == [None]
+    assert one.provider.calls == [Claim(START, START)]
 
 
 async def test_a_done_call_is_kept() -> None:
-    """After a call the same key and input bring its outcome, replayed, without a call."""
+    """After a call the same key and input bring the id of its card, without a call."""
     one = Fixture()
     assert await one.ask() == Outcome("card", False)
-    assert await one.ask() == Outcome("card", True)
-    assert await one.ask() == Outcome("card", True)
+    assert await one.ask() == Replay(CARD)
+    assert await one.ask() == Replay(CARD)
     assert len(one.provider.calls) == 1
-
-
-async def test_a_result_of_none_is_kept_too() -> None:
-    """A call whose result is nothing is done as any other."""
-    now, calls = Now(), []
-    ledger = Ledger(MemoryStore[None](size=1, now=now), now=now)
-
-    async def act(_open: datetime | None) -> None:
-        calls.append(1)
-
-    assert await ledger.run(KEY, A, act) == Outcome(None, False)
-    assert await ledger.run(KEY, A, act) == Outcome(None, True)
-    assert calls == [1]
 
 
 @pytest.mark.parametrize("done", [True, False])
@@ -114,7 +117,7 @@ async def test_another_input_is_a_conflict(done: bool) -> None:
         "This idempotencyKey was used with another input; use a new one."
     )
     one.provider.gate.set()
-    assert (await first).value == "card"
+    assert await first == Outcome("card", False)
     assert len(one.provider.calls) == 1
 
 
@@ -138,31 +141,43 @@ async def test_a_refusal_is_not_kept(error: errors.GatewayError) -> None:
         await one.ask()
     one.provider.ending = "card"
     assert await one.ask(bound=B) == Outcome("card", False)
-    assert one.provider.calls == [None, None]
+    assert not any(claim.indeterminate for claim in one.provider.calls)
 
 
-async def test_an_open_call_is_continued() -> None:
+async def test_an_indeterminate_call_is_continued() -> None:
     """After an unknown outcome the same key runs the same call again, and knows since when."""
     one = Fixture()
-    one.provider.ending = errors.OutcomeUnknown("?", retry_safe_until=START)
+    one.provider.ending = UNKNOWN
     for minutes in (0, 10):
-        one.now.time = START + timedelta(minutes=minutes)
+        one.now.time = START + minutes * MINUTE
         with pytest.raises(errors.OutcomeUnknown):
             await one.ask()
-    one.now.time = START + timedelta(minutes=20)
+    one.now.time = START + 20 * MINUTE
     with pytest.raises(errors.IdempotencyConflict):
         await one.ask(bound=B)
     one.provider.ending = "card"
     assert await one.ask() == Outcome("card", False)
-    assert await one.ask() == Outcome("card", True)
-    assert one.provider.calls == [None, START, START]
-    assert len(one.store) == 1, "done, it is open no longer"
+    assert await one.ask() == Replay(CARD)
+    continued = Claim(START, START, indeterminate=True)
+    assert one.provider.calls == [Claim(START, START), continued, continued]
+    assert len(one.store) == 1, "done, it is indeterminate no longer"
+
+
+async def test_a_fault_of_our_own_leaves_the_key_indeterminate() -> None:
+    """After an error that nobody foresaw the call may have been carried out: it is continued."""
+    one = Fixture()
+    one.provider.ending = KeyError("canary")
+    with pytest.raises(KeyError):
+        await one.ask()
+    one.provider.ending = "card"
+    assert await one.ask() == Outcome("card", False)
+    assert one.provider.calls[-1].indeterminate
 
 
 async def test_an_open_call_stays_open_when_a_repeat_never_left() -> None:
     """A repeat of an open call that fails before it leaves does not make it forgotten."""
     one = Fixture()
-    one.provider.ending = errors.OutcomeUnknown("?", retry_safe_until=START)
+    one.provider.ending = UNKNOWN
     with pytest.raises(errors.OutcomeUnknown):
         await one.ask()
     one.provider.ending = errors.Overloaded("no")
@@ -192,7 +207,7 @@ async def test_a_caller_that_leaves_does_not_end_the_call() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await one.ask() == Outcome("card", True)
+    assert await one.ask() == Replay(CARD)
     assert len(one.provider.calls) == 1
 
 
@@ -222,96 +237,103 @@ async def test_draining_waits_for_calls_in_flight() -> None:
     assert not task.done()
     asyncio.get_running_loop().call_later(0.01, one.provider.gate.set)
     await one.ledger.drain(10)
-    assert await one.store.get(KEY) is not None, "it has ended when drain returns"
-    assert (await task).value == "card"
+    assert one.ledger.record(KEY) == Record(A, Claim(START, START), State.DONE, CARD)
+    assert await task == Outcome("card", False)
 
 
-async def test_records_are_kept_for_an_hour() -> None:
-    """A record is there until its hour is over, and then it is gone and gives its memory back."""
+@pytest.mark.parametrize("ending", ["card", UNKNOWN], ids=["done", "indeterminate"])
+async def test_records_are_kept_for_a_day(ending: Any) -> None:
+    """Done or indeterminate, a key is known for 24 hours, and then gives its memory back."""
     one = Fixture()
-    await one.ask()
-    one.now.time = START + timedelta(minutes=59, seconds=59)
-    assert (await one.ask()).replayed
-    one.now.time = START + timedelta(hours=1)
-    assert not (await one.ask()).replayed
-    assert len(one.store) == 1
-    one.now.time = START + timedelta(hours=2)
-    await one.ask(OTHER)
+    one.provider.ending = ending
+    await asyncio.gather(one.ask(), return_exceptions=True)
+    one.now.time = START + 24 * HOUR - 1
+    with pytest.raises(errors.IdempotencyConflict):
+        await one.ask(bound=B)
+    one.now.time = START + 24 * HOUR
+    assert one.ledger.record(KEY) is None
+    await asyncio.gather(one.ask(OTHER), return_exceptions=True)
     assert len(one.store) == 1
 
 
-async def test_a_record_that_is_over_when_it_comes_is_not_kept() -> None:
-    """A call that outlived its hour is told, and leaves nothing behind."""
-    one = Fixture()
-    await one.store.put(KEY, Record(A, START - timedelta(hours=1), value="card"))
+async def test_a_wall_clock_that_jumps_makes_nothing_forgotten() -> None:
+    """The wall clock set forward by days, or back, takes no record away."""
+    wall, monotonic = Now(), Now()
+    store = MemoryStore(size=10, clock=monotonic)
+    ledger = Ledger[str](store, edge=Edge(now=wall, clock=monotonic))
+    provider = Provider()
+    provider.gate.set()
+    await ledger.run(KEY, A, provider, card_of)
+    for jump in (+72 * HOUR, -72 * HOUR):
+        wall.time = START + jump
+        assert await ledger.run(KEY, A, provider, card_of) == Replay(CARD)
+
+
+async def test_a_full_ledger_refuses_new_keys_and_forgets_none() -> None:
+    """Beyond its size the ledger sends no new click, and still answers for every older one."""
+    one = Fixture(size=3)
+    for number in range(3):
+        await one.ask(uuid.UUID(int=number))
+    one.now.time = START + 23 * HOUR
+    with pytest.raises(errors.Overloaded):
+        await one.ask(uuid.UUID(int=3))
+    assert len(one.provider.calls) == 3
+    for number in range(3):
+        assert await one.ask(uuid.UUID(int=number)) == Replay(CARD)
+    one.now.time = START + 24 * HOUR
+    assert await one.ask(uuid.UUID(int=3)) == Outcome("card", False)
+
+
+async def test_calls_in_flight_count_as_remembered() -> None:
+    """There is room for the outcome of every call that is sent."""
+    one = Fixture(size=1)
+    task = one.start()
+    await asyncio.sleep(0)
+    with pytest.raises(errors.Overloaded):
+        await one.ask(OTHER)
+    assert await task == Outcome("card", False)
+
+
+async def test_a_refused_key_takes_no_room() -> None:
+    """A key under which nothing was carried out is forgotten at once."""
+    one = Fixture(size=1)
+    one.provider.ending = errors.Refused("no")
+    for number in range(3):
+        with pytest.raises(errors.Refused):
+            await one.ask(uuid.UUID(int=number))
     assert len(one.store) == 0
 
 
-async def test_the_store_is_bounded() -> None:
-    """Beyond its size the store lets the oldest record go, and never more than needed."""
-    one = Fixture(size=3)
-    for number in range(5):
-        await one.ask(uuid.UUID(int=number))
-        assert len(one.store) == min(number + 1, 3)
-    kept = [await one.store.get(uuid.UUID(int=number)) for number in range(5)]
-    assert [record is not None for record in kept] == [False, False, True, True, True]
+async def test_a_record_is_small() -> None:
+    """A remembered key takes under 300 bytes, as the settings say: neither answer nor address."""
+    store = MemoryStore(size=100_000, clock=Now())
+    record = Record(A, Claim(START, START), State.DONE, CARD)
+    tracemalloc.start()
+    for _ in range(50_000):
+        store.claim(uuid.uuid4(), record)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / len(store) < 300
 
 
-async def test_open_records_are_kept_for_a_day_and_apart() -> None:
-    """No number of done calls pushes out an open one, which is remembered for a day."""
-    one = Fixture(size=2)
-    one.provider.ending = errors.OutcomeUnknown("?", retry_safe_until=START)
-    with pytest.raises(errors.OutcomeUnknown):
-        await one.ask()
-    one.provider.ending = "card"
-    for number in range(10, 15):
-        await one.ask(uuid.UUID(int=number))
-    assert len(one.store) == 3
-    one.now.time = START + timedelta(hours=23, minutes=59)
-    one.provider.ending = errors.OutcomeUnknown("?", retry_safe_until=START)
-    with pytest.raises(errors.OutcomeUnknown):
-        await one.ask()
-    assert one.provider.calls[-1] == START
-    one.now.time = START + timedelta(hours=24)
-    with pytest.raises(errors.OutcomeUnknown):
-        await one.ask()
-    assert one.provider.calls[-1] is None
-
-
-async def test_when_a_call_began_is_known_while_it_is_in_flight() -> None:
-    """The start of a call in flight is that of its first attempt, an earlier open one included."""
+async def test_many_waiters_share_one_short_traceback() -> None:
+    """However many wait for a failed call, the traceback of its error does not grow."""
     one = Fixture()
-    one.provider.ending = errors.OutcomeUnknown("?", retry_safe_until=START)
-    with pytest.raises(errors.OutcomeUnknown):
-        await one.ask()
-    one.now.time = START + timedelta(minutes=9)
-    one.provider.gate.clear()
-    task, fresh = one.start(), one.start(OTHER)
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert one.ledger.started(KEY) == START
-    one.now.time = START + timedelta(minutes=10)
-    assert one.ledger.started(OTHER) == START + timedelta(minutes=9)
-    assert one.ledger.started(uuid.UUID(int=3)) == one.now.time
+    one.provider.ending = errors.ProviderUnavailable("no")
+    tasks = [one.start() for _ in range(200)]
+    await asyncio.sleep(0)
     one.provider.gate.set()
-    await asyncio.gather(task, fresh, return_exceptions=True)
-
-
-async def test_an_updated_record_counts_as_new() -> None:
-    """A record that was written again is not the first to go."""
-    one = Fixture(size=2)
-    for key in (KEY, OTHER, KEY):
-        await one.store.put(key, Record(A, START, value="card"))
-    await one.store.put(uuid.UUID(int=3), Record(A, START, value="card"))
-    assert await one.store.get(KEY) is not None
-    assert await one.store.get(OTHER) is None
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    [error] = set(told)
+    assert isinstance(error, errors.ProviderUnavailable)
+    assert len(list(traceback.walk_tb(error.__traceback__))) < 10
 
 
 ENDINGS: list[Callable[[int], Any]] = [
     lambda key: f"card of {key}",
     lambda key: errors.NotFound(f"of {key}"),
     lambda key: errors.ProviderUnavailable(f"of {key}"),
-    lambda key: errors.OutcomeUnknown(f"of {key}", retry_safe_until=START),
+    lambda key: errors.OutcomeUnknown(f"of {key}", promise=UNKNOWN.promise),
 ]
 STEP = st.tuples(
     st.integers(0, 3),  # key
@@ -319,7 +341,7 @@ STEP = st.tuples(
     st.integers(0, 3),  # how the call ends, if it is made
     st.integers(0, 3),  # how long the call takes, in turns of the loop
     st.integers(0, 4),  # turns until the caller leaves; 0: never
-    st.sampled_from([0, 0, 0, 1, 40]),  # minutes that pass before
+    st.sampled_from([0, 0, 0, 1, 40, 1000]),  # minutes that pass before
 )
 
 
@@ -335,41 +357,47 @@ def test_random_interleavings(
 async def interleave(steps: list[Any], chance: random.Random) -> None:
     """Run the steps, and check what must hold at every moment and at the end."""
     now = Now()
-    ledger = Ledger(MemoryStore[str](size=3, now=now), now=now)
+    ledger = Ledger[str](MemoryStore(size=3, clock=now), edge=now.edge())
     in_flight: Counter[int] = Counter()
-    bound_in_flight: dict[int, bytes] = {}
+    done: dict[int, bytes] = {}
 
     def provider(key: int, bound: bytes, ending: int, turns: int) -> Any:
-        async def act(_open_since: datetime | None) -> str:
+        async def act(_claim: Claim) -> str:
             in_flight[key] += 1
             assert in_flight[key] == 1, "two calls at once for one key"
-            bound_in_flight[key] = bound
             try:
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 outcome = ENDINGS[ending](key)
                 if isinstance(outcome, Exception):
                     raise outcome
+                done[key] = bound
                 return f"{outcome} for {bound!r}"
             finally:
                 in_flight[key] -= 1
 
         return act
 
-    async def caller(key: int, bound: bytes, run: Awaitable[Outcome[str]]) -> None:
+    async def caller(key: int, bound: bytes, run: Awaitable[Outcome[str] | Replay]) -> None:
         try:
-            told = (await run).value
-        except errors.IdempotencyConflict:
+            outcome = await run
+        except (errors.IdempotencyConflict, errors.Overloaded):
             return
         except errors.GatewayError as error:
             told = error.message
+        else:
+            if isinstance(outcome, Replay):
+                assert done[key] == bound, "a replay of what was not done"
+                return
+            told = outcome.value
         expected = {f"of {key}", f"card of {key} for {bound!r}"}
         assert told in expected, "the outcome of another key or input"
 
     tasks = []
     for key, bound, ending, turns, leaves, minutes in steps:
-        now.time += timedelta(minutes=minutes)
-        run = ledger.run(uuid.UUID(int=key), bound, provider(key, bound, ending, turns))
+        now.time += minutes * MINUTE
+        act = provider(key, bound, ending, turns)
+        run = ledger.run(uuid.UUID(int=key), bound, act, card_of)
         task = asyncio.create_task(caller(key, bound, run))
         tasks.append(task)
         for _ in range(leaves):

@@ -40,6 +40,7 @@ from tests.random_worlds import CORE, STRAWBERRY, Mode, World, later
 
 REAL = build_schema()._schema
 ID = "123e4567-e89b-12d3-a456-426614174000"
+PROMISE = errors.Promise(datetime(2026, 1, 1, tzinfo=UTC), 600)
 
 # graphql-core itself leaves coroutines behind when it cancels what has not begun.
 pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
@@ -142,13 +143,22 @@ class Provider:
         self._seed = seed
         self.provider = self.cards = self.caller = self.limits = self
         self.id, self.request_id, self.header_key, self.accounts = "caller", "request", ID, None
-        self.deadline, self.simulator_allowed = float("inf"), True
+        self.deadline, self.simulator_allowed, self.key_required = float("inf"), True, False
         self.failures: list[str] = []
         self.require = self.prime = self.clear = lambda _: None
         self.may_use = lambda _: True
 
     async def count(self, *_: Any) -> None:
         """Nobody is too fast."""
+
+    def state(self, key: UUID) -> provider.State | None:
+        """What the ledger has of a key, as the seed decides."""
+        known: list[provider.State | None] = [None, *provider.State]
+        return Random(f"{self._seed}{key}").choice(known)
+
+    def promise(self, _key: UUID) -> errors.Promise:
+        """The same for every key."""
+        return PROMISE
 
     async def load(self, card_id: UUID) -> Any:
         """A card, none, or an error."""
@@ -172,7 +182,7 @@ class Provider:
                 errors.Refused("no"),
                 errors.RateLimited("slowly", retry_after=2),
                 errors.ProviderUnavailable("away"),
-                errors.OutcomeUnknown("?", retry_safe_until=datetime(2026, 1, 1, tzinfo=UTC)),
+                errors.OutcomeUnknown("?", promise=PROMISE),
             ]
         )
         return await later(error if random.randrange(3) == 0 else value, random.randrange(3))

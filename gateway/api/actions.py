@@ -1,4 +1,4 @@
-"""What each field does for its caller: permission, rate, time, provider call. In this order.
+"""What each field does for its caller: permission, key, rate, time, provider call. In this order.
 
 What a caller may see is decided here, after the loader: whatever may one day share a provider call,
 nobody shares a permission.
@@ -14,12 +14,13 @@ from gateway.api.inputs import parse_address, parse_id
 from gateway.api.types import IssueVirtualCardInput, SimulateCardIssueInput
 from gateway.callers import ISSUE, READ, SIMULATE
 from gateway.errors import (
+    DeadlineExceeded,
     NotAllowed,
     NotFound,
     OutcomeUnknown,
     SimulatorDisabled,
 )
-from gateway.provider import Card, Issued
+from gateway.provider import Card, Issued, State
 
 T = TypeVar("T")
 
@@ -38,11 +39,11 @@ async def issue(context: Context, given: IssueVirtualCardInput, key: UUID) -> Is
     address = parse_address(given.billing_address, "input.billingAddress")
     if not context.caller.may_use(account):
         raise NotAllowed("You may not issue cards on this account.")
-    await context.limits.count(context.caller.id, ISSUE)
+    await _count(context, key, ISSUE)
     issued = await _written(
         context, key, lambda: context.provider.create_virtual_card(account, address, key)
     )
-    if not issued.replayed:  # an earlier answer may be out of date by now
+    if not issued.replayed:  # the answer of a coalesced call may be out of date by now
         context.cards.prime(issued.card)
     return issued
 
@@ -53,7 +54,7 @@ async def simulate(context: Context, given: SimulateCardIssueInput, key: UUID) -
     card_id = parse_id(given.card_id, "input.cardId")
     if not context.simulator_allowed:
         raise SimulatorDisabled("There is no simulator in this environment.")
-    await context.limits.count(context.caller.id, SIMULATE)
+    await _count(context, key, SIMULATE)
     if context.caller.accounts is not None and not await _visible_card(context, card_id):
         raise NotFound("The provider knows no such card.")  # as if it were not there
     replayed = await _written(context, key, lambda: context.provider.simulate_issue(card_id, key))
@@ -71,6 +72,15 @@ async def _visible_card(context: Context, card_id: UUID) -> Card | None:
     return card if card and context.caller.may_use(card.account_id) else None
 
 
+async def _count(context: Context, key: UUID, operation: str) -> None:
+    """Count a modifying call; one whose key is known here costs no more than a read.
+
+    Whoever sends a click again must not be kept from its answer by the rate of new clicks.
+    """
+    known = context.provider.state(key) is not None
+    await context.limits.count(context.caller.id, READ if known else operation)
+
+
 async def _written(context: Context, key: UUID, write: Callable[[], Awaitable[T]]) -> T:
     """Wait for a modifying call no longer than the operation may take; the call itself goes on."""
     _check_time(context.deadline)
@@ -78,11 +88,17 @@ async def _written(context: Context, key: UUID, write: Callable[[], Awaitable[T]
         async with asyncio.timeout_at(context.deadline):
             return await write()
     except TimeoutError:
-        raise OutcomeUnknown(
-            "The operation took too long, and this part of it goes on without you. "
-            "Send the same request again with this idempotencyKey to learn what came of it.",
-            retry_safe_until=context.provider.safe_until(key),
-        ) from None
+        raise _unfinished(context, key) from None
+
+
+def _unfinished(context: Context, key: UUID) -> DeadlineExceeded | OutcomeUnknown:
+    if context.provider.state(key) is State.DONE:
+        return too_slow()  # it was carried out earlier, and only its card was still to be read
+    return OutcomeUnknown(
+        "The operation took too long, and this part of it goes on without you. "
+        "Send the same request again with this idempotencyKey to learn what came of it.",
+        promise=context.provider.promise(key),
+    )
 
 
 def _check_time(deadline: float) -> None:

@@ -81,6 +81,7 @@ class Context:
     caller: Caller
     limits: RateLimits
     header_key: str | None = None  # the HTTP request's Idempotency-Key
+    key_required: bool = False  # whether a mutation without a key is refused
     deadline: float = math.inf  # of the event loop's clock, once the operation is known
     facts: Mapping[str, Any] = field(default_factory=dict)  # of the operation, for its log line
     failures: list[str] = field(default_factory=list)  # codes of failures that were told as data

@@ -1,16 +1,18 @@
 """Failures that a frontend can act on, as data: members of the result unions."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Any
+from uuid import uuid4
 
 import strawberry
 import structlog
 
 from gateway import errors
+from gateway.api.context import Context
+from gateway.api.history import Key, with_history
 from gateway.api.types import UUIDText
-from gateway.provider import KEY_LIFE, KEY_MARGIN
 
 log = structlog.get_logger()
 
@@ -36,16 +38,16 @@ class ErrorCode(Enum):
     )
     PROVIDER_UNAVAILABLE = strawberry.enum_value(
         "PROVIDER_UNAVAILABLE",
-        description="The provider cannot be reached; this request had no effect.",
+        description="The provider cannot be reached; `message` says what is known of the click.",
     )
     RATE_LIMITED = strawberry.enum_value(
-        "RATE_LIMITED", description="Too many requests; this one was not sent on."
+        "RATE_LIMITED", description="Rate limit exceeded; retry after `retryAfter` seconds."
     )
     DEADLINE_EXCEEDED = strawberry.enum_value(
-        "DEADLINE_EXCEEDED", description="The document took too long; this did not happen."
+        "DEADLINE_EXCEEDED", description="The document took too long for this request to be sent."
     )
     OVERLOADED = strawberry.enum_value(
-        "OVERLOADED", description="The gateway is busy; this request was not sent on."
+        "OVERLOADED", description="The gateway is busy; this request was not sent."
     )
     PROVIDER_PROTOCOL_ERROR = strawberry.enum_value(
         "PROVIDER_PROTOCOL_ERROR", description="The provider answered as is not documented."
@@ -103,7 +105,10 @@ class IdempotencyConflict(Error):
     """GraphQL type IdempotencyConflict."""
 
 
-@strawberry.type(description="The request could not be carried out now, and had no effect.")
+@strawberry.type(
+    description="This request was not carried out, and can be sent again with the same key. "
+    "An earlier request with that key may have worked: `message` says what is known of it."
+)
 class ProviderUnavailable(Error):
     """GraphQL type ProviderUnavailable."""
 
@@ -122,7 +127,10 @@ class OutcomeUnknown(Error):
 
     idempotency_key: UUIDText = strawberry.field(description="The key to repeat with.")
     retry_safe_until: datetime = strawberry.field(
-        description="Until when a repeat with this key is safe."
+        description="Until when a retry with this key is sent, by the gateway's clock."
+    )
+    retry_safe_seconds: int = strawberry.field(
+        description="The seconds until then, from now on: for clients, whose clock may differ."
     )
 
 
@@ -143,24 +151,28 @@ _MEMBERS: dict[type[errors.GatewayError], type[Error]] = {
 }
 
 
-def as_member(error: Exception, key: str, request_id: str, members: Collection[type[Error]]) -> Any:
+def as_member(
+    context: Context, error: Exception, key: Key | None, members: Collection[type[Error]]
+) -> Any:
     """The union member that stands for ``error``; ``members`` are those that the result has.
 
-    ``key`` is the idempotency key of the request, for those who may try again. An error that has no
-    member here becomes OutcomeUnknown: it was not foreseen, so nobody knows what had happened by
-    then, and it must not take the answers of the document's other mutations with it.
+    ``key`` is None where the request's own could not be read. An error that has no member here
+    becomes OutcomeUnknown: it was not foreseen, so nobody knows what had happened by then, and it
+    must not take the answers of the document's other mutations with it.
     """
+    if key is not None:
+        error = with_history(error, key, context.provider)
     known = error if isinstance(error, errors.GatewayError) else None
     member = _MEMBERS.get(type(known)) if known else None
     if known is None or member is None or member not in members:
         log.error("unexpected_error", error=error)
-        known, member = _open_end(), OutcomeUnknown
+        known, member = _unforeseen(context, key), OutcomeUnknown
     return member(
         code=ErrorCode[known.code],
         message=known.message,
         retryable=known.retryable,
-        request_id=request_id,
-        **_more(known, key),
+        request_id=context.request_id,
+        **_more(known, str(key.client if key else uuid4())),
     )
 
 
@@ -169,8 +181,12 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
     match error:
         case errors.InvalidInput():
             return {"field": error.field}
-        case errors.OutcomeUnknown():
-            return {"idempotency_key": key, "retry_safe_until": error.retry_safe_until}
+        case errors.OutcomeUnknown(promise=promise):
+            return {
+                "idempotency_key": key,
+                "retry_safe_until": promise.until,
+                "retry_safe_seconds": promise.seconds,
+            }
         case errors.RateLimited():
             return {"idempotency_key": key, "retry_after": error.retry_after}
     if _MEMBERS.get(type(error)) is ProviderUnavailable:
@@ -178,9 +194,9 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
     return {}
 
 
-def _open_end() -> errors.OutcomeUnknown:
+def _unforeseen(context: Context, key: Key | None) -> errors.OutcomeUnknown:
     return errors.OutcomeUnknown(
         "Something went wrong inside the gateway; it has been logged. "
         "Send the same request again with this idempotencyKey to learn what came of it.",
-        retry_safe_until=datetime.now(UTC) + KEY_LIFE - KEY_MARGIN,
+        promise=context.provider.promise(key.provider if key else uuid4()),
     )

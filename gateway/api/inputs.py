@@ -1,7 +1,7 @@
 """Parse at the door: input becomes a value of ours, or an InvalidInput that names the field."""
 
 from collections.abc import Sequence
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import iso3166
 
@@ -29,16 +29,32 @@ def parse_id(text: str, field: str) -> UUID:
     )
 
 
-def parse_key(given: str | None, header: str | None, path: Sequence[str | int]) -> UUID:
-    """The key of a mutation field: the input's, else the header's for this path, else a new one.
+def parse_key(
+    given: str | None, header: str | None, path: Sequence[str | int], *, required: bool
+) -> UUID | None:
+    """The client's key of a mutation field: the input's, or the header's for this path.
 
+    None where the client sent neither; raises InvalidInput where one is ``required``, and where
+    both are there and differ: one of them would be ignored, and a retry without it a new click.
     The header may be quoted, as the IETF draft of ``Idempotency-Key`` writes it.
     """
+    whole = parse_id(header.strip().strip('"'), "Idempotency-Key") if header is not None else None
     if isinstance(given, str):
-        return parse_id(given, "input.idempotencyKey")
-    if header is not None:
-        return field_key(parse_id(header.strip().strip('"'), "Idempotency-Key"), path)
-    return uuid4()
+        key = parse_id(given, "input.idempotencyKey")
+        if whole not in (None, key):
+            raise InvalidInput(
+                "The Idempotency-Key header and input.idempotencyKey differ; send one of them.",
+                field="Idempotency-Key",
+            )
+        return key
+    if whole is not None:
+        return field_key(whole, path)
+    if required:
+        raise InvalidInput(
+            "input.idempotencyKey is required here: send a UUID that you keep for retries.",
+            field="input.idempotencyKey",
+        )
+    return None
 
 
 def parse_address(given: AddressInput, field: str) -> provider.Address:

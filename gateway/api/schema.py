@@ -10,6 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 from gateway.api import actions, failures
 from gateway.api.context import Context
 from gateway.api.failures import as_member
+from gateway.api.history import Key
 from gateway.api.inputs import parse_id, parse_key
 from gateway.api.types import (
     SCALARS,
@@ -24,6 +25,8 @@ T = TypeVar("T")
 Info: TypeAlias = strawberry.Info[Context, None]
 
 _KEY = "The key of this request: send it again with the same input to repeat safely."
+_ISSUED = "The card of this key was issued; it cannot be read now."
+_SIMULATED = "The simulation of this key was accepted; its card cannot be read now."
 _REPLAYED = "True where this is known to be the answer of an earlier request with the same key."
 
 
@@ -116,15 +119,15 @@ class Mutation:
     ) -> IssueVirtualCardResult:
         """Create a card under an idempotency key."""
 
-        async def act(key: UUID, sent_key: UUID) -> IssueVirtualCardSuccess:
-            issued = await actions.issue(info.context, given, sent_key)
+        async def act(key: Key) -> IssueVirtualCardSuccess:
+            issued = await actions.issue(info.context, given, key.provider)
             return IssueVirtualCardSuccess(
                 card=Card.from_wire(issued.card),
-                idempotency_key=UUIDText(str(key)),
+                idempotency_key=UUIDText(str(key.client)),
                 replayed=issued.replayed,
             )
 
-        return await _modify(info, given.idempotency_key, _ISSUE_FAILURES, act)
+        return await _modify(info, given.idempotency_key, _ISSUE_FAILURES, _ISSUED, act)
 
     @strawberry.mutation(description="Let the provider's simulator issue a card (test only).")
     async def simulate_card_issue(
@@ -137,13 +140,13 @@ class Mutation:
     ) -> SimulateCardIssueResult:
         """Ask the simulator to issue a card."""
 
-        async def act(key: UUID, sent_key: UUID) -> SimulateCardIssueSuccess:
-            card_id, replayed = await actions.simulate(info.context, given, sent_key)
+        async def act(key: Key) -> SimulateCardIssueSuccess:
+            card_id, replayed = await actions.simulate(info.context, given, key.provider)
             return SimulateCardIssueSuccess(
-                card_id=card_id, idempotency_key=UUIDText(str(key)), replayed=replayed
+                card_id=card_id, idempotency_key=UUIDText(str(key.client)), replayed=replayed
             )
 
-        return await _modify(info, given.idempotency_key, _SIMULATE_FAILURES, act)
+        return await _modify(info, given.idempotency_key, _SIMULATE_FAILURES, _SIMULATED, act)
 
 
 async def _read_card(info: Info, card_id: UUID) -> Card | None:
@@ -155,18 +158,30 @@ async def _modify(
     info: Info,
     given_key: str | None,
     members: tuple[type[failures.Error], ...],
-    act: Callable[[UUID, UUID], Awaitable[T]],
+    done: str,
+    act: Callable[[Key], Awaitable[T]],
 ) -> T | Any:
-    """Run ``act`` under the client's key and the provider's; expected failures become data."""
-    key = uuid4()
+    """Run ``act`` under the field's key; expected failures become data.
+
+    ``done`` is the sentence for a key whose call was carried out, and whose card is not there.
+    """
+    context, key = info.context, None
     try:
-        key = parse_key(given_key, info.context.header_key, info.path.as_list())
-        field = f"{info.path.typename}.{info.field_name}"
-        return await act(key, provider_key(info.context.caller.id, field, key))
+        key = _key(info, given_key, done)
+        return await act(key)
     except Exception as error:
-        member = as_member(error, str(key), info.context.request_id, members)
-        info.context.failures.append(member.code.name)
+        member = as_member(context, error, key, members)
+        context.failures.append(member.code.name)
         return member
+
+
+def _key(info: Info, given: str | None, done: str) -> Key:
+    """The client's key and the provider's; a new one where the client sent none."""
+    context, path = info.context, info.path.as_list()
+    chosen = parse_key(given, context.header_key, path, required=context.key_required)
+    client = chosen or uuid4()
+    field = f"{info.path.typename}.{info.field_name}"
+    return Key(client, provider_key(context.caller.id, field, client), chosen is None, done)
 
 
 def build_schema() -> strawberry.Schema:

@@ -101,7 +101,7 @@ class GraphQLView:
         line["caller"] = caller.id
         given = _from_query_string(request) if read_only else await _from_body(request)
         asked = self._asked(given)
-        context = self._context(request, caller)
+        context = self._context(caller, _idempotency_key(request))
         answer = await self._door.executor.execute(asked, context, read_only=read_only)
         codes = [error["extensions"]["code"] for error in answer.body.get("errors", [])]
         line.update(context.facts, errors=sorted({*codes, *context.failures}))
@@ -111,7 +111,7 @@ class GraphQLView:
         text = self._door.trusted.resolve(given, self._settings.documents_mode)
         return as_graphql_request(text, given)
 
-    def _context(self, request: Request, caller: Caller) -> Context:
+    def _context(self, caller: Caller, header_key: str | None) -> Context:
         provider, settings = self._door.provider, self._settings
         return Context(
             provider=provider,
@@ -120,8 +120,17 @@ class GraphQLView:
             simulator_allowed=settings.simulator_allowed,
             caller=caller,
             limits=self._door.limits,
-            header_key=request.headers.get("idempotency-key"),
+            header_key=header_key,
+            key_required=settings.require_idempotency_key,
         )
+
+
+def _idempotency_key(request: Request) -> str | None:
+    """The header's value; with two of them nobody could say which click this is."""
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) > 1:
+        raise BadRequest(400, "Send one Idempotency-Key header, not several.")
+    return keys[0] if keys else None
 
 
 def _refuse_other_sites(request: Request, allowed: Collection[str]) -> None:

@@ -70,7 +70,8 @@ class RateLimits:
             else self._pace.hit(rule, caller, operation)
         )
         if wait > 0:
-            raise RateLimited("You ask too often; slow down.", retry_after=max(round(wait, 1), 0.1))
+            after = max(round(wait, 1), 0.1)
+            raise RateLimited(f"Rate limit exceeded; retry after {after:g} s.", retry_after=after)
 
 
 async def _hit(

@@ -3,12 +3,11 @@
 from gateway.provider.admission import BreakerState
 from gateway.provider.calls import Edge
 from gateway.provider.client import Issued, ProviderClient
-from gateway.provider.idempotency import KEY_LIFE, KEY_MARGIN, field_key, provider_key
+from gateway.provider.idempotency import field_key, provider_key
+from gateway.provider.ledger import State
 from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType
 
 __all__ = [
-    "KEY_LIFE",
-    "KEY_MARGIN",
     "Address",
     "BreakerState",
     "Card",
@@ -18,6 +17,7 @@ __all__ = [
     "Edge",
     "Issued",
     "ProviderClient",
+    "State",
     "field_key",
     "provider_key",
 ]

@@ -5,7 +5,7 @@ import hashlib
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import Generic, TypeVar
@@ -14,7 +14,6 @@ from uuid import UUID
 import msgspec
 
 from gateway import errors
-from gateway.provider import idempotency
 from gateway.provider.idempotency import Kind, Outcome
 from gateway.provider.models import AccessToken
 from gateway.provider.wire import Reply
@@ -68,27 +67,6 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
     value: T
     started: datetime
     ended: float  # UNIX seconds
-
-
-@dataclass(slots=True)
-class Progress:
-    """What is known of a call so far."""
-
-    started: datetime
-    earlier_open: bool = False
-    outcomes: list[Outcome] = field(default_factory=list)
-    in_flight: bool = False
-
-    @property
-    def open(self) -> bool:
-        """Whether an attempt may have been carried out without our knowing."""
-        unanswered = not idempotency.OPEN.isdisjoint(self.outcomes)
-        return self.earlier_open or self.in_flight or unanswered
-
-    @property
-    def safe_until(self) -> datetime:
-        """Until when the provider is certain to know the key, counted from the first attempt."""
-        return self.started + idempotency.KEY_LIFE - idempotency.KEY_MARGIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import base64
 import re
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -12,11 +13,12 @@ from gateway import errors
 from gateway.config import Settings
 from gateway.provider.admission import BreakerState
 from gateway.provider.calls import Access, Answer, Call, Edge
+from gateway.provider.claims import Claim
 from gateway.provider.clock import ProviderClock
 from gateway.provider.credentials import FetchedToken
-from gateway.provider.idempotency import KEY_LIFE, KEY_MARGIN, Kind
+from gateway.provider.idempotency import Kind
 from gateway.provider.joins import JoinedReads
-from gateway.provider.ledger import Ledger, MemoryStore
+from gateway.provider.ledger import Ledger, MemoryStore, Replay, State
 from gateway.provider.ledger import Outcome as Recorded
 from gateway.provider.models import AccessToken, Address, Card, NewCard, decode
 from gateway.provider.network import Network
@@ -53,8 +55,9 @@ class ProviderClient:
         origin = Origin.of(settings.provider_url)
         self._wire = wire_to(origin, transport)
         self._sender = Sender(self._wire, origin, settings, self._fetch_token, edge)
-        store = MemoryStore[Answer[Any]](size=settings.max_idempotency_records, now=edge.utc_now)
-        self._ledger = Ledger(store, now=edge.utc_now)
+        self._edge = edge
+        store = MemoryStore(size=settings.max_idempotency_records, clock=edge.clock)
+        self._ledger = Ledger[Answer[Any]](store, edge=edge)
         self._reads = JoinedReads(self._card)
 
     async def aclose(self) -> None:
@@ -68,9 +71,16 @@ class ProviderClient:
         """The provider's clock beside ours."""
         return self._sender.clock
 
-    def safe_until(self, key: UUID) -> datetime:
-        """Until when a repeat under this key is safe, while its call is in flight."""
-        return self._ledger.started(key) + KEY_LIFE - KEY_MARGIN
+    def state(self, key: UUID) -> State | None:
+        """How far the call under this key has come; None where the key is not known here."""
+        record = self._ledger.record(key)
+        return record.state if record else None
+
+    def promise(self, key: UUID) -> errors.Promise:
+        """Until when a request under this key is sent again; of an unknown key: if sent now."""
+        record = self._ledger.record(key)
+        claim = record.claim if record else Claim(self._edge.now(), self._edge.clock())
+        return claim.promise(self._edge)
 
     @property
     def breaker(self) -> BreakerState:
@@ -105,7 +115,10 @@ class ProviderClient:
         return answer.value
 
     async def create_virtual_card(self, account_id: UUID, address: Address, key: UUID) -> Issued:
-        """``POST /accounts/{accountId}/cards`` with ``type: virtual``, under the given key."""
+        """``POST /accounts/{accountId}/cards`` with ``type: virtual``, under the given key.
+
+        Where the key has its card already, that card is read afresh and nothing is sent again.
+        """
         ended = await self._modify(
             key,
             Call(
@@ -119,8 +132,18 @@ class ProviderClient:
                 key=key,
                 subject="account",
             ),
+            card_of=lambda answer: answer.value.id,
         )
+        if isinstance(ended, Replay):
+            return Issued(await self._issued(ended.card_id), replayed=True)
         return Issued(ended.value.value, ended.replayed or self._is_older(ended.value))
+
+    async def _issued(self, card_id: UUID) -> Card:
+        """A card that is there; raises ProviderUnavailable where it is not shown (yet)."""
+        card = await self.card(card_id)
+        if card is None:
+            raise errors.ProviderUnavailable("The provider does not show the card yet.")
+        return card
 
     async def simulate_issue(self, card_id: UUID, key: UUID) -> bool:
         """``PATCH /simulator/cards/{cardId}/issue``: accepted, the card changes later.
@@ -139,9 +162,10 @@ class ProviderClient:
                 key=key,
                 conflict=errors.InvalidState,
             ),
+            card_of=lambda _answer: card_id,
             changes=card_id,
         )
-        return ended.replayed
+        return isinstance(ended, Replay) or ended.replayed
 
     async def register_signing_key(self, key: PublicKey) -> None:
         """``PUT /auth/signing``: the public key, under the key id of the settings (section 3)."""
@@ -193,21 +217,26 @@ class ProviderClient:
         return await self._sender.send(call)
 
     async def _modify(
-        self, key: UUID, call: Call[T], *, changes: UUID | None = None
-    ) -> Recorded[Answer[T]]:
+        self,
+        key: UUID,
+        call: Call[T],
+        *,
+        card_of: Callable[[Answer[T]], UUID],
+        changes: UUID | None = None,
+    ) -> Recorded[Answer[T]] | Replay:
         """Send a call with a key through the ledger: once at a time, and to its outcome.
 
         ``changes`` is the card that is another one afterwards, or may be.
         """
 
-        async def act(open_since: datetime | None) -> Answer[T]:
+        async def act(claim: Claim) -> Answer[T]:
             try:
-                return await self._sender.send(call, open_since=open_since)
+                return await self._sender.send(call, claim)
             finally:
                 if changes:
                     self._reads.forget(changes)
 
-        return await self._ledger.run(key, call.fingerprint, act)
+        return await self._ledger.run(key, call.fingerprint, act, card_of)
 
     def _is_older(self, answer: Answer[Card]) -> bool:
         """Whether the card was there before the call began: another gateway made it."""

@@ -17,8 +17,13 @@ from gateway.telemetry import look_at
 COVERED: tuple[str, ...] = ("@method", "@authority", "@path")
 COVERED_WITH_BODY = (*COVERED, "content-digest")
 SIGNATURE_LIFE = 300  # seconds
+LEAST_LIFE = 10  # seconds: what holds for less is not worth sending
 # A token that lives for seconds only is still used for most of its life before it is renewed.
 _LEAST_SHARE = 0.8
+
+
+class TooLate(Exception):
+    """The request may not be signed any more; nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +87,21 @@ class Credentials:
         self._now = now
         self._backdate = backdate
 
-    def sign(self, request: Request) -> None:
-        """Add the digest and a fresh signature, over the exact bytes that are sent."""
-        headers, covered = request.headers, COVERED
+    def sign(self, request: Request, *, not_after: float) -> None:
+        """Add the digest and a fresh signature, over the exact bytes that are sent.
+
+        It expires at ``not_after`` (UNIX seconds) at the latest; raises TooLate where that is near.
+        """
+        now, headers, covered = self._now(), request.headers, COVERED
+        created = int(now) - self._backdate
+        expires = int(min(created + SIGNATURE_LIFE, not_after))
+        if expires - now < LEAST_LIFE:
+            raise TooLate
         if request.body:
             headers["Content-Digest"] = content_digest(request.body)
             covered = COVERED_WITH_BODY
-        created = int(self._now()) - self._backdate
         signature = self._signer.sign(
-            self._as_message(request), covered, created=created, expires=created + SIGNATURE_LIFE
+            self._as_message(request), covered, created=created, expires=expires
         )
         headers["Signature-Input"] = signature.signature_input
         headers["Signature"] = signature.signature

@@ -9,13 +9,9 @@ and one without a key never.
 import json
 import uuid
 from collections.abc import Callable, Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
-
-KEY_LIFE = timedelta(hours=1)
-# The promise is cut by this much: the provider's hour began when it saw the key, by its own clock.
-KEY_MARGIN = timedelta(minutes=5)
 
 _NAMESPACE = uuid.UUID("5b0a4b7e-6f0d-5c5e-9a41-6d2f1f7f3c11")  # ours; changing it changes all keys
 
@@ -60,6 +56,7 @@ class Outcome(Enum):
     NO_TOKEN = auto()
     NEVER_CONNECTED = auto()
     POOL_EXHAUSTED = auto()
+    TOO_LATE = auto()  # its signature could not hold long enough: it was not sent
     NO_WHOLE_ANSWER = auto()
     UNREADABLE = auto()
     UNEXPECTED_STATUS = auto()

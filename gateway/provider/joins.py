@@ -34,7 +34,8 @@ class JoinedReads(Generic[T]):
         while (flight := self._flights.get(card_id)) is not None:
             answer = await asyncio.shield(flight)
             if isinstance(answer, GatewayError):
-                raise answer
+                # Many may wait for this one exception: each raise would lengthen its traceback.
+                raise answer.with_traceback(None)
             if not isinstance(answer, _Abandoned):
                 return answer
         return await self._fly(card_id)

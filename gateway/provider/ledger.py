@@ -1,185 +1,210 @@
 """The ledger: what became of each idempotency key, so that one click stays one call.
 
-How it works:
-
-    key not known           → run the call, keep its outcome
-    same input, in flight   → join the call: its outcome, replayed
-    same input, done        → the kept outcome, replayed
-    same input, open        → run it again as the same call (it may have been carried out)
-    other input             → IdempotencyConflict, nothing is sent
+    key not known             → claim it and run the call
+    same input, sending       → wait for the same outcome: replayed
+    same input, done          → the id of its card: the call is never made again
+    same input, indeterminate → run it again as the same call (it may have been carried out)
+    other input               → IdempotencyConflict, nothing is sent
 
 Calls run in tasks of the ledger, not of the request: whoever goes away, the call runs to its
-outcome and the ledger keeps it. What one process does not know (another replica, a restart) goes to
-the provider under the same key, which replays. Answers are kept for the provider's hour.
+outcome and the ledger keeps it. A key is remembered for 24 hours after its first send and never
+forgotten earlier: a full ledger refuses new keys. What another process did with a key is not known
+here; the provider replays it within its own hour.
 """
 
 import asyncio
+import struct
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from enum import IntEnum
+from typing import Generic, TypeVar
 from uuid import UUID
 
-from gateway.errors import GatewayError, OutcomeUnknown
-from gateway.provider.idempotency import KEY_LIFE
+from gateway.errors import GatewayError, OutcomeUnknown, Overloaded
+from gateway.provider.calls import Edge
+from gateway.provider.claims import Claim
 from gateway.provider.refusals import key_reused
 
 T = TypeVar("T")
 
-# An unanswered call is remembered long after the provider may have forgotten its key: a repeat that
-# comes so late must be recognised, or it would be sent as new.
-OPEN_LIFE = timedelta(hours=24)
+MEMORY = 24 * 3600.0  # seconds that a key is remembered
+
+
+class State(IntEnum):
+    """How far a key's call has come."""
+
+    SENDING = 0
+    INDETERMINATE = 1
+    DONE = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Record(Generic[T]):
-    """What is known of a key: the input it is bound to, and how its call ended.
-
-    An open call began at ``started`` (UTC) and was not answered; another one has its ``value``.
-    """
+class Record:
+    """What is known of a key: the input it is bound to (SHA-256), its first send, its card."""
 
     fingerprint: bytes
-    started: datetime
-    value: T | None = None
-    open: bool = False
+    claim: Claim
+    state: State
+    card_id: UUID | None = None
+
+
+_NO_CARD = UUID(int=0)
+_ROW = struct.Struct("<32s16sddB")
+
+
+class MemoryStore:
+    """Records in this process's memory, at most ``size``, each for 24 hours of the monotonic clock.
+
+    The wall clock may jump, and a record that goes too early is a second card. A record takes some
+    290 bytes: neither answer nor address is in it.
+    """
+
+    def __init__(self, *, size: int, clock: Callable[[], float]) -> None:
+        self._size = size
+        self._clock = clock
+        self._rows: OrderedDict[bytes, bytes] = OrderedDict()  # the oldest first send first
+
+    def get(self, key: UUID) -> Record | None:
+        """The record of a key, if there is one."""
+        row = self._rows.get(key.bytes)
+        record = _unpacked(row) if row else None
+        return None if record is None or self._is_over(record) else record
+
+    def claim(self, key: UUID, record: Record) -> None:
+        """Write the record of a key that has none; raises Overloaded where there is no room."""
+        while self._rows and self._is_over(_unpacked(next(iter(self._rows.values())))):
+            self._rows.popitem(last=False)
+        if len(self._rows) >= self._size:
+            raise Overloaded("The gateway cannot remember another idempotency key now.")
+        self._rows[key.bytes] = _packed(record)
+
+    def put(self, key: UUID, record: Record) -> None:
+        """Write what has become of a key."""
+        self._rows[key.bytes] = _packed(record)
+
+    def remove(self, key: UUID) -> None:
+        """Forget a key under which nothing was carried out."""
+        self._rows.pop(key.bytes, None)
+
+    def _is_over(self, record: Record) -> bool:
+        return self._clock() - record.claim.since >= MEMORY
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _packed(record: Record) -> bytes:
+    claim, card = record.claim, record.card_id or _NO_CARD
+    return _ROW.pack(
+        record.fingerprint, card.bytes, claim.first_send, claim.since, int(record.state)
+    )
+
+
+def _unpacked(row: bytes) -> Record:
+    fingerprint, card, first_send, since, state = _ROW.unpack(row)
+    card_id = UUID(bytes=card)
+    claim = Claim(first_send, since, indeterminate=state == State.INDETERMINATE)
+    return Record(fingerprint, claim, State(state), None if card_id == _NO_CARD else card_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[T]):
-    """A finished call; ``replayed`` when it is the outcome of an earlier request."""
+    """What a call came to; ``replayed`` for those who waited for somebody else's call."""
 
     value: T
     replayed: bool
 
 
-class Store(Protocol[T]):
-    """Where records are kept. A store that several gateways share fits behind this too."""
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The call was carried out earlier: its card is to be read afresh."""
 
-    async def get(self, key: UUID) -> Record[T] | None:
-        """The record of a key, if it is still kept."""
-
-    async def put(self, key: UUID, record: Record[T]) -> None:
-        """Keep a record for the life of a key, counted from its start."""
+    card_id: UUID
 
 
-class MemoryStore(Generic[T]):
-    """Keeps up to ``size`` done and ``size`` open records in this process; the oldest give way.
-
-    A done record that gave way loses nothing but time: the provider still knows the key. Open ones
-    are kept apart, so that no number of other calls can push them out.
-    """
-
-    def __init__(self, *, size: int, now: Callable[[], datetime]) -> None:
-        self._size = size
-        self._now = now
-        self._done: OrderedDict[UUID, Record[T]] = OrderedDict()
-        self._open: OrderedDict[UUID, Record[T]] = OrderedDict()
-
-    async def get(self, key: UUID) -> Record[T] | None:
-        """The record of a key, if it is still kept."""
-        record = self._done.get(key) or self._open.get(key)
-        return None if record is None or self._is_over(record) else record
-
-    async def put(self, key: UUID, record: Record[T]) -> None:
-        """Keep a record, and let go of those that are over or too many."""
-        self._done.pop(key, None)
-        self._open.pop(key, None)
-        records = self._open if record.open else self._done
-        records[key] = record
-        if len(records) > self._size:
-            records.popitem(last=False)
-        for kept in (self._done, self._open):
-            while kept and self._is_over(next(iter(kept.values()))):
-                kept.popitem(last=False)
-
-    def _is_over(self, record: Record[T]) -> bool:
-        life = OPEN_LIFE if record.open else KEY_LIFE
-        return self._now() >= record.started + life
-
-    def __len__(self) -> int:
-        return len(self._done) + len(self._open)
-
-
-# Carries out a call; it is told since when an earlier, unanswered run of it may have had effect.
-Act = Callable[[datetime | None], Awaitable[T]]
-
-
-@dataclass(slots=True)
-class _Flight(Generic[T]):
-    fingerprint: bytes
-    task: asyncio.Task[Outcome[T] | GatewayError]
-    started: datetime
+# Carries out a call under a claim.
+Act = Callable[[Claim], Awaitable[T]]
 
 
 class Ledger(Generic[T]):
-    """Runs each key's call once at a time and tells every caller of it the same outcome."""
+    """Runs each key's call once at a time and tells every caller of it the same outcome.
 
-    def __init__(self, store: Store[T], *, now: Callable[[], datetime]) -> None:
+    ``card_of`` tells the id of the card that an outcome speaks of.
+    """
+
+    def __init__(self, store: MemoryStore, *, edge: Edge) -> None:
         self._store = store
-        self._now = now
-        self._flights: dict[UUID, _Flight[T]] = {}
+        self._edge = edge
+        self._calls: dict[UUID, asyncio.Task[T | GatewayError]] = {}
 
-    async def run(self, key: UUID, fingerprint: bytes, act: Act[T]) -> Outcome[T]:
+    async def run(
+        self, key: UUID, fingerprint: bytes, act: Act[T], card_of: Callable[[T], UUID]
+    ) -> Outcome[T] | Replay:
         """The outcome of this key's call, running ``act`` only where that is needed.
 
-        Raises IdempotencyConflict when the key is bound to another input, and what ``act`` raises.
+        Raises IdempotencyConflict when the key is bound to another input, Overloaded when no new
+        key can be remembered, and what ``act`` raises.
         """
-        flight = self._flights.get(key)
-        joined = flight is not None
-        if flight is None:
-            task = asyncio.create_task(self._fly(key, fingerprint, act))
-            flight = self._flights[key] = _Flight(fingerprint, task, self._now())
-        elif flight.fingerprint != fingerprint:
+        record = self._store.get(key)
+        if record is not None and record.fingerprint != fingerprint:
             raise key_reused()
+        if record is not None and record.state is State.DONE and record.card_id is not None:
+            return Replay(record.card_id)
+        call = self._calls.get(key)
+        coalesced = call is not None
+        if call is None:
+            claim = self._claim(key, fingerprint, record)
+            call = asyncio.create_task(self._carry_out(key, fingerprint, claim, act, card_of))
+            self._calls[key] = call
         # Shielded: a caller that goes away takes only itself away.
-        ended = await asyncio.shield(flight.task)
+        ended = await asyncio.shield(call)
         if isinstance(ended, GatewayError):
-            raise ended
-        return Outcome(ended.value, ended.replayed or joined)
+            # Many may wait for this one exception, and each raise would lengthen its traceback.
+            raise ended.with_traceback(None)
+        return Outcome(ended, coalesced)
 
-    def started(self, key: UUID) -> datetime:
-        """When the first attempt of a key's call in flight began; now, if there is none."""
-        flight = self._flights.get(key)
-        return flight.started if flight else self._now()
+    def record(self, key: UUID) -> Record | None:
+        """What is known of a key."""
+        return self._store.get(key)
 
     async def drain(self, seconds: float) -> None:
         """Wait for the calls in flight, at most so long."""
-        tasks = [flight.task for flight in self._flights.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=seconds)
+        if self._calls:
+            await asyncio.wait(list(self._calls.values()), timeout=seconds)
 
-    async def _fly(self, key: UUID, fingerprint: bytes, act: Act[T]) -> Outcome[T] | GatewayError:
-        """The task of one flight. It returns expected errors: nobody may be there to catch them."""
+    def _claim(self, key: UUID, fingerprint: bytes, record: Record | None) -> Claim:
+        """Take the right to send; a known key without an outcome may have been carried out."""
+        if record is None:
+            claim = Claim(self._edge.now(), self._edge.clock())
+            self._store.claim(key, Record(fingerprint, claim, State.SENDING))
+            return claim
+        claim = Claim(record.claim.first_send, record.claim.since, indeterminate=True)
+        self._store.put(key, Record(fingerprint, claim, State.SENDING))
+        return claim
+
+    async def _carry_out(
+        self,
+        key: UUID,
+        fingerprint: bytes,
+        claim: Claim,
+        act: Act[T],
+        card_of: Callable[[T], UUID],
+    ) -> T | GatewayError:
+        """The task of one call. It returns expected errors: nobody may be there to catch them."""
+        state, card_id = State.INDETERMINATE, None  # unless an outcome says more
+        forget = False
         try:
-            return await self._find_or_run(key, fingerprint, act)
+            value = await act(claim)
+            state, card_id = State.DONE, card_of(value)
+            return value
         except GatewayError as error:
+            # A refusal is told and not kept: asked again, the provider may decide otherwise.
+            forget = not claim.indeterminate and not isinstance(error, OutcomeUnknown)
             return error
         finally:
-            del self._flights[key]
-
-    async def _find_or_run(self, key: UUID, fingerprint: bytes, act: Act[T]) -> Outcome[T]:
-        record = await self._store.get(key)
-        if record is None:
-            return await self._run(key, Record(fingerprint, self._now()), act, None)
-        if record.fingerprint != fingerprint:
-            raise key_reused()
-        if record.open:
-            self._flights[key].started = record.started
-            return await self._run(key, record, act, record.started)
-        return Outcome(record.value, replayed=True)  # type: ignore[arg-type]  # T may be None
-
-    async def _run(
-        self, key: UUID, record: Record[T], act: Act[T], open_since: datetime | None
-    ) -> Outcome[T]:
-        """Run the call. A refusal is told and not kept: the provider may decide otherwise when it
-        is asked again (a clock is mended, an account opened), and under this key it is safe to ask.
-        """
-        bound, started = record.fingerprint, record.started
-        try:
-            value = await act(open_since)
-        except OutcomeUnknown:
-            await self._store.put(key, Record(bound, started, open=True))
-            raise
-        await self._store.put(key, Record(bound, started, value=value))
-        return Outcome(value, replayed=False)
+            del self._calls[key]
+            if forget:
+                self._store.remove(key)
+            else:
+                self._store.put(key, Record(fingerprint, claim, state, card_id))

@@ -20,12 +20,12 @@ def still_in_flight(call: Call[Any], reply: Reply | None) -> bool:
     return call.conflict is errors.Refused and "card" not in text
 
 
-def unknown(safe_until: datetime) -> errors.OutcomeUnknown:
+def unknown(promise: errors.Promise) -> errors.OutcomeUnknown:
     """A modifying call that may have happened."""
     return errors.OutcomeUnknown(
         "The provider took the request and did not say what came of it. "
-        "Send the same request again with this idempotencyKey before retrySafeUntil.",
-        retry_safe_until=safe_until,
+        "Send the same request again with this idempotencyKey within retrySafeSeconds.",
+        promise=promise,
     )
 
 
@@ -36,12 +36,12 @@ def key_reused() -> errors.IdempotencyConflict:
     )
 
 
-def too_late(safe_until: datetime) -> errors.OutcomeUnknown:
-    """A repeat that came when the provider may have forgotten the key: it was not sent."""
+def too_late(promise: errors.Promise) -> errors.OutcomeUnknown:
+    """A retry that came when the provider may have forgotten the key: it was not sent."""
     return errors.OutcomeUnknown(
-        "It is too late to repeat this request safely, and it was not sent. "
-        "Look in the account whether the card is there before asking for another.",
-        retry_safe_until=safe_until,
+        "It is too late to retry this request safely, and it was not sent. An earlier one with "
+        "this idempotencyKey may have worked: look for its card in the account first.",
+        promise=promise,
         retryable=False,
     )
 
@@ -53,6 +53,12 @@ def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.G
     """
     if attempt.error is not None:
         return attempt.error
+    error = _refusal(call, attempt, clock_hint)
+    error.reached_provider = attempt.reply is not None
+    return error
+
+
+def _refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.GatewayError:
     status = attempt.reply.status if attempt.reply is not None else None
     match attempt.outcome:
         case Outcome.NOT_FOUND:
@@ -80,6 +86,8 @@ def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.G
 
 
 def _no_answer(attempt: Attempt[Any], status: int | None) -> errors.GatewayError:
+    if attempt.outcome is Outcome.TOO_LATE:
+        return errors.DeadlineExceeded("The gateway was held up for too long; try again.")
     if attempt.outcome is Outcome.POOL_EXHAUSTED:
         return errors.Overloaded("The gateway is busy; try again in a moment.")
     if attempt.outcome is Outcome.TOO_MANY:

@@ -7,8 +7,8 @@ A modifying call that left without a clear answer ends as OutcomeUnknown, never 
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from typing import TypeVar
 
 import structlog
@@ -17,9 +17,10 @@ from gateway import __version__, errors
 from gateway.config import Settings
 from gateway.provider import idempotency, refusals
 from gateway.provider.admission import Breaker, Room
-from gateway.provider.calls import Access, Answer, Attempt, Call, Edge, Progress
+from gateway.provider.calls import Access, Answer, Attempt, Call, Edge
+from gateway.provider.claims import SEND_WINDOW, Claim, Progress
 from gateway.provider.clock import ProviderClock
-from gateway.provider.credentials import Credentials, FetchedToken, TokenSource
+from gateway.provider.credentials import Credentials, FetchedToken, TokenSource, TooLate
 from gateway.provider.idempotency import Kind, Outcome, Step, may_repeat
 from gateway.provider.models import AccessToken
 from gateway.provider.refusals import still_in_flight
@@ -71,14 +72,14 @@ class Sender:
         )
         self._room = Room(most=settings.max_connections, wait=settings.pool_timeout)
 
-    async def send(self, call: Call[T], *, open_since: datetime | None = None) -> Answer[T]:
+    async def send(self, call: Call[T], claim: Claim | None = None) -> Answer[T]:
         """Carry the call out; raises the ProviderError, or Overloaded, that fits its end.
 
-        ``open_since`` is when an earlier, unanswered run of the same call began.
+        A call with a key needs the ``claim`` of that key.
         """
-        progress = Progress(open_since or self._edge.utc_now(), earlier_open=open_since is not None)
-        if open_since and self._edge.utc_now() >= progress.safe_until:
-            raise refusals.too_late(progress.safe_until)
+        if claim and claim.indeterminate and claim.age(self._edge) >= SEND_WINDOW:
+            raise refusals.too_late(claim.promise(self._edge))
+        progress = Progress(claim)
         is_probe = call.kind is Kind.READ and self._is_probe(call)
         try:
             return await self._carry_out(call, progress)
@@ -91,7 +92,7 @@ class Sender:
         return call.access is Access.SIGNED and self.breaker.admit()
 
     async def _carry_out(self, call: Call[T], progress: Progress) -> Answer[T]:
-        began = self._edge.clock()
+        began, started = self._edge.clock(), self._edge.utc_now()
         try:
             async with asyncio.timeout(self._settings.call_deadline):
                 attempt = await self._repeat(call, progress)
@@ -105,7 +106,7 @@ class Sender:
             attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
         self._log(call, attempt, progress, self._edge.clock() - began)
         value = self._conclude(call, attempt, progress)
-        return Answer(value, progress.started, self._edge.now())
+        return Answer(value, started, self._edge.now())
 
     async def _repeat(self, call: Call[T], progress: Progress) -> Attempt[T]:
         ends = self._edge.clock() + self._settings.call_deadline
@@ -135,11 +136,13 @@ class Sender:
                 return Attempt(Outcome.NO_TOKEN, error=error)
         try:
             async with self._room:
-                request = self._request(call, token)
+                request = self._request(call, token, progress.claim)
                 progress.in_flight = True
                 reply = await self._wire.exchange(request, self._timeouts(left))
         except errors.Overloaded:
             attempt: Attempt[T] = Attempt(Outcome.POOL_EXHAUSTED)
+        except TooLate:
+            attempt = Attempt(Outcome.TOO_LATE)
         except Broken as broken:
             attempt = Attempt(broken.outcome)
         else:
@@ -148,7 +151,7 @@ class Sender:
         progress.in_flight = False
         return attempt
 
-    def _request(self, call: Call[T], token: AccessToken | None) -> Request:
+    def _request(self, call: Call[T], token: AccessToken | None, claim: Claim | None) -> Request:
         """One attempt's request: the call's key and bytes, and a signature of its own."""
         headers = COMMON_HEADERS.copy()
         if (name := request_id.get()) != NO_REQUEST:
@@ -163,7 +166,8 @@ class Sender:
             headers["Authorization"] = f"Bearer {token.token}"
         request = Request(call.method, self._origin.path + call.path, headers, call.body)
         if call.access is Access.SIGNED:
-            self._credentials.sign(request)
+            not_after = claim.not_after(self._edge) if claim else math.inf
+            self._credentials.sign(request, not_after=not_after)
         return request
 
     def _timeouts(self, left: float) -> Timeouts:
@@ -199,8 +203,8 @@ class Sender:
         if attempt.outcome is Outcome.SUCCESS:
             return attempt.value  # type: ignore[return-value]  # T may itself be None
         in_flight = attempt.outcome is Outcome.CONFLICT and still_in_flight(call, attempt.reply)
-        if call.kind is Kind.KEYED and (progress.open or in_flight):
-            raise refusals.unknown(progress.safe_until)
+        if progress.claim is not None and (progress.open or in_flight):
+            raise refusals.unknown(progress.claim.promise(self._edge))
         raise refusals.refusal(call, attempt, self.clock.hint())
 
 
