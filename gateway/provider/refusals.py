@@ -40,7 +40,7 @@ def too_late(promise: errors.Promise) -> errors.OutcomeUnknown:
     """A retry that came when the provider may have forgotten the key: it was not sent."""
     return errors.OutcomeUnknown(
         "It is too late to retry this request safely, and it was not sent. An earlier one with "
-        "this idempotencyKey may have worked: look for its card in the account first.",
+        "this idempotencyKey may have worked: look whether it did before you send a new one.",
         promise=promise,
         retryable=False,
     )
