@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,7 +26,7 @@ from gateway.api import (
 )
 from gateway.api.headers import SecurityHeaders
 from gateway.api.hosts import Hosts
-from gateway.api.view import BadRequest, error_response
+from gateway.api.view import BadRequest, error_response, is_browser
 from gateway.callers import (
     ISSUE,
     READ,
@@ -39,15 +39,14 @@ from gateway.callers import (
     TokenVerifier,
     key_source,
 )
-from gateway.config import Settings, is_loopback
-from gateway.errors import GatewayError
+from gateway.config import OFF, Settings, is_loopback
+from gateway.errors import ConfigError, GatewayError
 from gateway.provider import BreakerState, Edge, ProviderClient
 from gateway.telemetry import RequestIdMiddleware
 
 if TYPE_CHECKING:
     import httpx
 
-LOOPBACK_NAMES = ["localhost", "127.0.0.1", "[::1]", "*.localhost"]
 ASKED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent"]
 
 
@@ -96,25 +95,19 @@ async def _as_json(_request: Request, error: Exception) -> Response:
 
 def _middleware(settings: Settings) -> list[Middleware]:
     around = [Middleware(RequestIdMiddleware), Middleware(SecurityHeaders)]
-    if hosts := _hosts(settings):
-        around.append(Middleware(Hosts, names=hosts))
-    if settings.cors_origins:
+    if settings.allowed_hosts or is_loopback(settings.host):
+        around.append(Middleware(Hosts, names=settings.allowed_hosts))
+    if settings.cors_origins or settings.cors_origin_pattern:
         cors = Middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
+            allow_origin_regex=settings.cors_origin_pattern,
             allow_methods=["GET", "POST"],
             allow_headers=ASKED_HEADERS,
             expose_headers=["X-Request-Id"],
         )
         around.append(cors)
     return around
-
-
-def _hosts(settings: Settings) -> list[str]:
-    """The host names that are answered; none: all of them. Probes come by loopback names."""
-    if settings.allowed_hosts:
-        return [*settings.allowed_hosts, *LOOPBACK_NAMES]
-    return LOOPBACK_NAMES if is_loopback(settings.host) else []
 
 
 def _routes(settings: Settings, provider: ProviderClient) -> list[BaseRoute]:
@@ -124,15 +117,26 @@ def _routes(settings: Settings, provider: ProviderClient) -> list[BaseRoute]:
     return [
         Route("/healthz", _alive),
         Route("/readyz", ready),
-        *(ide_routes() if settings.graphiql else []),
+        *([Route("/", _ToGraphiQL()), *ide_routes()] if settings.graphiql else []),
     ]
+
+
+class _ToGraphiQL:
+    """Sends browsers on to the page; for programs there is nothing at ``/``."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accepts = Request(scope).headers.get("accept", "")
+        if scope["method"] not in {"GET", "HEAD"} or not is_browser(accepts):
+            raise HTTPException(404)
+        headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+        await RedirectResponse("/graphql", headers=headers)(scope, receive, send)
 
 
 def _door(settings: Settings, provider: ProviderClient) -> Door:
     executor = Executor(
         Documents(
             build_schema()._schema,
-            _document_limits(settings),
+            DocumentLimits.of(settings),
             introspection=settings.introspection,
             suggestions=settings.suggestions,
         ),
@@ -152,19 +156,10 @@ def _door(settings: Settings, provider: ProviderClient) -> Door:
 def _trusted_documents(settings: Settings) -> TrustedDocuments:
     if settings.documents is None:
         return TrustedDocuments({})
-    return TrustedDocuments.load(settings.documents)
-
-
-def _document_limits(settings: Settings) -> DocumentLimits:
-    return DocumentLimits(
-        source_length=settings.max_document_length,
-        tokens=settings.max_document_tokens,
-        comments=settings.max_document_comments,
-        depth=settings.max_document_depth,
-        cost=settings.max_document_cost,
-        root_mutation_fields=settings.max_root_mutation_fields,
-        errors=settings.max_document_errors,
-    )
+    try:
+        return TrustedDocuments.load(settings.documents)
+    except ConfigError as error:
+        raise ConfigError([f"GATEWAY_DOCUMENTS: {one}" for one in error.problems]) from error
 
 
 def _gatekeeper(settings: Settings) -> Gatekeeper:
@@ -186,8 +181,10 @@ def _rate_limits(settings: Settings) -> RateLimits:
         ISSUE: settings.rate_limit_issue,
         SIMULATE: settings.rate_limit_simulate,
     }
+    limited = {operation: rule for operation, rule in rules.items() if rule != OFF}
     return RateLimits(
-        rules if settings.auth == "jwt" else {}, store=settings.rate_limit_store.get_secret_value()
+        limited if settings.auth == "jwt" else {},
+        store=settings.rate_limit_store.get_secret_value(),
     )
 
 

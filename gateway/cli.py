@@ -1,103 +1,61 @@
 """The command line: dev · serve · emulator · keygen · register-key · doctor, and the schema's."""
 
 import asyncio
-import json
+import errno
 import os
+import shlex
 import sys
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 
 import typer
+from typer.exceptions import TyperException
 
 from gateway import __version__, serving
 from gateway.app import create_app
-from gateway.config import ServeSettings, Settings
+from gateway.config import ServeSettings, Settings, file_reason
+from gateway.dev import dev
 from gateway.doctor import Finding, examine
 from gateway.errors import ConfigError, GatewayError
+from gateway.options import Commands, Host, Port, colour, refusal, shown
 from gateway.provider import ProviderClient
 from gateway.schema_commands import documents_cli, schema
 from gateway.signing import PrivateKey
 from gateway.telemetry import configure_logging
 
-# The emulator, and httpx, which joins it to the gateway in one process, are imported by the
-# commands that run it: `gateway serve` needs neither, and starts sooner.
+# The emulator is imported by the commands that run it: `gateway serve` does not need it, and
+# starts sooner.
 if TYPE_CHECKING:
     from gateway.emulator import Faults
 
 T = TypeVar("T")
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.")]
 
 cli = typer.Typer(
     name="gateway",
+    cls=Commands,
     help="A GraphQL gateway in front of a card-issuing provider.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its tables cut what is too wide for them
 )
 
-_TRY = """\
-curl -s {address}/graphql -H 'Content-Type: application/json' -d '{body}'
-"""
-_TRY_QUERY = """\
-mutation {{ issueVirtualCard(input: {{accountId: "{account}", billingAddress: {{\
-firstLine: "1 Test Avenue", city: "London", country: "GB", postCode: "SW1 1AA"}}}}) {{ \
-... on IssueVirtualCardSuccess {{ card {{ id status }} }} ... on Error {{ message }} }} }}"""
-
-
-@cli.command()
-def dev(port: Port = 8000, activation_delay: float = 1.0) -> None:
-    """Try it out: GraphiQL and an embedded emulator of the provider, nothing to configure."""
-    import httpx
-
-    from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
-
-    configure_logging("info", readable=True)
-    key = PrivateKey.generate()
-    settings = _dev_settings(key)
-    emulator = create_emulator(
-        EmulatorOptions(
-            api_key=settings.provider_api_key.get_secret_value(),
-            api_secret=settings.provider_api_secret.get_secret_value(),
-            signing_keys={str(settings.signing_key_id): key.public_key().to_pem()},
-            activation_delay=activation_delay,
-        )
-    )
-    app = create_app(settings, transport=httpx.ASGITransport(app=emulator))
-    listener = serving.listen("127.0.0.1", port)
-    where = serving.address(listener)
-    typer.secho(f"\nGraphiQL with the guide's three steps:  {where}/graphql\n", bold=True)
-    typer.echo("Or from another terminal:\n")
-    body = json.dumps({"query": _TRY_QUERY.format(account=GUIDE_ACCOUNT)})
-    typer.echo(_TRY.format(address=where, body=body))
-    typer.echo("The provider is an emulator inside this process. Ctrl-C stops both.\n")
-    serving.run(app, listener)
-
-
-def _dev_settings(key: PrivateKey) -> Settings:
-    return Settings.load(
-        _env_file=None,
-        provider_url="http://emulator.localhost/v1",
-        provider_api_key=str(uuid.uuid4()),
-        provider_api_secret=uuid.uuid4().hex,
-        signing_key_id=uuid.uuid4(),
-        signing_key_file=None,
-        signing_key=key.to_pem().decode(),
-        auth="none",
-        graphiql=True,
-        introspection=True,
-        suggestions=True,
-    )
+cli.command()(dev)
 
 
 @cli.command()
 def serve() -> None:
-    """Serve the real provider; all settings come from GATEWAY_… variables and .env."""
+    """Serve the real provider.
+
+    All settings come from GATEWAY_… variables, from .env and from the files in
+    GATEWAY_SECRETS_DIR; the README lists them.
+    """
     settings = ServeSettings.load()
     configure_logging(settings.log_level, readable=False)
     app = create_app(settings)
-    listener = serving.listen(settings.host, settings.port)
+    listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
     typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
     serving.run(app, listener, grace=settings.shutdown_grace)
 
@@ -105,7 +63,7 @@ def serve() -> None:
 @cli.command()
 def emulator(
     port: Port = 8001,
-    host: Annotated[str, typer.Option(help="Address to bind to.")] = "127.0.0.1",
+    host: Host = "127.0.0.1",
     api_key: Annotated[str, typer.Option(help="API key that is accepted (a UUID).")] = "",
     api_secret: Annotated[str, typer.Option(help="API secret that is accepted.")] = "",
     account: Annotated[list[str] | None, typer.Option(help="An account; may be repeated.")] = None,
@@ -167,7 +125,7 @@ cli.add_typer(documents_cli, name="documents")
 
 @cli.command()
 def keygen(
-    out: Annotated[Path, typer.Option(help="Where the private key goes.")] = Path(
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the private key goes.")] = Path(
         "signing-key.pem"
     ),
 ) -> None:
@@ -175,13 +133,13 @@ def keygen(
     key = PrivateKey.generate()
     try:
         # Created for the owner alone, and never over an existing key.
-        handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(key.to_pem())
     except OSError as error:
-        raise ConfigError([f"Cannot write {out}: {(error.strerror or '').lower()}."]) from error
-    with open(handle, "wb") as file:
-        file.write(key.to_pem())
-    typer.echo(f"The private key is in {out}; keep it secret. Set these, then register it:\n")
-    typer.echo(f"  export GATEWAY_SIGNING_KEY_FILE={out.resolve()}")
+        raise ConfigError([f"Cannot write {shown(out)}: {file_reason(error)}."]) from error
+    typer.echo(f"The private key is in {shown(out)}; keep it secret.")
+    typer.echo("Set these, then register it:\n")
+    typer.echo(f"  export GATEWAY_SIGNING_KEY_FILE={shlex.quote(str(out.resolve()))}")
     typer.echo(f"  export GATEWAY_SIGNING_KEY_ID={uuid.uuid4()}")
     typer.echo("  gateway register-key")
 
@@ -245,12 +203,22 @@ def _root(
 def run() -> NoReturn:
     """Run the command line; expected problems are sentences on stderr and exit code 2 or 1."""
     try:
-        cli()
+        code = cli(standalone_mode=False, color=colour())
     except ConfigError as error:
-        for problem in error.problems:
-            typer.secho(problem, fg="red", err=True)
-        sys.exit(2)
+        _refuse(error.problems, 2)
+    except TyperException as error:
+        typer.echo(refusal(error), err=True)
+        sys.exit(error.exit_code)
     except GatewayError as error:
-        typer.secho(error.message, fg="red", err=True)
-        sys.exit(1)
-    sys.exit(0)
+        _refuse([error.message], 1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _refuse([f"The output cannot be written: {file_reason(error)}."], 1)
+    sys.exit(code or 0)
+
+
+def _refuse(lines: Iterable[str], code: int) -> NoReturn:
+    for line in lines:
+        typer.secho(line, fg="red", err=True, color=colour())
+    sys.exit(code)

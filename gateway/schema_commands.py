@@ -1,7 +1,6 @@
 """The commands about the schema and its documents: schema · documents build."""
 
 import difflib
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +10,13 @@ from gateway.api import schema_text
 from gateway.api.changes import SEVERITIES, Severity, changes
 from gateway.api.limits import DocumentLimits
 from gateway.api.manifest import Format, ManifestRefused, Operation, as_json, build
+from gateway.config import DocumentSettings, Settings, Unreadable, file_reason, read_text
 from gateway.errors import ConfigError
+from gateway.options import Commands, shown
 
-documents_cli = typer.Typer(help="Trusted documents.", no_args_is_help=True)
+documents_cli = typer.Typer(
+    help="Trusted documents.", cls=Commands, no_args_is_help=True, rich_markup_mode=None
+)
 
 _MEANING: dict[Severity, tuple[str, str]] = {
     "breaking": ("red", "queries that worked may now be refused"),
@@ -24,10 +27,12 @@ _MEANING: dict[Severity, tuple[str, str]] = {
 
 def schema(
     check: Annotated[
-        Path | None, typer.Option(help="Compare with this file instead of printing.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Compare with this file instead of printing."),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(help="List what changed since this version of the schema.")
+        Path | None,
+        typer.Option(metavar="FILE", help="List what changed since this version of the schema."),
     ] = None,
 ) -> None:
     """Print the GraphQL schema, check a file against it, or list what changed since another."""
@@ -42,11 +47,12 @@ def schema(
 
 
 def _check(path: Path) -> None:
-    if difference := schema_difference(_read(path), schema_text(), str(path)):
+    name = shown(path)
+    if difference := schema_difference(_read(path), schema_text(), name):
         typer.echo(difference)
-        typer.echo(f"{path} is not the code's schema. Mend it: gateway schema > {path}", err=True)
+        typer.echo(f"{name} is not the code's schema. Mend it: gateway schema > {name}", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{path} is the code's schema.")
+    typer.echo(f"{name} is the code's schema.")
 
 
 def schema_difference(old: str, new: str, name: str) -> str:
@@ -58,9 +64,9 @@ def schema_difference(old: str, new: str, name: str) -> str:
 
 
 def _list_changes(path: Path) -> None:
-    found = changes(_read(path), schema_text(), str(path))
+    found = changes(_read(path), schema_text(), shown(path))
     if not found:
-        typer.echo(f"Nothing has changed since {path}.")
+        typer.echo(f"Nothing has changed since {shown(path)}.")
     for severity in SEVERITIES:
         texts = [change.text for change in found if change.severity == severity]
         if texts:
@@ -79,15 +85,21 @@ def documents() -> None:
 
 @documents_cli.command("build")
 def build_documents(
-    files: Annotated[list[Path], typer.Argument(help="The frontend's .graphql files.")],
-    out: Annotated[Path, typer.Option(help="Where the manifest goes.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES...", help="The frontend's .graphql files.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the manifest goes.")],
     form: Annotated[
         Format, typer.Option("--format", help="Apollo's manifest, or {id: text}.")
     ] = "apollo",
 ) -> None:
-    """Write the manifest of trusted documents; the GATEWAY_MAX_DOCUMENT_… limits apply."""
+    """Write the manifest of trusted documents.
+
+    The limits of a document apply, read from where `gateway serve` reads its settings.
+    """
+    limits = DocumentLimits.of(DocumentSettings.load(beside=Settings.model_fields))
     try:
-        operations = build(files, DocumentLimits.read(os.environ))
+        operations = build(files, limits)
     except ManifestRefused as refused:
         for problem in refused.problems:
             typer.secho(problem, fg="red", err=True)
@@ -95,9 +107,9 @@ def build_documents(
     try:
         out.write_text(as_json(operations, form), "utf-8")
     except OSError as error:
-        raise ConfigError([f"Cannot write {out}: {(error.strerror or '').lower()}."]) from error
+        raise ConfigError([f"Cannot write {shown(out)}: {file_reason(error)}."]) from error
     _show(operations)
-    typer.echo(f"{len(operations)} in {out}", err=True)
+    typer.echo(f"{len(operations)} in {shown(out)}", err=True)
 
 
 def _show(operations: list[Operation]) -> None:
@@ -109,8 +121,6 @@ def _show(operations: list[Operation]) -> None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError([f"Cannot read {path}: {(error.strerror or '').lower()}."]) from error
-    except UnicodeDecodeError:
-        raise ConfigError([f"{path} is not text in UTF-8."]) from None
+        return read_text(path)
+    except Unreadable as error:
+        raise ConfigError([f"Cannot read {shown(path)}: {error}."]) from error

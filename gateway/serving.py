@@ -1,9 +1,12 @@
 """Running an ASGI application on a socket of ours, with words a person understands."""
 
+import errno
 import gc
+import ipaddress
 import math
 import signal
 import socket
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -15,24 +18,53 @@ BACKLOG = 2048
 THRESHOLDS = (10_000, 10, 10)
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes any free one. Raises ConfigError when it cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+def listen(host: str, port: int, *, port_from: str = "--port") -> socket.socket:
+    """A listening socket; port 0 takes any free one.
+
+    Raises ConfigError when it cannot be had; ``port_from`` is where another port can be set.
+    """
+    listener = None
     try:
+        family, target = _resolve(host, port)
+        listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
+        listener.bind(target)
         listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        reason = error.strerror or "it cannot be used"
-        raise ConfigError([f"Cannot listen on {host} port {port}: {reason.lower()}."]) from error
+    except (OSError, ValueError) as error:
+        if listener is not None:
+            listener.close()
+        why = _reason(error, port_from)
+        raise ConfigError([f"Cannot listen on {host} port {port}: {why}."]) from error
     return listener
 
 
+def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, Any]:
+    """The first address of a host name, of IPv4 where there is one."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    family, _, _, _, target = min(found, key=lambda one: one[0] != socket.AF_INET)
+    return family, target
+
+
+def _reason(error: Exception, port_from: str) -> str:
+    if isinstance(error, socket.gaierror | ValueError):
+        return "the host name cannot be resolved"
+    match error:
+        case OSError(errno=errno.EADDRINUSE):
+            return f"address already in use; choose another port with {port_from}"
+        case OSError(errno=errno.EACCES):
+            return f"permission denied; choose a port from 1024 on with {port_from}"
+        case OSError(errno=errno.EADDRNOTAVAIL):
+            return "this machine does not have that address"
+        case OSError(strerror=str(words)):
+            return words.lower()
+    return "it cannot be used"
+
+
 def address(listener: socket.socket) -> str:
-    """The listener's address as a URL."""
+    """A URL under which this machine reaches the listener: an address, never "all addresses"."""
     host, port = listener.getsockname()[:2]
+    if ipaddress.ip_address(host.partition("%")[0]).is_unspecified:
+        host = "::1" if ":" in host else "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

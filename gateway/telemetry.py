@@ -6,6 +6,7 @@ duration, attempts), so that a body, a variable, a token or a name has no way in
 
 import asyncio
 import logging
+import os
 import re
 import secrets
 import sys
@@ -38,7 +39,7 @@ def configure_logging(level: str, *, readable: bool, stream: TextIO | None = Non
         _add_timestamp,
     ]
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=out.isatty())
+        structlog.dev.ConsoleRenderer(colors=out.isatty() and not os.environ.get("NO_COLOR"))
         if readable
         else structlog.processors.JSONRenderer(serializer=_as_json)
     )

@@ -56,7 +56,7 @@ async def registered(printed: str, folder: Path) -> dict[str, str]:
     environment["GATEWAY_SIGNING_KEY_FILE"] = str(file)
     environment["GATEWAY_SIGNING_KEY_ID"] = str(uuid.uuid4())
     given = {name.removeprefix("GATEWAY_").lower(): value for name, value in environment.items()}
-    provider = ProviderClient(Settings.load(_env_file=None, **given))
+    provider = ProviderClient(Settings.of(**given))
     await provider.register_signing_key(key.public_key())
     await provider.aclose()
     return environment | {"GATEWAY_PORT": "0", "GATEWAY_AUTH": "none", "cwd": str(folder)}

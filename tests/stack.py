@@ -62,7 +62,7 @@ def issue_input(**changes: Any) -> dict[str, Any]:
 
 
 def settings(**changes: Any) -> Settings:
-    """Settings for the emulator, with changes; nothing is read from the environment's ``.env``."""
+    """Settings for the emulator, with changes; nothing is read from anywhere."""
     given = {
         "provider_url": "http://emulator.localhost/v1",
         "provider_api_key": API_KEY,
@@ -73,7 +73,7 @@ def settings(**changes: Any) -> Settings:
         "allowed_hosts": ("gateway",),
         "introspection": True,
     }
-    return Settings.load(_env_file=None, **(given | changes))
+    return Settings.of(**(given | changes))
 
 
 def options(**changes: Any) -> EmulatorOptions:

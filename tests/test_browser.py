@@ -169,7 +169,7 @@ def test_the_three_steps_in_graphiql(visit: Visit, tmp_path: Path) -> None:
     visit.expect_answer('"status": "ACTIVE"')
     visit.expect_answer("530518******")
     visit.page.screenshot(path=tmp_path / "graphiql.png")
-    if os.environ.get("GATEWAY_PICTURE"):
+    if os.environ.get("TEST_PICTURE"):
         shutil.copy(tmp_path / "graphiql.png", PICTURE)
     assert visit.complaints == []
 

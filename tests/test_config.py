@@ -62,7 +62,7 @@ def test_every_bad_value_is_listed_without_it(tmp_path: Path) -> None:
             "PROVIDER_API_KEY",
             "PROVIDER_API_SECRET",
             "SIGNING_KEY_ID",
-            "SIGNING_KEY",
+            "SIGNING_KEY_FILE",
             "PORT",
             "LOG_LEVEL",
             "READ_TIMEOUT",

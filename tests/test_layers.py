@@ -21,6 +21,8 @@ ORDER = [
     "app",
     "doctor",
     "serving",
+    "options",
+    "dev",
     "schema_commands",
     "cli",
     "__main__",
@@ -29,7 +31,7 @@ ORDER = [
 ONLY_IN = {
     "aiohttp": {"provider", "callers"},
     "yarl": {"provider"},
-    "httpx": {"provider", "app", "cli"},
+    "httpx": {"provider", "app", "dev"},
     "strawberry": {"api"},
     "graphql": {"api"},
     "aiodataloader": {"api"},
@@ -37,10 +39,10 @@ ONLY_IN = {
     "http_sf": {"signing"},
     "jwt": {"callers"},
     "limits": {"callers", "config"},
-    "typer": {"cli", "schema_commands"},
+    "typer": {"cli", "dev", "options", "schema_commands"},
     "uvicorn": {"serving"},
     "pydantic": {"config"},
-    "pydantic_settings": {"config"},
+    "dotenv": {"config"},
 }
 
 
@@ -74,7 +76,7 @@ def test_imports_point_down(path: Path) -> None:
     part = part_of(path)
     if part == "emulator":
         allowed = {"emulator", "signing", "errors"}
-    elif part in {"cli", "__main__"}:
+    elif part in {"cli", "dev", "__main__"}:
         allowed = {*ORDER, "emulator"}
     else:
         allowed = {"", *ORDER[: ORDER.index(part) + 1]} if part in ORDER else set()

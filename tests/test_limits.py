@@ -9,7 +9,6 @@ from graphql import GraphQLSchema, parse
 
 from gateway.api import Documents, build_schema
 from gateway.api.limits import SETTINGS, DocumentLimits, DocumentMeasure, measure
-from gateway.errors import ConfigError
 from tests.stack import Stack, running
 
 NOBODY = "123e4567-e89b-12d3-a456-426614174000"
@@ -160,11 +159,3 @@ async def test_a_costly_misfit_does_not_tell_what_exists(name: str) -> None:
     async with running(suggestions=False) as stack:
         error = await stack.error(document)
     assert error["extensions"]["code"] == "GRAPHQL_REQUEST_INVALID"
-
-
-def test_limits_are_read_from_the_environment() -> None:
-    """Commands take the limits that the server is given, and name what is no number."""
-    environ = {"GATEWAY_MAX_DOCUMENT_COST": "7", "GATEWAY_MAX_DOCUMENT_DEPTH": ""}
-    assert DocumentLimits.read(environ) == DocumentLimits(cost=7)
-    with pytest.raises(ConfigError, match="GATEWAY_MAX_DOCUMENT_DEPTH"):
-        DocumentLimits.read({"GATEWAY_MAX_DOCUMENT_DEPTH": "deep"})

@@ -1,6 +1,6 @@
 """Malformed requests by the thousand over a few kept-alive connections; hypothesis makes them up.
 
-GATEWAY_FUZZ=10000 sends that many, other ones each time.
+TEST_FUZZ=10000 sends that many, other ones each time.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from tests.malformed import Message, messages
 from tests.pair import Pair, pair
 from tests.unmeasured import unmeasured
 
-LONG_RUN = int(os.environ.get("GATEWAY_FUZZ", "0"))
+LONG_RUN = int(os.environ.get("TEST_FUZZ", "0"))
 REQUESTS = LONG_RUN or 2_000
 AT_ONCE = 5  # so that the gateway works on one while another is on its way
 NOISE = 4_000_000  # bytes by which a process may grow without a leak

@@ -116,5 +116,13 @@ def test_the_command_refuses_with_file_and_line(tmp_path: Path) -> None:
     )
     assert (code, out.exists()) == (1, False)
     assert f"{names[0]}:1: The document has a cost of 13" in printed
+    (tmp_path / ".env").write_text("GATEWAY_MAX_DOCUMENT_COST=12\nGATEWAY_PORT=9000\n")
+    code, printed = run("documents", "build", *names, "--out", str(out), cwd=str(tmp_path))
+    assert (code, out.exists()) == (1, False)
+    (tmp_path / ".env").write_text("GATEWAY_MAX_DOCUMENT_COTS=12\nGATEWAY_MAX_DOCUMENT_DEPTH=0")
+    code, printed = run("documents", "build", *names, "--out", str(out), cwd=str(tmp_path))
+    assert code == 2
+    assert "did you mean GATEWAY_MAX_DOCUMENT_COST?" in printed
+    assert "GATEWAY_MAX_DOCUMENT_DEPTH: must be a whole number, 1 or more" in printed
     code, printed = run("documents", "build", *names, "--out", str(tmp_path / "no" / "x.json"))
     assert (code, "Cannot write" in printed) == (2, True)

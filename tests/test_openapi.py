@@ -21,9 +21,9 @@ from tests.emulator_client import NEW_CARD, Client, Signing, connect, encoded_pe
 from tests.stack import ADDRESS, SIGNING_KEY, Clock, Recorder, options, running, settings
 
 SERVER = "https://api.sandbox.offblocks.xyz"  # one of the description's two
-DESCRIPTION = os.environ.get("GATEWAY_OPENAPI", "")
+DESCRIPTION = os.environ.get("TEST_OPENAPI", "")
 pytestmark = pytest.mark.skipif(
-    not DESCRIPTION, reason="GATEWAY_OPENAPI does not name the provider's openapi.yaml"
+    not DESCRIPTION, reason="TEST_OPENAPI does not name the provider's openapi.yaml"
 )
 
 Exchange = tuple[httpx.Request, httpx.Response]

@@ -5,10 +5,15 @@ from collections.abc import Iterable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api.view import BadRequest, error_response
+from gateway.config import is_loopback
 
 
 class Hosts:
-    """Refuses requests for other host names; ``names`` may begin with ``*`` for all that follow."""
+    """Refuses requests for other host names than ``names`` and those of loopback.
+
+    A name may begin with ``*`` for all that end so. Loopback names cannot be rebound, and probes
+    and mapped ports come by them.
+    """
 
     def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
         self._app = app
@@ -28,7 +33,7 @@ class Hosts:
         if len(hosts) != 1:  # RFC 9112 section 3.2
             return False
         name = _without_port(hosts[0].decode("latin-1").lower())
-        return name in self._names or name.endswith(self._ends)
+        return name in self._names or name.endswith(self._ends) or is_loopback(name.strip("[]"))
 
 
 def _without_port(host: str) -> str:

@@ -7,7 +7,7 @@ It comes before graphql-core's validation, which is not as careful everywhere.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from graphql import (
@@ -22,7 +22,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from gateway.errors import ConfigError
+from gateway.config import DocumentSettings
 
 CODE = "DOCUMENT_TOO_LARGE"
 
@@ -50,13 +50,17 @@ class DocumentLimits:
     errors: int = 20
 
     @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Self:
-        """The limits that environment variables set; raises ConfigError on what is no number."""
-        given = {one.name: environ.get(SETTINGS[one.name], "").strip() for one in fields(cls)}
-        wrong = [SETTINGS[name] for name, text in given.items() if not (text or "1").isdecimal()]
-        if wrong:
-            raise ConfigError([f"{name}: must be a whole number" for name in wrong])
-        return cls(**{name: int(text) for name, text in given.items() if text})
+    def of(cls, settings: DocumentSettings) -> Self:
+        """The limits that are set."""
+        return cls(
+            source_length=settings.max_document_length,
+            tokens=settings.max_document_tokens,
+            comments=settings.max_document_comments,
+            depth=settings.max_document_depth,
+            cost=settings.max_document_cost,
+            root_mutation_fields=settings.max_root_mutation_fields,
+            errors=settings.max_document_errors,
+        )
 
 
 SETTINGS = {

@@ -6,7 +6,7 @@ the older type, where a well-formed request is always 200; without ``Accept`` it
 """
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -75,7 +75,7 @@ class GraphQLView:
     async def respond(self, request: Request) -> Response:
         """One HTTP request, one response; every error is a GraphQL error body."""
         accepts = request.headers.get("accept", "")
-        if request.method == "GET" and self._settings.graphiql and _is_browser(accepts):
+        if request.method == "GET" and self._settings.graphiql and is_browser(accepts):
             return ide_page()
         began, line = time.perf_counter(), dict[str, Any]()
         try:
@@ -96,7 +96,7 @@ class GraphQLView:
             raise BadRequest(405, "GraphQL is spoken by GET and POST only.", Allow="GET, POST")
         read_only = request.method == "GET"
         if read_only:
-            _refuse_other_sites(request, self._settings.cors_origins)
+            _refuse_other_sites(request, self._settings)
         caller = await self._door.gatekeeper.identify(request.headers.get("authorization"))
         line["caller"] = caller.id
         given = _from_query_string(request) if read_only else await _from_body(request)
@@ -133,14 +133,14 @@ def _idempotency_key(request: Request) -> str | None:
     return keys[0] if keys else None
 
 
-def _refuse_other_sites(request: Request, allowed: Collection[str]) -> None:
+def _refuse_other_sites(request: Request, settings: Settings) -> None:
     """Refuse a GET that a page of another site may have made without asking (CSRF).
 
     A POST needs none of this: browsers ask before they send application/json elsewhere.
     """
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     elsewhere = site in {"cross-site", "same-site"} or (site is None and origin is not None)
-    if elsewhere and origin not in allowed:
+    if elsewhere and not (origin and settings.allows_origin(origin)):
         raise BadRequest(403, "Pages of other sites may not ask by GET.", code="NOT_ALLOWED")
 
 
@@ -191,7 +191,7 @@ def _quality(text: str) -> float:
         return 0.0
 
 
-def _is_browser(accepts: str) -> bool:
+def is_browser(accepts: str) -> bool:
     """Whether a page is wanted: browsers name text/html, programs name JSON or nothing."""
     names = [_media_range(part)[1] for part in accepts.split(",")]
     return "text/html" in names and not set(names) & set(_OFFERED)

@@ -1,38 +1,52 @@
 """Settings: one frozen value, read once from ``GATEWAY_…`` variables, ``.env`` and secret files."""
 
-import ipaddress
-import os
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from limits import parse as parse_rate
-from limits.storage import storage_from_string
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from pydantic_settings.exceptions import SettingsError
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from gateway.errors import ConfigError, SigningError
+from gateway.config import checks
+from gateway.config.checks import is_loopback
+from gateway.config.files import check_named, read_named
+from gateway.config.loading import Loadable
+from gateway.config.wording import not_set
 from gateway.signing import PrivateKey
-
-PREFIX = "GATEWAY_"
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
-class Settings(BaseSettings):
-    """Everything that can be set. Times are in seconds; secrets never show in ``repr``."""
+class DocumentSettings(Loadable):
+    """The most that one document may have."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=".env",
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
+    max_document_length: int = Field(
+        default=20_000, ge=1, description="Most characters in a document."
     )
+    max_document_tokens: int = Field(default=5_000, ge=1, description="Most tokens in a document.")
+    max_document_comments: int = Field(
+        default=200, ge=0, description="Most comments in a document."
+    )
+    max_document_depth: int = Field(
+        default=12, ge=1, description="Most fields within fields in a document."
+    )
+    max_document_cost: int = Field(
+        default=1_000,
+        ge=1,
+        description="Most that a document may cost: 1 for a field, 10 more for a provider call.",
+    )
+    max_root_mutation_fields: int = Field(
+        default=10, ge=1, description="Most mutations in a document."
+    )
+    max_document_errors: int = Field(
+        default=20, ge=1, description="Most errors that are listed for a document."
+    )
+
+
+class Settings(DocumentSettings):
+    """Everything that can be set; secrets never show in ``repr``."""
 
     provider_url: str = Field(
         description="Base URL of the provider, with its version path; "
@@ -81,7 +95,7 @@ class Settings(BaseSettings):
         default="6000/minute", description="How often a caller known by `jwt` may ask for a card."
     )
     rate_limit_issue: str = Field(
-        default="60/minute", description="How often such a caller may issue; empty: no limit."
+        default="60/minute", description="How often such a caller may issue; `off`: no limit."
     )
     rate_limit_simulate: str = Field(
         default="60/minute", description="How often such a caller may simulate."
@@ -89,7 +103,7 @@ class Settings(BaseSettings):
     rate_limit_store: SecretStr = Field(
         default=SecretStr(""),
         description="Where is counted: a URL of the limits library, for gateways that share their "
-        "counts; empty: in each gateway's memory.",
+        "counts; unset: in each gateway's memory.",
     )
     cors_origins: tuple[str, ...] = Field(
         default=(), description='Web origins whose pages may ask, as JSON: `["https://a.example"]`.'
@@ -113,27 +127,6 @@ class Settings(BaseSettings):
     )
     documents_mode: Literal["off", "prefer", "only"] = Field(
         default="off", description="Trusted documents: not used, used beside others, or only they."
-    )
-    max_document_length: int = Field(
-        default=20_000, ge=1, description="Most characters in a document."
-    )
-    max_document_tokens: int = Field(default=5_000, ge=1, description="Most tokens in a document.")
-    max_document_comments: int = Field(
-        default=200, ge=0, description="Most comments in a document."
-    )
-    max_document_depth: int = Field(
-        default=12, ge=1, description="Most fields within fields in a document."
-    )
-    max_document_cost: int = Field(
-        default=1_000,
-        ge=1,
-        description="Most that a document may cost: 1 for a field, 10 more for a provider call.",
-    )
-    max_root_mutation_fields: int = Field(
-        default=10, ge=1, description="Most mutations in a document."
-    )
-    max_document_errors: int = Field(
-        default=20, ge=1, description="Most errors that are listed for a document."
     )
     query_deadline: Seconds = Field(default=15, description="Longest time for a query.")
     mutation_deadline: Seconds = Field(default=60, description="Longest time for a mutation.")
@@ -192,40 +185,32 @@ class Settings(BaseSettings):
     clock_tolerance: Seconds = Field(
         default=5, description="Clock difference to the provider that is taken as none."
     )
+    secrets_dir: Path | None = Field(
+        default=None, description="Folder with a file per setting, named like it in lower case."
+    )
+    ignore: str = Field(
+        default="",
+        description="Names of other programs that begin with `GATEWAY_`, by commas or blanks.",
+    )
+
+    cors_origin_pattern: ClassVar[str | None] = None
+    """Origins that are allowed besides, as a regular expression."""
 
     @field_validator("provider_url")
     @classmethod
     def _usable_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
-            raise ValueError("must be an http(s) URL")
-        if parts.query or parts.fragment or parts.username or parts.password:
-            raise ValueError("must hold no query, fragment or credentials")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
-            raise ValueError("must be https, except on loopback")
-        return value.rstrip("/")
+        return checks.base_url(value)
 
     @field_validator("provider_api_key")
     @classmethod
     def _is_uuid(cls, value: SecretStr) -> SecretStr:
-        try:
-            UUID(value.get_secret_value())
-        except ValueError:
-            raise ValueError("must be a UUID") from None
-        return value
+        return SecretStr(checks.uuid_text(value.get_secret_value()))
 
-    @field_validator("provider_api_secret")
+    @field_validator("signing_key_file")
     @classmethod
-    def _not_empty(cls, value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().strip():
-            raise ValueError("must not be empty")
-        return value
-
-    @field_validator("signing_key_file", "documents")
-    @classmethod
-    def _readable_file(cls, value: Path | None) -> Path | None:
-        if value is not None and not (value.is_file() and os.access(value, os.R_OK)):
-            raise ValueError("names a file that cannot be read")
+    def _usable_key_file(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            checks.private_key(read_named(value))
         return value
 
     @field_validator("signing_key")
@@ -234,49 +219,53 @@ class Settings(BaseSettings):
         if "signing_key_file" not in info.data:
             return value  # the file is already a problem of its own
         path: Path | None = info.data["signing_key_file"]
-        pem = path.read_text(errors="replace") if path else value.get_secret_value()
+        pem = read_named(path) if path else value.get_secret_value()
         if not pem:
-            raise ValueError("GATEWAY_SIGNING_KEY_FILE is needed; `gateway keygen` makes a key")
-        try:
-            PrivateKey.from_pem(pem.encode())
-        except SigningError as error:
-            raise ValueError(error.message) from error
+            raise not_set("GATEWAY_SIGNING_KEY_FILE is needed; `gateway keygen` makes a key")
+        checks.private_key(pem)
         return SecretStr(pem)
 
     @field_validator("jwt_keys", "jwt_issuer", "jwt_audience")
     @classmethod
     def _needed_for_jwt(cls, value: str, info: ValidationInfo) -> str:
         if info.data.get("auth") == "jwt" and not value:
-            raise ValueError("is not set, and GATEWAY_AUTH=jwt needs it")
-        if info.field_name == "jwt_keys" and value:
-            _check_key_location(value)
-        return value
+            raise not_set("is not set, and GATEWAY_AUTH=jwt needs it")
+        return checks.key_set(value) if info.field_name == "jwt_keys" and value else value
+
+    @field_validator("rate_limit_read", "rate_limit_issue", "rate_limit_simulate")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        return checks.rate(value)
 
     @field_validator("rate_limit_store")
     @classmethod
     def _usable_store(cls, value: SecretStr) -> SecretStr:
-        try:
-            if value.get_secret_value():
-                storage_from_string(value.get_secret_value())
-        except Exception:
-            raise ValueError("is no usable store, such as async+redis://host:6379") from None
+        if value.get_secret_value():
+            checks.store(value.get_secret_value())
+        return value
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> Any:
+        return checks.texts(value, "https://a.example", checks.origin)
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _host_names(cls, value: Any) -> Any:
+        return checks.texts(value, "gateway.example", checks.host_name)
+
+    @field_validator("documents")
+    @classmethod
+    def _readable_file(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            check_named(value)
         return value
 
     @field_validator("documents_mode")
     @classmethod
     def _needs_documents(cls, value: str, info: ValidationInfo) -> str:
-        if value != "off" and not info.data.get("documents"):
+        if value != "off" and not info.data.get("documents", True):
             raise ValueError(f"{value} needs a manifest in GATEWAY_DOCUMENTS")
-        return value
-
-    @field_validator("rate_limit_read", "rate_limit_issue", "rate_limit_simulate")
-    @classmethod
-    def _rate(cls, value: str) -> str:
-        try:
-            if value and parse_rate(value).amount < 1:
-                raise ValueError
-        except ValueError:
-            raise ValueError("must be a rate such as 60/minute") from None
         return value
 
     @property
@@ -292,22 +281,20 @@ class Settings(BaseSettings):
         host = urlsplit(self.provider_url).hostname or ""
         return is_loopback(host) or "sandbox" in host.split(".")
 
-    @classmethod
-    def load(cls, **given: Any) -> Self:
-        """Read the environment, ``.env`` and ``GATEWAY_SECRETS_DIR``; ``given`` wins over all.
+    def allows_origin(self, origin: str) -> bool:
+        """Whether pages of this web origin may ask and read the answers."""
+        pattern = self.cors_origin_pattern
+        return (
+            origin in self.cors_origins
+            or "*" in self.cors_origins
+            or bool(pattern and re.fullmatch(pattern, origin))
+        )
 
-        Raises ConfigError with every problem at once, each naming its variable, never a value.
-        """
-        secrets = os.environ.get(f"{PREFIX}SECRETS_DIR")
-        if secrets and not Path(secrets).is_dir():
-            raise ConfigError([f"{PREFIX}SECRETS_DIR: is not a directory"])
-        try:
-            return cls(**{"_secrets_dir": secrets or None, **given})
-        except SettingsError as error:
-            name = re.sub(r'.*field "(\w+)".*', r"\1", str(error)).upper()
-            raise ConfigError([f'{PREFIX}{name}: must be JSON, such as ["a", "b"]']) from None
-        except ValidationError as error:
-            raise ConfigError([_sentence(problem) for problem in error.errors()]) from None
+
+class DevSettings(Settings):
+    """Settings of ``gateway dev``: pages that this machine serves may ask from any port."""
+
+    cors_origin_pattern = checks.LOOPBACK_ORIGIN
 
 
 class ServeSettings(Settings):
@@ -317,30 +304,7 @@ class ServeSettings(Settings):
     @classmethod
     def _decided(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is None:
-            raise ValueError("is not set; decide who is let in: jwt, none (on loopback) or open")
-        if value == "none" and not is_loopback(info.data.get("host", "")):
+            raise not_set("is not set; decide who is let in: jwt, none (on loopback) or open")
+        if value == "none" and not is_loopback(info.data.get("host", "127.0.0.1")):
             raise ValueError("none is for loopback only; use jwt, or open to let everybody in")
         return value
-
-
-def _check_key_location(value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme in {"http", "https"}:
-        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-            raise ValueError("must be https, except on loopback")
-    elif not os.access(value, os.R_OK):
-        raise ValueError("names a file that cannot be read")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def _sentence(problem: Any) -> str:
-    name = ".".join(str(part) for part in problem["loc"]).upper()
-    reason = "is not set" if problem["type"] == "missing" else problem["msg"]
-    return f"{PREFIX}{name}: {reason.removeprefix('Value error, ')}"

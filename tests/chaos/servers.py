@@ -49,7 +49,7 @@ class Servers:
             "cwd": str(directory),
             "GATEWAY_PORT": str(port),
             "GATEWAY_AUTH": "none",
-            "GATEWAY_RATE_LIMIT_ISSUE": "",
+            "GATEWAY_RATE_LIMIT_ISSUE": "off",
             "GATEWAY_LOG_LEVEL": "error",
             "GATEWAY_CALL_DEADLINE": str(CALL_DEADLINE),
             "GATEWAY_PROVIDER_URL": f"{self.provider_url}/v1",

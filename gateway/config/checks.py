@@ -1,0 +1,146 @@
+"""Checks of single settings; each raises ValueError with words that never hold the value."""
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+from uuid import UUID
+
+from limits import parse as parse_rate
+from limits.storage import storage_from_string
+
+from gateway.config.files import read_named
+from gateway.errors import SigningError
+from gateway.signing import PrivateKey
+
+OFF = "off"
+
+_RATE = re.compile(
+    r"[1-9]\d{0,8}\s*(/|per)\s*([1-9]\d{0,5})?\s*(second|minute|hour|day|month|year)s?",
+    re.IGNORECASE | re.ASCII,
+)
+_HOST = re.compile(r"(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)", re.ASCII)
+LOOPBACK_ORIGIN = r"https?://(localhost|([a-z0-9-]+\.)+localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
+_NOT_HTTPS = "must be https, except on loopback"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def base_url(value: str) -> str:
+    """An http(s) URL without its last slash, over plain http on loopback only."""
+    parts = _http_url(value)
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must hold no query, fragment or credentials")
+    return value.rstrip("/")
+
+
+def _http_url(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not value.isprintable() or " " in value:
+        raise ValueError("must be an http(s) URL")
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError(_NOT_HTTPS)
+    return parts
+
+
+def origin(value: str) -> str:
+    """A web origin as browsers send it, or ``*``."""
+    value = value.lower()
+    try:
+        parts = urlsplit(value)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if value != "*" and not (usable and value == f"{parts.scheme}://{parts.netloc}"):
+        raise ValueError("must be an origin without a path, such as https://a.example")
+    return value
+
+
+def host_name(value: str) -> str:
+    """A host name in small letters, with ``*.`` before it for all that end so, or ``*``."""
+    name = value.lower()
+    address = name.removeprefix("[").removesuffix("]")
+    if _HOST.fullmatch(name) or (":" in address and _is_address(address)):
+        return f"[{address}]" if ":" in address else name
+    raise ValueError("must be a host name without scheme or port, such as gateway.example")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def texts(value: Any, example: str, check: Callable[[str], str]) -> Any:
+    """The texts of a list, or of one in JSON, each of them checked."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = None
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"must be a JSON list, such as {json.dumps([example])}")
+    try:
+        return tuple(check(one) for one in value)
+    except ValueError as error:
+        raise ValueError(f"each entry {error}") from None
+
+
+def uuid_text(value: str) -> str:
+    """A UUID in its usual form, as text."""
+    try:
+        usable = str(UUID(value)) == value.lower()
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("must be a UUID")
+    return value
+
+
+def private_key(pem: str) -> PrivateKey:
+    """The signing key of a PEM text."""
+    try:
+        return PrivateKey.from_pem(pem.encode())
+    except SigningError as error:
+        raise ValueError(error.message) from None
+
+
+def key_set(value: str) -> str:
+    """The place of a JWKS: an https URL, or a file, which may be replaced while we run."""
+    if value.lower().startswith(("http://", "https://")):
+        return _http_url(value).geturl()  # with its scheme in small letters
+    read_named(Path(value))
+    return value
+
+
+def rate(value: str) -> str:
+    """A rate such as 60/minute, or ``off``."""
+    if value.lower() == OFF:
+        return OFF
+    if not _RATE.fullmatch(value):
+        raise ValueError("must be a rate such as 60/minute or 5 per 10 seconds, or off")
+    parse_rate(value)
+    return value
+
+
+def store(value: str) -> None:
+    """A store of the limits library that can be used here."""
+    try:
+        storage_from_string(value)
+    except Exception:
+        raise ValueError("is no usable store, such as async+redis://host:6379") from None

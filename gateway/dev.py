@@ -1,0 +1,101 @@
+"""The command ``gateway dev``: the gateway with an emulator inside, by its options alone."""
+
+import json
+import socket
+import uuid
+from ipaddress import ip_address
+from typing import Annotated
+
+import typer
+
+from gateway import serving
+from gateway.app import create_app
+from gateway.config import DevSettings, host_name
+from gateway.options import ActivationDelay, Host, Port
+from gateway.signing import PrivateKey
+from gateway.telemetry import configure_logging
+
+_TRY = """\
+curl -s {address}/graphql -H 'Content-Type: application/json' -d '{body}'
+"""
+_TRY_QUERY = """\
+mutation {{ issueVirtualCard(input: {{accountId: "{account}", billingAddress: {{\
+firstLine: "1 Test Avenue", city: "London", country: "GB", postCode: "SW1 1AA"}}}}) {{ \
+... on IssueVirtualCardSuccess {{ card {{ id status }} }} ... on Error {{ message }} }} }}"""
+
+AllowedHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Host name that is answered besides those of this machine; may be repeated.",
+    ),
+]
+
+
+def dev(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    allowed_host: AllowedHost = None,
+    activation_delay: ActivationDelay = 1.0,
+) -> None:
+    """Try it out: GraphiQL and an embedded emulator of the provider.
+
+    There is nothing to configure: GATEWAY_… variables and .env are not read.
+    """
+    # Imported here: `gateway serve` needs neither, and starts sooner.
+    import httpx
+
+    from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
+
+    names = [_checked(name) for name in allowed_host or []]
+    configure_logging("info", readable=True)
+    listener = serving.listen(host, port, port_from="--port, or make run PORT=9000")
+    key = PrivateKey.generate()
+    settings = _settings(key, [*_own_names(listener), *names])
+    emulator = create_emulator(
+        EmulatorOptions(
+            api_key=settings.provider_api_key.get_secret_value(),
+            api_secret=settings.provider_api_secret.get_secret_value(),
+            signing_keys={str(settings.signing_key_id): key.public_key().to_pem()},
+            activation_delay=activation_delay,
+        )
+    )
+    app = create_app(settings, transport=httpx.ASGITransport(app=emulator))
+    _greet(serving.address(listener), GUIDE_ACCOUNT)
+    serving.run(app, listener)
+
+
+def _checked(name: str) -> str:
+    try:
+        return host_name(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--allowed-host") from None
+
+
+def _own_names(listener: socket.socket) -> list[str]:
+    """The address that is listened on, where it is a single one, beside the loopback names."""
+    address = listener.getsockname()[0].partition("%")[0]
+    return ["localhost"] if ip_address(address).is_unspecified else ["localhost", address]
+
+
+def _settings(key: PrivateKey, allowed_hosts: list[str]) -> DevSettings:
+    return DevSettings.of(
+        provider_url="http://emulator.localhost/v1",
+        provider_api_key=str(uuid.uuid4()),
+        provider_api_secret=uuid.uuid4().hex,
+        signing_key_id=uuid.uuid4(),
+        signing_key=key.to_pem().decode(),
+        auth="none",
+        allowed_hosts=allowed_hosts,
+        graphiql=True,
+        introspection=True,
+        suggestions=True,
+    )
+
+
+def _greet(address: str, account: str) -> None:
+    typer.secho(f"\nGraphiQL with the guide's three steps:  {address}/graphql\n", bold=True)
+    typer.echo("Or from another terminal:\n")
+    body = json.dumps({"query": _TRY_QUERY.format(account=account)})
+    typer.echo(_TRY.format(address=address, body=body))
+    typer.echo("The provider is an emulator inside this process. Ctrl-C stops both.\n")

@@ -1,0 +1,70 @@
+"""What the commands' options have in common: their types, their help, and how one is refused."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from gateway.config import expected
+
+Port = Annotated[
+    int,
+    typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on; 0 takes any free one."),
+]
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
+ActivationDelay = Annotated[
+    float,
+    typer.Option(min=0, max=3600, metavar="SECONDS", help="Time until an issued card is active."),
+]
+
+
+class Commands(TyperGroup):
+    """A group of commands whose help wraps what each is for, where typer would cut it."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of the commands, each with its first sentence."""
+        rows = [(name, one.get_short_help_str(limit=400)) for name, one in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def shown(path: Path) -> str:
+    """A path as it may be printed: in one line, in UTF-8."""
+    return "".join(one if one.isprintable() else "?" for one in str(path))
+
+
+def colour() -> bool | None:
+    """False where the user wants no colours (no-color.org), else None: terminals have them."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def refusal(error: TyperException) -> str:
+    """A refused command line in plain words: what is wrong, and in a second line where to look."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message()
+    if isinstance(error, typer.BadParameter):
+        message = _of_option(error) or message
+    if context is None or message.startswith("Usage:"):  # help, where a command is missing
+        return message
+    return f"{message}\nTry '{context.command_path} --help'."
+
+
+def _of_option(error: typer.BadParameter) -> str | None:
+    """``--port: must be …``; None where no value was refused, but an option is missing."""
+    if not error.message:
+        return None
+    parameter: Any = error.param
+    words = error.message if error.__cause__ is None else _must_be(parameter)
+    name = error.param_hint or max(parameter.opts, key=len)
+    return f"{name}: {words.removeprefix('Value error, ').rstrip('.')}."
+
+
+def _must_be(parameter: Any) -> str:
+    """What typer checks: its own message is that of a library, and may hold the value."""
+    kind, info = parameter.type_descriptor.annotation, parameter.type_descriptor.parameter_info
+    element = get_args(kind)[0] if get_origin(kind) is list else kind
+    return f"must be {expected(element, [SimpleNamespace(ge=info.min, le=info.max)])}"
