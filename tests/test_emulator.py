@@ -509,12 +509,46 @@ async def test_errors_are_replayed_by_option(replay: bool, then: int) -> None:
     assert (await client.create(key, account)).status_code == then
 
 
-async def test_guards_keep_nothing_under_a_key() -> None:
-    """A call refused for its signature leaves its key unused, for the repeat with a better one."""
+@pytest.mark.parametrize(("replay", "then"), [(True, 422), (False, 201)])
+async def test_a_call_that_failed_lets_go_of_its_key_by_option(replay: bool, then: int) -> None:
+    """After a 400 the key takes the corrected body where errors are not kept; where they are, the
+    400 is replayed and the corrected body is another payload."""
+    client, key = await connect(replay_errors=replay), uuid4()
+    wrong = await client.send("POST", CARDS, {"type": "virtual"}, key=key)
+    again = await client.send("POST", CARDS, {"type": "virtual"}, key=key)
+    assert [wrong.status_code, again.status_code] == [400, 400]
+    assert wrong.content == again.content
+    assert (await client.create(key)).status_code == then
+    assert len(client.emulator.cards) == (then == 201)
+
+
+@pytest.mark.parametrize(
+    ("status", "wrong"),
+    [
+        (401, {"headers": {"Authorization": None}}),
+        (401, {"headers": {"Authorization": "Bearer unknown"}}),
+        (400, {"headers": {"Signature": None}}),
+        (400, {"signing": Signing(path="/")}),
+        (400, {"headers": {"Content-Digest": content_digest(b"other")}}),
+        (400, {"headers": {"Content-Type": None}}),
+    ],
+    ids=["no token", "unknown token", "no signature", "signature", "digest", "media type"],
+)
+async def test_guards_keep_nothing_under_a_key(status: int, wrong: dict[str, Any]) -> None:
+    """A call refused before its key was looked at leaves it unused, by default too."""
     client, key = await connect(), uuid4()
-    await client.send("POST", CARDS, NEW_CARD, key=key, signing=Signing(path="/"))
+    answer = await client.send("POST", CARDS, NEW_CARD, key=key, **wrong)
+    assert answer.status_code == status
     assert client.emulator.ledger.entries == {}
     assert (await client.create(key)).status_code == 201
+
+
+async def test_a_body_where_none_belongs_keeps_nothing_under_a_key() -> None:
+    """A simulator call that was refused for its body works under the same key without it."""
+    client, key = await connect(), uuid4()
+    path = f"/v1/simulator/cards/{(await client.create()).json()['id']}/issue"
+    assert (await client.send("PATCH", path, {"a": 1}, key=key)).status_code == 400
+    assert (await client.send("PATCH", path, key=key)).status_code == 202
 
 
 async def test_ledger_tells_what_each_key_made() -> None:
@@ -553,6 +587,9 @@ async def test_body_must_be_called_json(value: str | None) -> None:
     refused(answer, 400, "Content-Type must be application/json")
 
 
+JSON = {"Content-Type": "application/json"}
+
+
 async def test_content_type_may_have_parameters() -> None:
     """A charset does not matter."""
     client = await connect()
@@ -585,10 +622,10 @@ def _address(**changes: Any) -> dict[str, Any]:
         [NEW_CARD],
         {"type": "virtual"},
         {"billingAddress": ADDRESS},
-        {"type": "physical", "billingAddress": ADDRESS},
-        {"type": "gold", "billingAddress": ADDRESS},
         NEW_CARD | {"name": "John Carter"},
-        NEW_CARD | {"shippingAddress": ADDRESS},
+        NEW_CARD | {"shippingAddress": None},
+        NEW_CARD | {"shippingAddress": {}},
+        NEW_CARD | {"shippingAddress": ADDRESS | {"company": "Acme"}},
         _address(firstLine=...),
         _address(city=...),
         _address(country=...),
@@ -601,11 +638,92 @@ def _address(**changes: Any) -> dict[str, Any]:
 async def test_new_card_follows_the_schema(body: Any) -> None:
     """A create with a missing, mistyped or unknown field gets 400 and makes no card."""
     client = await connect()
-    headers = {"Content-Type": "application/json"}
-    answer = await client.send("POST", CARDS, body, headers=headers)
+    answer = await client.send("POST", CARDS, body, headers=JSON)
     assert answer.status_code == 400
     assert list(answer.json()) == ["error"]
     assert client.emulator.cards == {}
+
+
+async def test_the_guides_first_create_body_makes_a_card() -> None:
+    """A virtual card may be asked for with a shipping address, which the card does not show."""
+    client = await connect()
+    body = {"type": "virtual", "shippingAddress": ADDRESS | {"city": "Leeds"}}
+    answer = await client.send("POST", CARDS, body | {"billingAddress": ADDRESS})
+    assert answer.status_code == 201
+    assert (answer.json()["type"], answer.json()["billingAddress"]) == ("virtual", ADDRESS)
+    assert "shippingAddress" not in answer.json()
+
+
+PHYSICAL = "physical cards are not supported at present"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"type": "physical"}, PHYSICAL),
+        ({"type": "physical", "shippingAddress": ADDRESS}, PHYSICAL),
+        ({"type": "gold"}, "type must be virtual or physical"),
+        ({"type": "Virtual"}, "type must be virtual or physical"),
+    ],
+)
+async def test_only_virtual_cards_are_made(body: dict[str, Any], text: str) -> None:
+    """A physical card is refused because there are none now, an unknown type because it is none."""
+    client = await connect()
+    refused(await client.send("POST", CARDS, {"billingAddress": ADDRESS} | body), 400, text)
+    assert client.emulator.cards == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"{", None),
+        (b'{"type": "\xff"}', None),
+        ([], "it must be an object"),
+        ({"type": "virtual"}, "billingAddress is missing"),
+        (NEW_CARD | {"hunter2": 1}, "it has a field that is not in the specification"),
+        (NEW_CARD | {"type": ["hunter2"]}, "type must be a string"),
+        (_address(city=...), "billingAddress.city is missing"),
+        (_address(city=7), "billingAddress.city must be a string"),
+        (_address(hunter2=1), "billingAddress has a field that is not in the specification"),
+        (NEW_CARD | {"shippingAddress": 1}, "shippingAddress must be an object"),
+    ],
+)
+async def test_a_refused_body_is_explained_without_its_words(body: Any, reason: str | None) -> None:
+    """The refusal says which field is wrong and how, and quotes nothing that was sent."""
+    answer = await (await connect()).send(
+        "POST", CARDS, body if body != [] else b"[]", headers=JSON
+    )
+    text = f"the body is not as specified: {reason}" if reason else "the body is not JSON"
+    refused(answer, 400, text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        API_KEY.replace("-", ""),
+        f"{{{API_KEY}}}",
+        f"urn:uuid:{API_KEY}",
+        API_KEY + "\n",
+        API_KEY.replace("0", "\u0660"),
+    ],
+)
+async def test_ids_in_bodies_have_one_spelling(value: str) -> None:
+    """``format: uuid`` has dashes, and nothing around it: for credentials and for signing keys."""
+    client = await connect()
+    answer = await client.auth("POST", "token", apiKey=value, apiSecret=API_SECRET)
+    refused(answer, 400, "the body is not as specified: apiKey must be a UUID")
+    for method, body in (("PUT", {"signingKey": encoded_pem(P384)}), ("DELETE", {})):
+        answer = await client.auth(method, "signing", signingKeyId=value, **body)
+        refused(answer, 400, "the body is not as specified: signingKeyId must be a UUID")
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "a:b:c", "[x]:80", "\xe4"])
+async def test_a_host_that_is_no_url_is_no_fault_of_ours(host: str) -> None:
+    """Whatever stands in ``Host`` is what the signature has to fit, and never a 500."""
+    client = await connect()
+    headers: Any = {"Host": host.encode("latin-1")}
+    answer = await client.send("GET", "/v1/cards", headers=headers)
+    assert answer.status_code == 400
 
 
 async def test_errors_can_be_plain_text() -> None:

@@ -2,8 +2,11 @@
 
 How it works: a key is held from before the first ``await`` until its answer is kept, in one event
 loop, so two calls can never both find it free. Held and presented again: 409. Kept and presented
-again: the identical answer, for an hour. With another payload: 422. A call that fails lets go of
-its key, which may then be used again.
+again: the identical answer, for an hour. With another payload: 422.
+
+A call lets go of its key, which may then be used again with any payload, when it is cancelled, ends
+with a 5xx or, without the option ``replay_errors``, with a 4xx. What a guard refuses (token,
+signature, digest, media type, a body where none belongs) never gets as far as the key.
 """
 
 import hashlib

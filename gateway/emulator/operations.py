@@ -9,7 +9,14 @@ from typing import Any
 import msgspec
 
 from gateway.emulator.answers import Answer, Refusal, json_answer
-from gateway.emulator.calls import Call, Credentials, NewCard, NewSigningKey, OldSigningKey
+from gateway.emulator.bodies import (
+    Credentials,
+    NewCard,
+    NewSigningKey,
+    OldSigningKey,
+    read_body,
+)
+from gateway.emulator.calls import Call
 from gateway.emulator.cards import CREATE_DIGITS, READ_DIGITS, Card, Decision
 from gateway.emulator.state import Emulator
 from gateway.errors import SigningError
@@ -18,7 +25,7 @@ from gateway.signing import PublicKey
 
 def issue_token(emulator: Emulator, call: Call) -> Answer:
     """``POST /auth/token`` (section 2)."""
-    credentials = call.read_body(Credentials)
+    credentials = read_body(call.body, Credentials)
     if not emulator.knows_credentials(credentials.api_key, credentials.api_secret):
         raise Refusal(401, "invalid credentials")
     token, expires = emulator.issue_token()
@@ -27,7 +34,7 @@ def issue_token(emulator: Emulator, call: Call) -> Answer:
 
 def register_key(emulator: Emulator, call: Call) -> Answer:
     """``PUT /auth/signing`` (section 3)."""
-    body = call.read_body(NewSigningKey)
+    body = read_body(call.body, NewSigningKey)
     try:
         pem = base64.b64decode(body.signing_key, validate=True)
         key = PublicKey.from_pem(pem)
@@ -41,16 +48,15 @@ def register_key(emulator: Emulator, call: Call) -> Answer:
 
 def remove_key(emulator: Emulator, call: Call) -> Answer:
     """``DELETE /auth/signing``, which has a body (section 3)."""
-    emulator.remove_key(call.read_body(OldSigningKey).signing_key_id)
+    emulator.remove_key(read_body(call.body, OldSigningKey).signing_key_id)
     return Answer(204)
 
 
 def create_card(emulator: Emulator, call: Call) -> Answer:
     """``POST /accounts/{accountId}/cards`` (section 6.2): 201, and the card is ``issuing``."""
     account_id = call.path_id("accountId")
-    body = call.read_body(NewCard)
-    if body.type != "virtual":
-        raise Refusal(400, "type must be virtual: physical cards are not supported")
+    body = read_body(call.body, NewCard)
+    _check_type(body.type)
     emulator.check_account(account_id)
     decision = _decision_on_limit(emulator, account_id)
     card = emulator.add_card(account_id, msgspec.to_builtins(body.billing_address), decision)
@@ -87,6 +93,14 @@ def simulate_fail(emulator: Emulator, call: Call) -> Answer:
     card = emulator.find_card(call.path_id("cardId"))
     emulator.cards[card.id] = card.decide(Decision("issue_failed", _decision_time(emulator)))
     return Answer(202)
+
+
+def _check_type(card_type: str) -> None:
+    # Section 6.5: the specification has physical cards, and the guide says that there are none.
+    if card_type == "physical":
+        raise Refusal(400, "physical cards are not supported at present")
+    if card_type != "virtual":
+        raise Refusal(400, "type must be virtual or physical")
 
 
 def _read(emulator: Emulator, card: Card) -> dict[str, Any]:

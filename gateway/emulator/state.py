@@ -5,7 +5,7 @@ import math
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from gateway.emulator.answers import Refusal
 from gateway.emulator.cards import Card, Decision
@@ -55,9 +55,9 @@ class Emulator:
         if seconds > 0:
             await self.sleep(seconds)
 
-    def knows_credentials(self, api_key: UUID, api_secret: str) -> bool:
+    def knows_credentials(self, api_key: str, api_secret: str) -> bool:
         """Whether this is the pair that the options name."""
-        right_key = api_key == UUID(self.options.api_key)
+        right_key = api_key.lower() == self.options.api_key.lower()
         secret, expected = api_secret.encode(), self.options.api_secret.encode()
         return hmac.compare_digest(secret, expected) and right_key
 
@@ -80,13 +80,13 @@ class Emulator:
         """The registered public key, by its id."""
         return self._keys.get(keyid.lower())
 
-    def register_key(self, keyid: UUID, key: PublicKey) -> None:
+    def register_key(self, keyid: str, key: PublicKey) -> None:
         """Add or replace a signing key; any number may be live at once (section 3)."""
-        self._keys[str(keyid)] = key
+        self._keys[keyid.lower()] = key
 
-    def remove_key(self, keyid: UUID) -> None:
+    def remove_key(self, keyid: str) -> None:
         """Remove a signing key; refuses an unknown one with 400."""
-        if self._keys.pop(str(keyid), None) is None:
+        if self._keys.pop(keyid.lower(), None) is None:
             raise Refusal(400, "no signing key is registered under this id")
 
     def check_account(self, account_id: str) -> None:

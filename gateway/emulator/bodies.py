@@ -1,0 +1,82 @@
+"""The JSON bodies that the provider takes, read strictly, and what is wrong with any other."""
+
+import re
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from gateway.emulator.answers import Refusal
+
+Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")]
+"""The one spelling that ``format: uuid`` means; msgspec's own UUID also takes it without dashes."""
+Body = TypeVar("Body")
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+_KINDS = {
+    "Expected `str` matching": "must be a UUID",
+    "Expected `str`": "must be a string",
+    "Expected `object`": "must be an object",
+    "Object contains unknown field": "has a field that is not in the specification",
+}
+
+
+class Credentials(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of ``POST /auth/token`` (section 2)."""
+
+    api_key: Uuid
+    api_secret: str
+
+
+class NewSigningKey(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of ``PUT /auth/signing``: base64 of the whole SPKI PEM text (section 3)."""
+
+    signing_key_id: Uuid
+    signing_key: str
+
+
+class OldSigningKey(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of ``DELETE /auth/signing`` (section 3)."""
+
+    signing_key_id: Uuid
+
+
+class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """An address (section 6.2); an optional line may be left out, and may not be null."""
+
+    first_line: str
+    city: str
+    country: str
+    post_code: str
+    second_line: str | msgspec.UnsetType = msgspec.UNSET
+    state: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class NewCard(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of ``POST /accounts/{accountId}/cards`` (section 6.2).
+
+    ``shippingAddress`` is required for physical cards only; no card shows it.
+    """
+
+    type: str
+    billing_address: Address
+    shipping_address: Address | msgspec.UnsetType = msgspec.UNSET
+
+
+def read_body(body: bytes, shape: type[Body]) -> Body:
+    """The JSON body as ``shape``; refuses any other body with 400."""
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError as error:
+        raise Refusal(400, f"the body is not as specified: {_reason(str(error))}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal(400, "the body is not JSON") from error
+
+
+def _reason(text: str) -> str:
+    # msgspec quotes the names of unknown fields, which are the sender's words; its paths are ours.
+    what, _, path = text.partition(" - at `$.")
+    where = path.rstrip("`")
+    if missing := _MISSING.match(what):
+        return f"{where}.{missing[1]} is missing".removeprefix(".")
+    kind = next((words for start, words in _KINDS.items() if what.startswith(start)), "is wrong")
+    return f"{where or 'it'} {kind}"
