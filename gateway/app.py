@@ -58,13 +58,16 @@ def create_app(
 ) -> Starlette:
     """The gateway as an ASGI application; ``transport`` stands in for the network."""
     provider = ProviderClient(settings, transport=transport, edge=edge)
+    limits = _rate_limits(settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await limits.check()
         yield
         await provider.aclose()
+        await limits.aclose()
 
-    view = GraphQLView(_door(settings, provider))
+    view = GraphQLView(_door(settings, provider, limits))
     app = Starlette(
         routes=_routes(settings, provider),
         middleware=[*_middleware(settings), Middleware(_Straight, view=view)],
@@ -132,7 +135,7 @@ class _ToGraphiQL:
         await RedirectResponse("/graphql", headers=headers)(scope, receive, send)
 
 
-def _door(settings: Settings, provider: ProviderClient) -> Door:
+def _door(settings: Settings, provider: ProviderClient, limits: RateLimits) -> Door:
     executor = Executor(
         Documents(
             build_schema()._schema,
@@ -147,7 +150,7 @@ def _door(settings: Settings, provider: ProviderClient) -> Door:
         executor=executor,
         provider=provider,
         gatekeeper=_gatekeeper(settings),
-        limits=_rate_limits(settings),
+        limits=limits,
         trusted=_trusted_documents(settings),
         settings=settings,
     )

@@ -196,12 +196,47 @@ def test_what_cannot_be_read_as_a_list_is_said(monkeypatch: pytest.MonkeyPatch) 
     assert "JSON" in problems()["GATEWAY_CORS_ORIGINS"]
 
 
-def test_a_store_that_cannot_be_used_is_said_without_it() -> None:
-    """The store's URL may hold a password: it is refused without being quoted, and never shown."""
-    found = problems(rate_limit_store="nothing://user:canary@host")
-    assert "store" in found["GATEWAY_RATE_LIMIT_STORE"]
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nothing://user:canary@host",
+        "redis://:canary@host:6379",
+        "async+memory://canary",
+        "async+redis://",
+        "async+redis://:canary@",
+        "async+redis://:canary@host:0",
+        "async+redis://:canary@host:70000",
+        "async+redis://:can/ary@host:6379",
+        "async+redis://:can#ary@host:6379",
+        "async+redis://host:6379/canary",
+        "async+redis://host:6379?password=canary",
+        "async+redis://[canary:6379",
+        "canary",
+    ],
+)
+def test_a_store_that_cannot_be_used_is_said_without_it(url: str) -> None:
+    """A store's URL may hold a password: a wrong one is refused with an example, never quoted."""
+    found = problems(rate_limit_store=url)
+    assert "async+redis://:password@host:6379/0" in found["GATEWAY_RATE_LIMIT_STORE"]
     assert "canary" not in str(found)
-    assert "memory" not in repr(settings(rate_limit_store="async+memory://"))
+    assert "ary@" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "async+redis://127.0.0.1:6379",
+        "async+redis://canary",
+        "async+rediss://user:canary@store.example:6380/0",
+        "async+valkey://[::1]:6379/15",
+        "ASYNC+VALKEYS://:canary@store.example/",
+    ],
+)
+def test_a_store_is_taken_and_never_shown(url: str) -> None:
+    """Stores with and without TLS, password, port and database are taken; repr hides them."""
+    loaded = settings(rate_limit_store=url)
+    assert loaded.rate_limit_store.get_secret_value() == url
+    assert url.lower() not in repr(loaded).lower()
 
 
 def test_folders_and_missing_manifests_are_problems(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ ONLY_IN = {
     "http_sf": {"signing"},
     "jwt": {"callers"},
     "limits": {"callers", "config"},
+    "valkey": {"callers"},
     "typer": {"cli", "dev", "options", "schema_commands"},
     "uvicorn": {"serving"},
     "pydantic": {"config"},

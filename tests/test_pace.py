@@ -5,8 +5,7 @@ import uuid
 import pytest
 from limits import parse
 
-from gateway.callers.limits import Pace, RateLimits
-from gateway.errors import RateLimited
+from gateway.callers.limits import Pace
 from tests.stack import Clock
 
 
@@ -58,13 +57,3 @@ def test_callers_who_rest_are_forgotten() -> None:
         clock.time += 0.1
         pace.hit(rule, uuid.uuid4().hex, "read")
     assert len(pace) <= 600
-
-
-async def test_a_store_that_is_shared_counts_as_well() -> None:
-    """With a store of the limits library its counts decide, and say when there is room."""
-    limits = RateLimits({"read": "2/minute"}, store="async+memory://")
-    for _ in range(2):
-        await limits.count("alice", "read")
-    with pytest.raises(RateLimited) as refused:
-        await limits.count("alice", "read")
-    assert 0 < (refused.value.retry_after or 0) <= 60

@@ -1,14 +1,15 @@
 """How often a caller may ask: one limit per caller and operation, counted here or in a store."""
 
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from limits import RateLimitItem, parse
-from limits.aio.strategies import MovingWindowRateLimiter
-from limits.storage import storage_from_string
 
-from gateway.errors import RateLimited
+from gateway.callers.caller import READ
+from gateway.callers.shared_limits import SharedLimits, StoreUnavailable
+from gateway.errors import Overloaded, RateLimited
 
 _ROUNDING = 1e-6  # seconds
 
@@ -48,8 +49,9 @@ class Pace:
 class RateLimits:
     """Counts operations by caller; ``rules`` maps an operation to a text such as 60/minute.
 
-    ``store`` is a URL of the limits library, for gateways that share their counts; empty: each
-    gateway counts by itself.
+    ``store`` is the URL of a store for gateways that share their counts; empty: each gateway counts
+    by itself. While the store is unavailable reads are counted by each gateway, and all else is
+    refused: nobody issues more cards because the counts are lost.
     """
 
     def __init__(self, rules: Mapping[str, str], *, store: str) -> None:
@@ -57,28 +59,39 @@ class RateLimits:
             operation: parse(rule) for operation, rule in rules.items() if rule
         }
         self._pace = Pace()
-        self._shared = MovingWindowRateLimiter(storage_from_string(store)) if store else None
+        self._shared = SharedLimits(store) if store and self._rules else None
 
     async def count(self, caller: str, operation: str) -> None:
-        """Count one operation; raises RateLimited with the seconds until there is room again."""
+        """Count one operation.
+
+        Raises RateLimited with the seconds until one more is allowed, or Overloaded when the
+        operation cannot be counted now.
+        """
         rule = self._rules.get(operation)
         if rule is None:
             return
-        wait = (
-            await _hit(self._shared, rule, caller, operation)
-            if self._shared
-            else self._pace.hit(rule, caller, operation)
-        )
+        wait = await self._hit(rule, caller, operation)
         if wait > 0:
             after = max(round(wait, 1), 0.1)
             raise RateLimited(f"Rate limit exceeded; retry after {after:g} s.", retry_after=after)
 
+    async def _hit(self, rule: RateLimitItem, caller: str, operation: str) -> float:
+        if self._shared is None:
+            return self._pace.hit(rule, caller, operation)
+        try:
+            return await self._shared.hit(rule, caller, operation)
+        except StoreUnavailable:
+            if operation == READ:
+                return self._pace.hit(rule, caller, operation)
+        raise Overloaded("The rate limit cannot be checked now; try again in a moment.")
 
-async def _hit(
-    shared: MovingWindowRateLimiter, rule: RateLimitItem, caller: str, operation: str
-) -> float:
-    """As ``Pace.hit``, in the shared store."""
-    if await shared.hit(rule, caller, operation):
-        return 0.0
-    window = await shared.get_window_stats(rule, caller, operation)
-    return max(_ROUNDING, window.reset_time - time.time())
+    async def check(self) -> None:
+        """Write a log line when the store is unavailable; without a store do nothing."""
+        if self._shared is not None:
+            with contextlib.suppress(StoreUnavailable):
+                await self._shared.check()
+
+    async def aclose(self) -> None:
+        """Close the connections to the store."""
+        if self._shared is not None:
+            await self._shared.aclose()

@@ -10,13 +10,13 @@ from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 from limits import parse as parse_rate
-from limits.storage import storage_from_string
 
 from gateway.config.files import read_named
 from gateway.errors import SigningError
 from gateway.signing import PrivateKey
 
 OFF = "off"
+STORE_SCHEMES = {"async+redis", "async+rediss", "async+valkey", "async+valkeys"}
 
 _RATE = re.compile(
     r"[1-9]\d{0,8}\s*(/|per)\s*([1-9]\d{0,5})?\s*(second|minute|hour|day|month|year)s?",
@@ -139,8 +139,15 @@ def rate(value: str) -> str:
 
 
 def store(value: str) -> None:
-    """A store of the limits library that can be used here."""
+    """``scheme://[user:password@]host[:port][/database]`` of a store that gateways share."""
     try:
-        storage_from_string(value)
-    except Exception:
-        raise ValueError("is no usable store, such as async+redis://host:6379") from None
+        parts = urlsplit(value)
+        usable = parts.scheme in STORE_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    database = usable and re.fullmatch(r"/?|/[0-9]{1,4}", parts.path)
+    if not database or parts.query or parts.fragment:
+        raise ValueError(
+            "must be a URL such as async+redis://:password@host:6379/0, with async+redis, "
+            "async+valkey, or for TLS async+rediss or async+valkeys"
+        )

@@ -102,8 +102,9 @@ class Settings(DocumentSettings):
     )
     rate_limit_store: SecretStr = Field(
         default=SecretStr(""),
-        description="Where is counted: a URL of the limits library, for gateways that share their "
-        "counts; unset: in each gateway's memory.",
+        description="Where requests are counted: `async+redis://host:6379`, or the same with "
+        "`async+valkey`, and with TLS `async+rediss` or `async+valkeys`, for gateways that share "
+        "their counts; unset: in each gateway's memory.",
     )
     cors_origins: tuple[str, ...] = Field(
         default=(), description='Web origins whose pages may ask, as JSON: `["https://a.example"]`.'
