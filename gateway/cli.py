@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 
+import structlog
 import typer
 from typer.exceptions import TyperException
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from gateway.emulator import Faults
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
 cli = typer.Typer(
     name="gateway",
@@ -54,6 +56,8 @@ def serve() -> None:
     """
     settings = ServeSettings.load()
     configure_logging(settings.log_level, readable=False)
+    if settings.provider_plaintext_host:
+        log.warning("provider_is_reached_without_encryption")
     app = create_app(settings)
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
     typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)

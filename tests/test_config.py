@@ -85,6 +85,53 @@ def test_a_provider_url_that_would_leak_is_refused(url: str, reason: str) -> Non
     assert reason in problems(provider_url=url)["GATEWAY_PROVIDER_URL"]
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("emulator", "http://emulator:8001/v1"),
+        ("Emulator", "http://EMULATOR:8001/v1"),
+        ("emulator_1.test", "http://emulator_1.test/v1"),
+        ("10.0.0.7", "http://10.0.0.7:8001/v1"),
+    ],
+)
+def test_plain_http_to_one_named_host(host: str, url: str) -> None:
+    """The host that is named, in any case, may be reached by http; it is a test environment."""
+    loaded = settings(provider_url=url, provider_plaintext_host=host)
+    assert loaded.provider_url == url
+    assert loaded.simulator_allowed
+    assert not settings(
+        provider_url=url, provider_plaintext_host=host, simulator=False
+    ).simulator_allowed
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("emulator", "http://emulator.example/v1"),
+        ("emulator", "http://emulator./v1"),
+        ("emulator", "http://other.emulator/v1"),
+        ("emulator", "http://emulatorx/v1"),
+        ("emulator", "http://127.0.0.1:8001/v1"),
+        ("emulator", "https://emulator/v1"),
+        ("emulator", "https://api.example.com/v1"),
+    ],
+)
+def test_plain_http_to_no_other_host(host: str, url: str) -> None:
+    """Any other host is refused as before, and so is the setting where https needs it not."""
+    found = problems(provider_url=url, provider_plaintext_host=host)
+    assert "GATEWAY_PROVIDER_PLAINTEXT_HOST" in found["GATEWAY_PROVIDER_URL"]
+
+
+@pytest.mark.parametrize(
+    "host", ["*", "*.example", "emulator:8001", "http://emulator", "emulator/v1", "a b", "a,b"]
+)
+def test_a_plaintext_host_is_a_name_alone(host: str) -> None:
+    """Wildcards, ports, URLs and lists are refused, and none of them lets a URL in."""
+    found = problems(provider_url="http://emulator:8001/v1", provider_plaintext_host=host)
+    assert "host name" in found["GATEWAY_PROVIDER_PLAINTEXT_HOST"]
+    assert "https" in found["GATEWAY_PROVIDER_URL"]
+
+
 def test_an_unreadable_key_file_is_one_problem(tmp_path: Path) -> None:
     """A key file that is not there is said once, under its own variable."""
     found = problems(signing_key_file=tmp_path / "missing.pem")

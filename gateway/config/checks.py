@@ -24,7 +24,6 @@ _RATE = re.compile(
 )
 _HOST = re.compile(r"(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)", re.ASCII)
 LOOPBACK_ORIGIN = r"https?://(localhost|([a-z0-9-]+\.)+localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
-_NOT_HTTPS = "must be https, except on loopback"
 
 
 def is_loopback(host: str) -> bool:
@@ -35,12 +34,28 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def base_url(value: str) -> str:
-    """An http(s) URL without its last slash, over plain http on loopback only."""
+def base_url(value: str, plaintext_host: str) -> str:
+    """An http(s) URL without its last slash; plain http on loopback and to one named host only."""
     parts = _http_url(value)
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError("must hold no query, fragment or credentials")
+    if plaintext_host and (parts.scheme, parts.hostname) != ("http", plaintext_host):
+        raise ValueError(
+            "must be http with the host in GATEWAY_PROVIDER_PLAINTEXT_HOST; "
+            "where it is https, remove that setting"
+        )
+    if not plaintext_host:
+        _check_encrypted(
+            parts, "; GATEWAY_PROVIDER_PLAINTEXT_HOST allows one more host, in test environments"
+        )
     return value.rstrip("/")
+
+
+def one_host(value: str) -> str:
+    """A host name without anything around it, in small letters; empty for none."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]*", value):
+        raise ValueError("must be a host name alone, such as emulator")
+    return value.lower()
 
 
 def _http_url(value: str) -> SplitResult:
@@ -51,9 +66,12 @@ def _http_url(value: str) -> SplitResult:
         usable = False
     if not usable or not value.isprintable() or " " in value:
         raise ValueError("must be an http(s) URL")
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        raise ValueError(_NOT_HTTPS)
     return parts
+
+
+def _check_encrypted(parts: SplitResult, way_out: str = "") -> None:
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError(f"must be https, except on loopback{way_out}")
 
 
 def origin(value: str) -> str:
@@ -123,7 +141,9 @@ def private_key(pem: str) -> PrivateKey:
 def key_set(value: str) -> str:
     """The place of a JWKS: an https URL, or a file, which may be replaced while we run."""
     if value.lower().startswith(("http://", "https://")):
-        return _http_url(value).geturl()  # with its scheme in small letters
+        parts = _http_url(value)
+        _check_encrypted(parts)
+        return parts.geturl()  # with its scheme in small letters
     read_named(Path(value))
     return value
 

@@ -48,6 +48,12 @@ class DocumentSettings(Loadable):
 class Settings(DocumentSettings):
     """Everything that can be set; secrets never show in ``repr``."""
 
+    provider_plaintext_host: str = Field(
+        default="",
+        description="The one host beyond loopback that `GATEWAY_PROVIDER_URL` may reach by plain "
+        "http: for an emulator in a container network. API secret and cards cross that network "
+        "unencrypted.",
+    )
     provider_url: str = Field(
         description="Base URL of the provider, with its version path; "
         "the Sandbox is `https://api.sandbox.offblocks.xyz/v1`."
@@ -197,10 +203,15 @@ class Settings(DocumentSettings):
     cors_origin_pattern: ClassVar[str | None] = None
     """Origins that are allowed besides, as a regular expression."""
 
+    @field_validator("provider_plaintext_host")
+    @classmethod
+    def _host_name(cls, value: str) -> str:
+        return checks.one_host(value)
+
     @field_validator("provider_url")
     @classmethod
-    def _usable_url(cls, value: str) -> str:
-        return checks.base_url(value)
+    def _usable_url(cls, value: str, info: ValidationInfo) -> str:
+        return checks.base_url(value, info.data.get("provider_plaintext_host", ""))
 
     @field_validator("provider_api_key")
     @classmethod
@@ -280,7 +291,8 @@ class Settings(DocumentSettings):
         if self.simulator is not None:
             return self.simulator
         host = urlsplit(self.provider_url).hostname or ""
-        return is_loopback(host) or "sandbox" in host.split(".")
+        is_test = bool(self.provider_plaintext_host) or is_loopback(host)
+        return is_test or "sandbox" in host.split(".")
 
     def allows_origin(self, origin: str) -> bool:
         """Whether pages of this web origin may ask and read the answers."""
