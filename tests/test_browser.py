@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import itertools
 import os
 import re
 import shutil
@@ -172,6 +173,68 @@ def test_the_three_steps_in_graphiql(visit: Visit, tmp_path: Path) -> None:
     if os.environ.get("TEST_PICTURE"):
         shutil.copy(tmp_path / "graphiql.png", PICTURE)
     assert visit.complaints == []
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_a_later_step_asks_for_the_first(visit: Visit, step: int) -> None:
+    """Without a card steps 2 and 3 send nothing and say to run step 1 first; after it they run."""
+    sent: list[str] = []
+    visit.page.on("request", lambda request: sent.append(request.url))
+    visit.open_tab(step)
+    visit.run()
+    visit.expect_answer("Run step 1 first")
+    assert sent == []
+
+    visit.open_tab(1)
+    visit.run()
+    visit.expect_answer('"status": "ISSUING"')
+    visit.open_tab(step)
+    visit.run()
+    visit.expect_answer({2: "SimulateCardIssueSuccess", 3: '"maskedPan"'}[step])
+    assert visit.complaints == []
+
+
+def test_panes_stand_one_below_the_other_on_a_phone(visit: Visit, tmp_path: Path) -> None:
+    """On 390 × 844 pixels query, variables and answer share the width, all within the page."""
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    visit.load()
+    visit.run()
+    visit.expect_answer('"status": "ISSUING"')
+    visit.page.screenshot(path=tmp_path / "phone.png")
+    panes = [
+        box_of(visit.editor("Query Editor")),
+        box_of(visit.editor("Variables")),
+        box_of(visit.page.locator(".result-window")),
+    ]
+    assert all(left >= 0 and left + width <= 390 for left, _, width, _ in panes), panes
+    assert all(width >= 300 and height >= 150 for _, _, width, height in panes), panes
+    assert all(upper[1] + upper[3] <= lower[1] for upper, lower in itertools.pairwise(panes)), panes
+    assert panes[-1][1] + panes[-1][3] <= 844, panes
+    assert visit.page.evaluate("document.scrollingElement.scrollWidth") <= 390
+    for tab in visit.page.locator(".graphiql-tab-button").all():
+        left, _, width, _ = box_of(tab)
+        assert left + width <= 390
+
+
+def test_the_docs_take_the_place_of_the_panes_on_a_phone(visit: Visit) -> None:
+    """Opened on a phone the documentation has the page's width, and gives it back when closed."""
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    visit.load()
+    visit.press("Show Documentation Explorer")
+    docs = visit.page.get_by_role("region", name="Documentation Explorer")
+    expect(docs.get_by_role("link", name="Query", exact=True)).to_be_in_viewport()
+    assert box_of(visit.page.locator(".graphiql-plugin"))[2] == 390
+    visit.press("Hide Documentation Explorer")
+    assert box_of(visit.editor("Query Editor"))[2] >= 300
+    visit.run()
+    visit.expect_answer('"status": "ISSUING"')
+
+
+def box_of(element: Locator) -> tuple[float, float, float, float]:
+    """Left, top, width and height of what an element shows, in pixels."""
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"], box["y"], box["width"], box["height"]
 
 
 def test_a_query_is_completed_and_its_docs_are_shown(visit: Visit) -> None:

@@ -132,7 +132,15 @@ const send = GraphiQL.createFetcher({
 const replaceable = [PLACEHOLDER];
 let newestCardId = null;
 
+// Steps 2 and 3 need the card of step 1: until its id is there, nothing is sent.
+const STEP_1_FIRST = {
+  errors: [
+    { message: "Run step 1 first (the first tab): the card id of its answer is put in here for you." },
+  ],
+};
+
 async function fetcher(request, options) {
+  if (JSON.stringify(request.variables ?? null).includes(PLACEHOLDER)) return STEP_1_FIRST;
   const answer = await send(request, options);
   const cardId = answer?.data?.issueVirtualCard?.card?.id;
   if (typeof cardId === "string" && cardId !== newestCardId) {
