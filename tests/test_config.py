@@ -1,5 +1,8 @@
 """Settings: every problem at once, no secret shown."""
 
+import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +10,7 @@ import pytest
 
 from gateway.config import ServeSettings, Settings, is_loopback
 from gateway.errors import ConfigError
+from tests.certificates import Authority
 from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY, settings
 
 
@@ -298,3 +302,59 @@ def test_folders_and_missing_manifests_are_problems(tmp_path: Path) -> None:
 def test_a_port_that_is_none_is_a_problem(url: str) -> None:
     """A provider URL with an impossible port is refused."""
     assert "GATEWAY_PROVIDER_URL" in problems(provider_url=url)
+
+
+def bundles(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Files that are no list of certificates, and what is said of each."""
+    pem = Authority(folder).file.read_text()
+    texts = {
+        "empty": ("", "holds no PEM certificate"),
+        "key": (SIGNING_KEY.to_pem().decode(), "holds no PEM certificate"),
+        "cut": (pem[:200] + pem[-30:], "a PEM certificate that cannot be read"),
+        "second": (pem + pem[:200], "a PEM certificate that cannot be read"),
+    }
+    found = {"missing": (folder / "missing", "cannot be read: no such file")}
+    for name, (text, said) in texts.items():
+        (folder / name).write_text(text)
+        found[name] = (folder / name, said)
+    os.mkfifo(folder / "pipe")
+    (folder / "loop").symlink_to("loop")
+    return found | {
+        "folder": (folder, "cannot be read: is a directory"),
+        "below a file": (folder / "key" / "x", "cannot be read: not a directory"),
+        "loop": (folder / "loop", "cannot be read: too many levels"),
+        "pipe": (folder / "pipe", "not a regular file"),
+    }
+
+
+def test_a_ca_file_that_cannot_be_used_is_refused_with_the_reason(tmp_path: Path) -> None:
+    """GATEWAY_PROVIDER_CA_FILE is read at the start, and what is wrong with it is said."""
+    for path, said in bundles(tmp_path).values():
+        assert said in problems(provider_ca_file=path)["GATEWAY_PROVIDER_CA_FILE"]
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[None]:
+    """The rights of a user who is not root, for whom permissions count."""
+    us = os.geteuid()
+    if us == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(us)
+
+
+def test_a_ca_file_without_permission_is_refused_with_the_reason(
+    tmp_path: Path, unprivileged: None
+) -> None:
+    """A CA file that the gateway may not read is said to be so."""
+    with tempfile.NamedTemporaryFile() as file:
+        os.fchmod(file.fileno(), 0)
+        found = problems(provider_ca_file=Path(file.name), _env_file=None)
+    assert "cannot be read: permission denied" in found["GATEWAY_PROVIDER_CA_FILE"]
+
+
+def test_a_ca_file_is_taken(tmp_path: Path) -> None:
+    """A file with certificates, and with other text around them, is no problem."""
+    path = tmp_path / "bundle"
+    path.write_text(f"# our CA\r\n{Authority(tmp_path).file.read_text()}")
+    assert settings(provider_ca_file=path).provider_ca_file == path

@@ -3,7 +3,9 @@
 import ipaddress
 import json
 import re
+import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -136,6 +138,18 @@ def private_key(pem: str) -> PrivateKey:
         return PrivateKey.from_pem(pem.encode())
     except SigningError as error:
         raise ValueError(error.message) from None
+
+
+def certificates(path: Path) -> None:
+    """A PEM file with at least one certificate that can be read."""
+    pem = read_named(path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with suppress(ssl.SSLError):
+        context.load_verify_locations(path)
+    if not context.cert_store_stats()["x509"]:
+        has_one = "CERTIFICATE-----" in pem
+        what = "a PEM certificate that cannot be read" if has_one else "no PEM certificate"
+        raise ValueError(f"names a file that holds {what}")
 
 
 def key_set(value: str) -> str:

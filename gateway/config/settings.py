@@ -58,6 +58,11 @@ class Settings(DocumentSettings):
         description="Base URL of the provider, with its version path; "
         "the Sandbox is `https://api.sandbox.offblocks.xyz/v1`."
     )
+    provider_ca_file: Path | None = Field(
+        default=None,
+        description="PEM file of CA certificates that are trusted for the provider in addition to "
+        "the system's (or to those of `SSL_CERT_FILE`, which replaces the system's).",
+    )
     provider_api_key: SecretStr = Field(description="API key of the provider (a UUID).")
     provider_api_secret: SecretStr = Field(description="API secret of the provider.")
     signing_key_id: UUID = Field(
@@ -212,6 +217,13 @@ class Settings(DocumentSettings):
     @classmethod
     def _usable_url(cls, value: str, info: ValidationInfo) -> str:
         return checks.base_url(value, info.data.get("provider_plaintext_host", ""))
+
+    @field_validator("provider_ca_file")
+    @classmethod
+    def _holds_certificates(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            checks.certificates(value)
+        return value
 
     @field_validator("provider_api_key")
     @classmethod

@@ -4,6 +4,7 @@ import base64
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -53,7 +54,7 @@ class ProviderClient:
         edge = edge or Edge()
         self._settings = settings
         origin = Origin.of(settings.provider_url)
-        self._wire = wire_to(origin, transport)
+        self._wire = wire_to(origin, transport, settings.provider_ca_file)
         self._sender = Sender(self._wire, origin, settings, self._fetch_token, edge)
         self._edge = edge
         store = MemoryStore(size=settings.max_idempotency_records, clock=edge.clock)
@@ -245,10 +246,14 @@ class ProviderClient:
         return answer.value.created_at < began - tolerance
 
 
-def wire_to(origin: Origin, transport: "httpx.AsyncBaseTransport | None") -> Wire:
-    """The network, or the transport that stands in for it."""
+def wire_to(
+    origin: Origin,
+    transport: "httpx.AsyncBaseTransport | None" = None,
+    ca_file: Path | None = None,
+) -> Wire:
+    """The network, or the transport that stands in for it; ``ca_file`` is trusted in addition."""
     if transport is None:
-        return Network(origin)
+        return Network(origin, ca_file if origin.scheme == "https" else None)
     # Imported where it is used: a gateway on the real network starts without httpx.
     from gateway.provider.plugged import Plugged
 

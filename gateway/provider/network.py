@@ -10,7 +10,9 @@ exactly, because a modifying call may be given up only if nothing of it can have
 
 import asyncio
 import select
+import ssl
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -81,11 +83,25 @@ def _as_aiohttp(timeouts: Timeouts) -> aiohttp.ClientTimeout:
     )
 
 
-class Network:
-    """Connections to one origin; how many is up to who calls."""
+def _trust(ca_file: Path) -> ssl.SSLContext:
+    """What aiohttp uses by default, and these certificates."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(ca_file)
+    # What is in the file is trusted as it is, be it an intermediate CA or the certificate itself.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
-    def __init__(self, origin: Origin) -> None:
+
+class Network:
+    """Connections to one origin; how many is up to who calls.
+
+    ``ca_file`` holds certificates in PEM that are trusted in addition to the system's.
+    """
+
+    def __init__(self, origin: Origin, ca_file: Path | None = None) -> None:
         self._origin = URL(str(origin))
+        self._trust = True if ca_file is None else _trust(ca_file)
         self._session: aiohttp.ClientSession | None = None
 
     async def exchange(self, request: Request, timeouts: Timeouts) -> Reply:
@@ -117,7 +133,7 @@ class Network:
         # Made at the first use: aiohttp's session belongs to the running event loop.
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=self._trust),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 request_class=_Request,
