@@ -6,22 +6,22 @@ import os
 import shlex
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import structlog
 import typer
 from typer.exceptions import TyperException
 
 from gateway import __version__, serving
+from gateway import doctor as doctors
 from gateway.app import create_app
 from gateway.config import ServeSettings, Settings, file_reason
 from gateway.dev import dev
-from gateway.doctor import Finding, examine
+from gateway.diagnosis import Finding
 from gateway.errors import ConfigError, GatewayError
 from gateway.options import Commands, Host, Port, colour, refusal, shown
-from gateway.provider import ProviderClient
 from gateway.schema_commands import documents_cli, schema
 from gateway.signing import PrivateKey
 from gateway.telemetry import configure_logging
@@ -31,7 +31,6 @@ from gateway.telemetry import configure_logging
 if TYPE_CHECKING:
     from gateway.emulator import Faults
 
-T = TypeVar("T")
 log = structlog.get_logger()
 
 cli = typer.Typer(
@@ -153,40 +152,31 @@ def register_key() -> None:
     """Tell the provider the public half of the signing key."""
     settings = Settings.load()
     configure_logging("warning", readable=True)
-    public = settings.private_key.public_key()
-    _with_provider(settings, lambda provider: provider.register_signing_key(public))
-    typer.echo(f"Registered under the key id {settings.signing_key_id}.")
+    finding = asyncio.run(doctors.register_key(settings))
+    if not finding.good:
+        _show(finding)
+        raise typer.Exit(1)
+    typer.echo(finding.what)
 
 
 @cli.command()
 def doctor() -> None:
-    """Check token, signature and clock against the provider; says what to do about each."""
+    """Check connection, token, signature and clock of the provider, and say what to do."""
     settings = Settings.load()
     configure_logging("error", readable=True)
-    findings = _with_provider(settings, examine)
-    for finding in findings:
-        _show(finding)
-    if not all(finding.good for finding in findings):
+    if not asyncio.run(doctors.examine(settings, _show)):
         raise typer.Exit(1)
 
 
+_MARKS = {True: ("ok  ", "green"), False: ("bad ", "red"), None: ("--  ", "yellow")}
+
+
 def _show(finding: Finding) -> None:
-    mark, colour = ("ok  ", "green") if finding.good else ("bad ", "red")
-    typer.secho(mark, fg=colour, nl=False)
+    mark, mark_colour = _MARKS[finding.good]
+    typer.secho(mark, fg=mark_colour, nl=False)
     typer.echo(f" {finding.what}")
     if finding.advice:
         typer.echo(f"      {finding.advice}")
-
-
-def _with_provider(settings: Settings, act: Callable[[ProviderClient], Awaitable[T]]) -> T:
-    async def run() -> T:
-        provider = ProviderClient(settings)
-        try:
-            return await act(provider)
-        finally:
-            await provider.aclose()
-
-    return asyncio.run(run())
 
 
 def _version(wanted: bool) -> None:

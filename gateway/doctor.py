@@ -1,63 +1,108 @@
-"""The examination behind ``gateway doctor``: token, signature, clock, each with what to do."""
+"""The examination behind ``gateway doctor``, and the registration of the signing key.
 
-from dataclasses import dataclass
+    connection ─► access token ─► signature ─► clock
+
+Each step needs the one before it. What cannot be looked at any more is said to be so.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
 from uuid import uuid4
 
+from gateway.config import Settings
+from gateway.diagnosis import Finding, Watched, explain
+from gateway.diagnosis.answers import difference
 from gateway.errors import GatewayError
 from gateway.provider import ProviderClient
+from gateway.provider.client import wire_to
+from gateway.provider.clock import ProviderClock
+from gateway.provider.wire import Origin
+
+Tell = Callable[[Finding], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at; ``advice`` says what to do where it is bad."""
+async def examine(settings: Settings, tell: Tell) -> bool:
+    """Tell each finding as soon as it is there; whether nothing is bad.
 
-    good: bool
-    what: str
-    advice: str = ""
-
-
-async def examine(provider: ProviderClient) -> list[Finding]:
-    """Look at token, signature and clock; without a token there is no signature to look at."""
-    token = await _token(provider)
-    if not token.good:
-        return [token, _clock(provider)]
-    return [token, await _signature(provider), _clock(provider)]
+    It takes ``call_deadline`` at most, and asks for everything once.
+    """
+    async with _Examination(settings.model_copy(update={"max_attempts": 1}), tell) as it:
+        try:
+            async with asyncio.timeout(settings.call_deadline):
+                await it.run()
+        except TimeoutError:
+            it.tell(await explain(None, settings, it.provider.clock))
+    return it.good
 
 
-async def _token(provider: ProviderClient) -> Finding:
-    try:
-        await provider.check_token()
-    except GatewayError as error:
-        return Finding(
-            False,
-            f"access token: {error.message}",
-            "Check GATEWAY_PROVIDER_URL, GATEWAY_PROVIDER_API_KEY and GATEWAY_PROVIDER_API_SECRET.",
+async def register_key(settings: Settings) -> Finding:
+    """Tell the provider the public half of the signing key; whether it took it, or why not."""
+    public = settings.private_key.public_key()
+    async with _Examination(settings, lambda _finding: None) as it:
+        failure = await it.attempt(it.provider.register_signing_key(public))
+    done = f"Registered under the key id {settings.signing_key_id}."
+    return failure or Finding(True, done)
+
+
+class _Examination:
+    """A client of the provider whose exchanges are watched, and what has been found with it."""
+
+    def __init__(self, settings: Settings, tell: Tell) -> None:
+        self._settings = settings
+        self._tell = tell
+        self._wire = Watched(
+            wire_to(Origin.of(settings.provider_url), ca_file=settings.provider_ca_file)
         )
-    return Finding(True, "access token: the provider gives us one")
+        self.provider = ProviderClient(settings, wire=self._wire)
+        self.good = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        await self.provider.aclose()
+
+    def tell(self, finding: Finding) -> None:
+        """Hand out a finding."""
+        self.good = self.good and finding.good is not False
+        self._tell(finding)
+
+    async def run(self) -> None:
+        """Look at token, signature and clock, in that order."""
+        if failure := await self.attempt(self.provider.check_token()):
+            self.tell(failure)
+            self.tell(Finding(None, "signature: not looked at, for there is no access token"))
+        else:
+            self.tell(Finding(True, "access token: the provider gives us one"))
+            # Whatever it answers for a card that cannot exist, it checked the signature before.
+            failure = await self.attempt(self.provider.card(uuid4()))
+            accepted = Finding(True, "signature: the provider accepts a signed read")
+            self.tell(failure or accepted)
+        self.tell(_clock(self.provider.clock))
+
+    async def attempt(self, call: Awaitable[object]) -> Finding | None:
+        """Make a call; what is wrong where it fails."""
+        try:
+            await call
+        except GatewayError:
+            return await explain(self._wire.last, self._settings, self.provider.clock)
+        return None
 
 
-async def _signature(provider: ProviderClient) -> Finding:
-    try:
-        # Whatever it answers for a card that cannot exist, it checked the signature before that.
-        await provider.card(uuid4())
-    except GatewayError as error:
+def _clock(clock: ProviderClock) -> Finding:
+    if clock.skew is None:
+        return Finding(None, "clock: not looked at, for no answer showed the provider's time")
+    if clock.is_off:
         return Finding(
             False,
-            f"signature: {error.message}",
-            "Check GATEWAY_SIGNING_KEY_ID and the key, run `gateway register-key`; see the clock.",
-        )
-    return Finding(True, "signature: the provider accepts a signed read")
-
-
-def _clock(provider: ProviderClient) -> Finding:
-    skew = provider.clock.skew
-    if skew is None:
-        return Finding(False, "clock: the provider shows no Date", "Compare the clocks by hand.")
-    if provider.clock.is_off:
-        ahead = "ahead of" if skew > 0 else "behind"
-        return Finding(
-            False,
-            f"clock: the provider is {abs(skew):.0f} s {ahead} this machine",
+            f"clock: the provider's is {difference(clock)} this machine's",
             "Set this machine's clock (NTP): signatures carry its time.",
         )
     return Finding(True, "clock: within a few seconds of the provider's")

@@ -19,6 +19,7 @@ ORDER = [
     "provider",
     "api",
     "app",
+    "diagnosis",
     "doctor",
     "serving",
     "options",

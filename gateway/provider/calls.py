@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from gateway import errors
+from gateway.provider.causes import Cause
 from gateway.provider.idempotency import Kind, Outcome
 from gateway.provider.models import AccessToken
 from gateway.provider.wire import Reply
@@ -59,6 +60,7 @@ class Attempt(msgspec.Struct, Generic[T], frozen=True):
     value: T | None = None
     token: AccessToken | None = None
     error: errors.GatewayError | None = None
+    cause: Cause | None = None  # why there was no whole answer
 
 
 class Answer(msgspec.Struct, Generic[T], frozen=True):

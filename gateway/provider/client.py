@@ -49,12 +49,13 @@ class ProviderClient:
         settings: Settings,
         *,
         transport: "httpx.AsyncBaseTransport | None" = None,
+        wire: Wire | None = None,
         edge: Edge | None = None,
     ) -> None:
         edge = edge or Edge()
         self._settings = settings
         origin = Origin.of(settings.provider_url)
-        self._wire = wire_to(origin, transport, settings.provider_ca_file)
+        self._wire = wire or wire_to(origin, transport, settings.provider_ca_file)
         self._sender = Sender(self._wire, origin, settings, self._fetch_token, edge)
         self._edge = edge
         store = MemoryStore(size=settings.max_idempotency_records, clock=edge.clock)

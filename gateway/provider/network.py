@@ -17,8 +17,11 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
+from gateway.provider import causes
+from gateway.provider.causes import Cause
 from gateway.provider.idempotency import Outcome
 from gateway.provider.wire import Broken, Origin, Reply, Request, Timeouts
 
@@ -93,6 +96,26 @@ def _trust(ca_file: Path) -> ssl.SSLContext:
     return context
 
 
+def _cause(error: BaseException) -> Cause:
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return causes.ConnectTimedOut()
+        case aiohttp.SocketTimeoutError():
+            return causes.ReadTimedOut()
+        case TimeoutError() if not isinstance(error, aiohttp.ClientError):
+            return causes.WriteTimedOut()
+        case aiohttp.ServerDisconnectedError():
+            return causes.ConnectionClosed()
+        case aiohttp.ClientResponseError():
+            return causes.UnreadableAnswer()
+        case aiohttp.ClientPayloadError() if isinstance(error.__cause__, ContentEncodingError):
+            return causes.UnreadableAnswer()
+        case aiohttp.ClientPayloadError():  # whether it was reset then is not kept
+            return causes.ConnectionClosed()
+        case _:
+            return causes.of_error(error)
+
+
 class Network:
     """Connections to one origin; how many is up to who calls.
 
@@ -112,9 +135,9 @@ class Network:
             except _Stale:
                 continue  # that connection is closed now, and another one takes its place
             except _NEVER_CONNECTED as error:
-                raise Broken(Outcome.NEVER_CONNECTED) from error
+                raise Broken(Outcome.NEVER_CONNECTED) from _cause(error)
             except (aiohttp.ClientError, TimeoutError) as error:
-                raise Broken(Outcome.NO_WHOLE_ANSWER) from error
+                raise Broken(Outcome.NO_WHOLE_ANSWER) from _cause(error)
 
     async def _exchange(self, request: Request, timeouts: Timeouts) -> Reply:
         async with self._open().request(
@@ -126,7 +149,7 @@ class Network:
             allow_redirects=False,
         ) as response:
             if response.status < 200:  # 101: what follows is no HTTP any more
-                raise Broken(Outcome.NO_WHOLE_ANSWER)
+                raise Broken(Outcome.NO_WHOLE_ANSWER) from causes.UnreadableAnswer()
             return Reply(response.status, response.headers, await response.read())
 
     def _open(self) -> aiohttp.ClientSession:

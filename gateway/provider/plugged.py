@@ -2,8 +2,22 @@
 
 import httpx
 
+from gateway.provider import causes
 from gateway.provider.idempotency import Outcome
 from gateway.provider.wire import Broken, Origin, Reply, Request, Timeouts
+
+_CAUSES: dict[type[httpx.RequestError], type[causes.Cause]] = {
+    httpx.ConnectTimeout: causes.ConnectTimedOut,
+    httpx.ReadTimeout: causes.ReadTimedOut,
+    httpx.WriteTimeout: causes.WriteTimedOut,
+    httpx.RemoteProtocolError: causes.UnreadableAnswer,
+    httpx.DecodingError: causes.UnreadableAnswer,
+}
+
+
+def _cause(error: httpx.RequestError) -> causes.Cause:
+    found = _CAUSES.get(type(error))
+    return found() if found else causes.of_error(error)
 
 
 class Plugged:
@@ -25,11 +39,11 @@ class Plugged:
             finally:
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise Broken(Outcome.NEVER_CONNECTED) from error
-        except httpx.PoolTimeout as error:
-            raise Broken(Outcome.POOL_EXHAUSTED) from error
+            raise Broken(Outcome.NEVER_CONNECTED) from _cause(error)
+        except httpx.PoolTimeout:
+            raise Broken(Outcome.POOL_EXHAUSTED) from None
         except httpx.RequestError as error:
-            raise Broken(Outcome.NO_WHOLE_ANSWER) from error
+            raise Broken(Outcome.NO_WHOLE_ANSWER) from _cause(error)
         return Reply(response.status_code, response.headers, body)
 
     async def aclose(self) -> None:

@@ -15,7 +15,7 @@ import structlog
 
 from gateway import __version__, errors
 from gateway.config import Settings
-from gateway.provider import idempotency, refusals
+from gateway.provider import causes, idempotency, refusals
 from gateway.provider.admission import Breaker, Room
 from gateway.provider.calls import Access, Answer, Attempt, Call, Edge
 from gateway.provider.claims import SEND_WINDOW, Claim, Progress
@@ -97,7 +97,7 @@ class Sender:
             async with asyncio.timeout(self._settings.call_deadline):
                 attempt = await self._repeat(call, progress)
         except TimeoutError:
-            attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
+            attempt = Attempt(Outcome.NO_WHOLE_ANSWER, cause=causes.DeadlinePassed())
         except Exception as error:
             if not (call.kind is Kind.KEYED and progress.open):
                 raise
@@ -133,7 +133,7 @@ class Sender:
             try:
                 token = await self.tokens.get()
             except errors.GatewayError as error:
-                return Attempt(Outcome.NO_TOKEN, error=error)
+                return Attempt(Outcome.NO_TOKEN, error=error, cause=causes.known(error))
         try:
             async with self._room:
                 request = self._request(call, token, progress.claim)
@@ -144,7 +144,7 @@ class Sender:
         except TooLate:
             attempt = Attempt(Outcome.TOO_LATE)
         except Broken as broken:
-            attempt = Attempt(broken.outcome)
+            attempt = Attempt(broken.outcome, cause=broken.cause)
         else:
             self.clock.watch(reply)
             attempt = _read(call, reply, token)
@@ -195,6 +195,7 @@ class Sender:
             route=call.route,
             status=attempt.reply.status if attempt.reply is not None else None,
             outcome=attempt.outcome.name.lower(),
+            cause=type(attempt.cause).__name__ if attempt.cause else None,
             attempts=len(progress.outcomes),
             duration_ms=round(took * 1000, 1),
         )
@@ -204,8 +205,10 @@ class Sender:
             return attempt.value  # type: ignore[return-value]  # T may itself be None
         in_flight = attempt.outcome is Outcome.CONFLICT and still_in_flight(call, attempt.reply)
         if progress.claim is not None and (progress.open or in_flight):
-            raise refusals.unknown(progress.claim.promise(self._edge))
-        raise refusals.refusal(call, attempt, self.clock.hint())
+            raise refusals.unknown(progress.claim.promise(self._edge)) from attempt.cause
+        error = refusals.refusal(call, attempt, self.clock.hint())
+        # All who wait for one token get one error: it must not keep the traceback of each.
+        raise error.with_traceback(None) from (attempt.cause or error.__cause__)
 
 
 def _read(call: Call[T], reply: Reply, token: AccessToken | None) -> Attempt[T]:

@@ -11,6 +11,7 @@ from typing import Protocol, Self
 import msgspec
 from yarl import URL
 
+from gateway.provider.causes import Cause
 from gateway.provider.idempotency import Outcome
 
 
@@ -59,11 +60,19 @@ class Timeouts(msgspec.Struct, frozen=True):
 
 
 class Broken(Exception):
-    """An exchange without a whole answer. ``outcome`` says whether anything can have left."""
+    """An exchange without a whole answer. ``outcome`` says whether anything can have left.
+
+    It is raised from a Cause, which says why.
+    """
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.name)
         self.outcome = outcome
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it broke."""
+        return self.__cause__ if isinstance(self.__cause__, Cause) else None
 
 
 class Wire(Protocol):

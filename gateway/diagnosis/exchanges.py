@@ -1,0 +1,59 @@
+"""The last exchange with the provider, and which part of the diagnosis it belongs to."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gateway.config import Settings
+from gateway.diagnosis import answers
+from gateway.diagnosis.connection import broken, missing_tls, wants_tls
+from gateway.diagnosis.finding import Finding
+from gateway.provider.causes import Cause
+from gateway.provider.clock import ProviderClock
+from gateway.provider.wire import Broken, Reply, Request, Timeouts, Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What came of a request to ``target``, an escaped path; neither of both: nothing in time."""
+
+    target: str
+    reply: Reply | None = None
+    cause: Cause | None = None
+
+
+class Watched:
+    """A wire that remembers its last exchange."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self.last: Exchange | None = None
+
+    async def exchange(self, request: Request, timeouts: Timeouts) -> Reply:
+        """Send and wait for the whole answer; raises Broken."""
+        self.last = Exchange(request.target)
+        try:
+            reply = await self._wire.exchange(request, timeouts)
+        except Broken as error:
+            self.last = Exchange(request.target, cause=error.cause)
+            raise
+        self.last = Exchange(request.target, reply)
+        return reply
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._wire.aclose()
+
+
+async def explain(exchange: Exchange | None, settings: Settings, clock: ProviderClock) -> Finding:
+    """What is wrong where this was the last exchange of a call that failed."""
+    if exchange is None or exchange.reply is None:
+        return await broken(exchange.cause if exchange else None, settings)
+    url, reply = urlsplit(settings.provider_url), exchange.reply
+    # What servers say on their TLS port to a request in the clear.
+    if reply.status == 400 and not answers.is_json(reply) and await wants_tls(settings):
+        return missing_tls(settings)
+    if exchange.target.endswith("/auth/token"):
+        return answers.token(reply, url)
+    if exchange.target.endswith("/auth/signing"):
+        return answers.registration(reply, url)
+    return answers.signature(reply, url, clock)
