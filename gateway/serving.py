@@ -72,9 +72,6 @@ def run(
     app: ASGIApp, listener: socket.socket, *, date_header: bool = True, grace: float = 5
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests in flight get ``grace`` seconds to be answered."""
-    for stop in (signal.SIGINT, signal.SIGTERM):
-        # uvicorn raises the signal once more when it has finished: an orderly end is exit code 0.
-        signal.signal(stop, lambda *_: None)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -84,8 +81,17 @@ def run(
         timeout_graceful_shutdown=math.ceil(grace),
         proxy_headers=False,  # nobody's X-Forwarded-For is believed
     )
+    server = uvicorn.Server(config)
+
+    def stop(*_: object) -> None:
+        # Before uvicorn listens to signals this ends it as soon as it has started. When it has
+        # finished, it raises the signal once more: an orderly end is exit code 0.
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     _leave_alone_what_is_there()
-    uvicorn.Server(config).run(sockets=[listener])
+    server.run(sockets=[listener])
 
 
 def _leave_alone_what_is_there() -> None:
