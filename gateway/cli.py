@@ -1,6 +1,7 @@
 """The command line: dev · serve · emulator · keygen · register-key · doctor, and the schema's."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import shlex
@@ -8,28 +9,23 @@ import sys
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
 from typer.exceptions import TyperException
 
-from gateway import __version__, serving
+from gateway import __version__, emulator_options, serving
 from gateway import doctor as doctors
 from gateway.app import create_app
 from gateway.config import ServeSettings, Settings, file_reason
 from gateway.dev import dev
 from gateway.diagnosis import Finding
 from gateway.errors import ConfigError, GatewayError
-from gateway.options import Commands, Host, Port, colour, refusal, shown
+from gateway.options import Commands, Port, colour, refusal, shown
 from gateway.schema_commands import documents_cli, schema
 from gateway.signing import PrivateKey
 from gateway.telemetry import configure_logging
-
-# The emulator is imported by the commands that run it: `gateway serve` does not need it, and
-# starts sooner.
-if TYPE_CHECKING:
-    from gateway.emulator import Faults
 
 log = structlog.get_logger()
 
@@ -63,63 +59,51 @@ def serve() -> None:
     serving.run(app, listener, grace=settings.shutdown_grace)
 
 
-@cli.command()
+@cli.command(cls=emulator_options.EmulatorHelp)
 def emulator(
+    context: typer.Context,
     port: Port = 8001,
-    host: Host = "127.0.0.1",
-    api_key: Annotated[str, typer.Option(help="API key that is accepted (a UUID).")] = "",
-    api_secret: Annotated[str, typer.Option(help="API secret that is accepted.")] = "",
-    account: Annotated[list[str] | None, typer.Option(help="An account; may be repeated.")] = None,
-    any_account: Annotated[bool, typer.Option(help="Take any UUID as an account.")] = False,
-    one_card_per_account: Annotated[bool, typer.Option(help="The provider's limit.")] = False,
-    second_card: Annotated[
-        Literal["409", "400", "issue_failed"], typer.Option(help="What a card beyond it gets.")
-    ] = "409",
-    activation_delay: Annotated[float, typer.Option(help="Seconds until a card is active.")] = 1.0,
-    token_lifetime: Annotated[float, typer.Option(help="Seconds that a token lives.")] = 3600,
-    latency: Annotated[float, typer.Option(help="Seconds that each call takes.")] = 0,
-    sparse_cards: Annotated[bool, typer.Option(help="Leave out name, PAN and expiry.")] = False,
-    bad_signature_status: Annotated[int, typer.Option(help="400 or 401.", min=400, max=401)] = 400,
-    reused_key_status: Annotated[int, typer.Option(help="422 or 409.", min=409, max=422)] = 422,
-    error_body: Annotated[Literal["json", "text"], typer.Option(help="Form of errors.")] = "json",
-    faults: Annotated[str, typer.Option(help="What goes wrong, as a JSON object.")] = "{}",
+    host: emulator_options.Host = "127.0.0.1",
+    allowed_host: emulator_options.AllowedHosts = None,
+    api_key: emulator_options.ApiKey = None,
+    api_secret: emulator_options.ApiSecret = None,
+    account: emulator_options.Accounts = None,
+    any_account: emulator_options.AnyAccount = False,
+    one_card_per_account: emulator_options.OneCard = False,
+    second_card: emulator_options.SecondCard = "409",
+    activation_delay: emulator_options.ActivationDelay = "1",
+    token_lifetime: emulator_options.TokenLifetime = "3600",  # noqa: S107 - not a token
+    latency: emulator_options.Latency = "0",
+    sparse_cards: emulator_options.SparseCards = False,
+    bad_signature_status: emulator_options.BadSignatureStatus = "400",
+    reused_key_status: emulator_options.ReusedKeyStatus = "422",
+    error_body: emulator_options.ErrorBody = "json",
+    faults: emulator_options.FaultsJson = "{}",
 ) -> None:
-    """Run the provider's strict double over HTTP."""
-    from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
+    """Run the provider's strict double over HTTP; one line is printed for each request."""
+    from gateway.emulator import create_emulator
+    from gateway.emulator.command_line import read_command_line
+    from gateway.emulator.output import Output, banner
 
-    options = EmulatorOptions(
-        api_key=api_key or str(uuid.uuid4()),
-        api_secret=api_secret or uuid.uuid4().hex,
-        accounts=tuple(account or [GUIDE_ACCOUNT]),
-        any_account=any_account,
-        one_card_per_account=one_card_per_account,
-        second_card=second_card,
-        activation_delay=activation_delay,
-        token_lifetime=token_lifetime,
-        latency=latency,
-        rich_cards=not sparse_cards,
-        bad_signature_status=401 if bad_signature_status == 401 else 400,
-        reused_key_status=409 if reused_key_status == 409 else 422,
-        error_body=error_body,
-    )
-    app = create_emulator(options, faults=_faults(faults))
-    listener = serving.listen(host, port)
-    typer.secho("The emulator is running. To point a gateway at it:\n", bold=True)
-    typer.echo(f"  export GATEWAY_PROVIDER_URL={serving.address(listener)}/v1")
-    typer.echo(f"  export GATEWAY_PROVIDER_API_KEY={options.api_key}")
-    typer.echo(f"  export GATEWAY_PROVIDER_API_SECRET={options.api_secret}")
-    typer.echo("  gateway keygen         # prints the two settings of the signing key")
-    typer.echo("  gateway register-key && gateway serve\n")
-    serving.run(app, listener, date_header=False)
+    chosen = read_command_line(context.params)
+    listener = serving.listen(chosen.host, port)
+    hosts = (*chosen.hosts, listener.getsockname()[0])
+    url, port_of_gateway = serving.address(listener), _free_port(8000)
+    with contextlib.closing(Output(sys.stdout)) as output:
+        app = create_emulator(
+            chosen.options, faults=chosen.faults, hosts=hosts, observe=output.observe
+        )
+        output.write(banner(url, chosen.options, port_of_gateway, coloured=output.coloured))
+        serving.run(app, listener, date_header=False)
 
 
-def _faults(text: str) -> "Faults":
-    from gateway.emulator import read_faults
-
+def _free_port(wanted: int) -> int:
+    """The port, if `gateway serve` can have it now, else 0: any free one."""
     try:
-        return read_faults(text)
-    except ValueError as error:
-        raise ConfigError([f"--faults: {error}."]) from error
+        serving.listen("127.0.0.1", wanted).close()
+    except ConfigError:
+        return 0
+    return wanted
 
 
 cli.command()(schema)
@@ -132,19 +116,24 @@ def keygen(
         "signing-key.pem"
     ),
 ) -> None:
-    """Make a P-384 signing key, and an id to register it under."""
+    """Make a P-384 signing key, and an id to register it under.
+
+    Prints the two settings of the key: eval "$(gateway keygen)" sets them in a shell.
+    """
     key = PrivateKey.generate()
     try:
         # Created for the owner alone, and never over an existing key.
         with open(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(key.to_pem())
     except OSError as error:
-        raise ConfigError([f"Cannot write {shown(out)}: {file_reason(error)}."]) from error
-    typer.echo(f"The private key is in {shown(out)}; keep it secret.")
-    typer.echo("Set these, then register it:\n")
-    typer.echo(f"  export GATEWAY_SIGNING_KEY_FILE={shlex.quote(str(out.resolve()))}")
-    typer.echo(f"  export GATEWAY_SIGNING_KEY_ID={uuid.uuid4()}")
-    typer.echo("  gateway register-key")
+        hint = " Use it, or choose another file with --out." if out.exists() else ""
+        reason = f"Cannot write {shown(out)}: {file_reason(error)}.{hint}"
+        raise ConfigError([reason]) from error
+    # On stderr what people read, on stdout what a shell does.
+    typer.echo(f"The private key is in {shown(out)}; keep it secret.", err=True)
+    typer.echo("With its two settings in place, run: gateway register-key", err=True)
+    typer.echo(f"export GATEWAY_SIGNING_KEY_FILE={shlex.quote(str(out.resolve()))}")
+    typer.echo(f"export GATEWAY_SIGNING_KEY_ID={uuid.uuid4()}")
 
 
 @cli.command("register-key")

@@ -14,6 +14,7 @@ import httpx
 from starlette.applications import Starlette
 
 from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
+from gateway.emulator.observed import Observer
 from gateway.emulator.state import Emulator
 from gateway.signing import Message, PrivateKey, Signer, content_digest
 
@@ -131,13 +132,20 @@ class Client:
         return {"Signature-Input": made.signature_input, "Signature": made.signature}
 
 
-async def connect(clock: Clock | None = None, *, sleep: Any = None, **changes: Any) -> Client:
+async def connect(
+    clock: Clock | None = None,
+    *,
+    sleep: Any = None,
+    observe: Observer | None = None,
+    **changes: Any,
+) -> Client:
     """A logged-in client of a fresh emulator with these options."""
     clock = clock or Clock()
     options: dict[str, Any] = {"api_key": API_KEY, "api_secret": API_SECRET}
     options["signing_keys"] = {KEYID: PRIVATE_KEY.public_key().to_pem()}
     edge = {"sleep": sleep} if sleep else {}
-    app = create_emulator(EmulatorOptions(**(options | changes)), now=clock, **edge)
+    chosen = EmulatorOptions(**(options | changes))
+    app = create_emulator(chosen, now=clock, observe=observe, **edge)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     client = Client(app, clock, httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}"))
     await client.login()

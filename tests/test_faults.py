@@ -38,6 +38,7 @@ OPTIONS = EmulatorOptions(api_key=API_KEY, api_secret=API_SECRET)
 FAULTS = "/_emulator/faults"
 LEDGER = "/_emulator/ledger"
 CREDENTIALS = ("--port", "0", "--api-key", API_KEY, "--api-secret", API_SECRET)
+COMMAND = ("emulator", *CREDENTIALS, "--allowed-host", HOST)
 NOTHING_WRONG: dict[str, Any] = {
     "latency": 0,
     "latency_spread": 0,
@@ -77,7 +78,7 @@ async def client_at(url: str) -> Client:
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """One emulator process for all tests that need real connections."""
-    with started("emulator", *CREDENTIALS) as process:
+    with started(*COMMAND) as process:
         yield url_of(process)
 
 
@@ -506,20 +507,64 @@ async def test_the_ledger_tells_keys_without_a_card() -> None:
 
 
 async def test_faults_can_be_there_from_the_start() -> None:
-    """`gateway emulator --faults` sets them, and what then goes wrong stays out of the log."""
+    """`gateway emulator --faults` sets them, and what goes wrong is a line, not a traceback."""
     faults = '{"drop_after_chance": 1}'
-    with started("emulator", *CREDENTIALS, "--faults", faults) as process:
+    with started(*COMMAND, "--faults", faults) as process:
         client = await client_at(url_of(process))
         async with aclosing(client.http):
             with pytest.raises(httpx.RemoteProtocolError):
                 await client.create()
             assert (await ledger(client))["cards"] == 1
         assert process.stop() == 0
-    assert re.search(r"gateway serve\n\n$", process.output), process.output
+    struck = rf"POST {CARDS} - carried out with 201, .* \[fault: drop_after\]\n"
+    assert re.search(struck, process.output), process.output
+    assert "Traceback" not in process.output
+
+
+@pytest.mark.parametrize(
+    ("faults", "problem"),
+    [
+        ('{"drop": 1}', "drop: there is no such fault; did you mean drop_before_chance?"),
+        ('{"latencey": 1}', "latencey: there is no such fault; did you mean latency?"),
+        (
+            '{"Status-Chance": 1}',
+            "Status-Chance: there is no such fault; did you mean status_chance?",
+        ),
+        ('{"\\n4111": 1}', "a name: there is no such fault; the faults are latency, "),
+        ('{"status_chance": 1.1}', "status_chance must be a number from 0 to 1"),
+        ('{"status_chance": "4111"}', "status_chance must be a number from 0 to 1"),
+        ('{"latency": nan}', "latency must be a number of seconds from 0 to 3600"),
+        ('{"latency": NaN}', "latency must be a number of seconds from 0 to 3600"),
+        ('{"clock_shift": NaN}', "clock_shift must be a number of seconds from -315360000 "),
+        ('{"latency": -Infinity}', "latency must be a number of seconds from 0 to 3600"),
+        ('{"auth": 1}', "auth must be true or false"),
+        ('{"only_call": 0}', "only_call must be a whole number from 1 on or null"),
+        ('{"seed": 1e30}', "seed must be a whole number or null"),
+        ('{"seed": 9223372036854775808}', "seed must be a whole number or null"),
+        (
+            '{"status": 200, "auth": "no"}',
+            "status must be a whole number from 400 to 599; auth must",
+        ),
+        ('{"status_chance": 0.6, "drop_after_chance": 0.6}', "must not add up to more than 1"),
+        (
+            "{status_chance: 1}",
+            'they are not JSON from character 2 on; write {"status_chance": 0.1}',
+        ),
+        ("[4111]", 'they must be a JSON object such as {"status_chance": 0.1}'),
+        ("[" * 100_000, "they are not JSON; write"),
+    ],
+)
+async def test_a_mistake_in_the_faults_is_said_in_words(faults: str, problem: str) -> None:
+    """The refusal names the fault and what it must be, suggests a name, and quotes no value."""
+    client = await connect()
+    answer = await client.http.put(FAULTS, content=faults)
+    assert answer.status_code == 400
+    assert problem in answer.json()["error"]
+    assert not re.search("4111|Expected|\\$|`", answer.text)
 
 
 def test_faults_that_make_no_sense_stop_the_start() -> None:
     """A mistake in --faults is one sentence and exit code 2."""
     code, printed = run("emulator", "--port", "0", "--faults", '{"drop": 1}')
     assert (code, printed.count("\n")) == (2, 1), printed
-    assert "--faults: the faults are not as specified" in printed
+    assert "--faults: the faults are not as specified: drop: there is no such fault" in printed

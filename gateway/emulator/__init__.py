@@ -6,7 +6,8 @@ the provider does (section 11), an option chooses.
 """
 
 from gateway.emulator.app import create_emulator
-from gateway.emulator.faults import Faults, read_faults
+from gateway.emulator.fault_texts import read_faults
+from gateway.emulator.faults import Faults
 from gateway.emulator.options import GUIDE_ACCOUNT, EmulatorOptions
 
 __all__ = ["GUIDE_ACCOUNT", "EmulatorOptions", "Faults", "create_emulator", "read_faults"]

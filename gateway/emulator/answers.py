@@ -8,22 +8,33 @@ from typing import Literal
 
 import msgspec
 from starlette.responses import Response
+from starlette.types import Scope
+
+RECORD = "emulator.record"
+"""Where the ASGI scope holds the record of a request, if somebody observes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One HTTP answer, as it is kept under an idempotency key; ``headers`` are what matters of it.
 
-    ``made_card`` is the id of the card that came into being with it; it is not sent.
+    Two things are not sent: ``made_card``, the id of the card that came into being with it, and
+    ``reason``, why a call was refused.
     """
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     made_card: str | None = None
+    reason: str = ""
 
-    def to_response(self, now: float) -> Response:
-        """The answer with the ``Date`` of this moment (UNIX seconds): a replay has a new one."""
+    def to_response(self, scope: Scope, now: float) -> Response:
+        """The answer to the request of ``scope``, noted in its record.
+
+        It has the ``Date`` of this moment (UNIX seconds): a replay has a new one.
+        """
+        if record := scope.get(RECORD):
+            record.status, record.reason = self.status, self.reason
         headers = {**self.headers, "Date": formatdate(now, usegmt=True)}
         return Response(self.body, self.status, headers)
 
@@ -55,4 +66,5 @@ class Refusal(Exception):
         else:
             content_type = {"Content-Type": "text/plain; charset=utf-8"}
             plain = Answer(self.status, self.text.encode(), content_type)
-        return Answer(plain.status, plain.body, {**plain.headers, **self.headers})
+        headers = {**plain.headers, **self.headers}
+        return Answer(plain.status, plain.body, headers, reason=self.text)

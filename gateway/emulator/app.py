@@ -1,11 +1,12 @@
 """The emulator's composition root: the table of operations, and the way of a call through it.
 
-request → faults → Call → guard → body → idempotency key → latency → operation → Answer → Date
+request → Host → faults → Call → guard → body → idempotency key → latency → operation → Answer →
+Date → observer
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.emulator import operations as does
 from gateway.emulator.answers import Answer, Refusal
@@ -23,7 +24,9 @@ from gateway.emulator.control import control_routes
 from gateway.emulator.faults import Faults
 from gateway.emulator.faulty import Faulty
 from gateway.emulator.guards import bearer, check_body, idempotency_key, open_to_all, signed
+from gateway.emulator.hosts import Hosts
 from gateway.emulator.idempotency import keep
+from gateway.emulator.observed import Observed, Observer
 from gateway.emulator.options import EmulatorOptions
 from gateway.emulator.state import Emulator
 
@@ -59,14 +62,18 @@ def create_emulator(
     options: EmulatorOptions,
     *,
     faults: Faults | None = None,
+    hosts: Iterable[str] | None = None,
+    observe: Observer | None = None,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Starlette:
     """The emulator as an ASGI application; its state is at ``app.state.emulator``.
 
-    ``faults`` go wrong from the start. ``now`` gives UNIX seconds, ``sleep`` waits out latencies.
-    Every answer has a ``Date`` of its own: run it with the server's switched off. Raises
-    SigningError when a preset signing key is not P-384.
+    ``faults`` go wrong from the start. ``hosts`` are names and addresses that are answered beside
+    the loopback names; without them every Host is, which is for use within a process. ``observe``
+    is told of each request when it has ended; it must not wait. ``now`` gives UNIX seconds,
+    ``sleep`` waits out latencies. Every answer has a ``Date`` of its own: run it with the server's
+    switched off. Raises SigningError when a preset signing key is not P-384.
     """
     emulator = Emulator(options, now=now, sleep=sleep, faults=faults)
     refuse = partial(_refuse, emulator)
@@ -76,7 +83,6 @@ def create_emulator(
             *control_routes(emulator),
         ],
         exception_handlers=dict.fromkeys(
-            # A client that left before its call was read hears nothing, and is no news.
             (Refusal, HTTPException, ClientDisconnect, Exception),
             refuse,
         ),
@@ -84,9 +90,18 @@ def create_emulator(
     # The provider's paths are exact: a redirected call would carry a signature for another path.
     app.router.redirect_slashes = False
     app.state.emulator = emulator
-    # Around Starlette's own layers, which would hide the server's ``send`` from it.
-    app.middleware_stack = Faulty(app.build_middleware_stack(), emulator)
+    # Around Starlette's own layers, which would hide the server's ``send`` from the faults.
+    app.middleware_stack = _wrap(app.build_middleware_stack(), emulator, hosts, observe)
     return app
+
+
+def _wrap(
+    app: ASGIApp, emulator: Emulator, hosts: Iterable[str] | None, observe: Observer | None
+) -> ASGIApp:
+    app = Faulty(app, emulator)
+    if hosts is not None:
+        app = Hosts(app, emulator, hosts)
+    return Observed(app, observe, emulator.clock) if observe else app
 
 
 class _Resource:
@@ -104,7 +119,7 @@ class _Resource:
             raise HTTPException(405, headers={"Allow": ", ".join(sorted(self._operations))})
         self._emulator.calls[request.method, self._path] += 1
         answer = await self._answer(operation, await read_call(request))
-        await answer.to_response(self._emulator.now())(scope, receive, send)
+        await answer.to_response(scope, self._emulator.now())(scope, receive, send)
 
     async def _answer(self, operation: Operation, call: Call) -> Answer:
         operation.guard(self._emulator, call)
@@ -141,6 +156,9 @@ async def _refuse(emulator: Emulator, request: Request, error: Exception) -> Res
     if isinstance(error, HTTPException):
         text = _REASONS.get(error.status_code, error.detail)
         error = Refusal(error.status_code, text, headers=error.headers)
+    elif isinstance(error, ClientDisconnect):
+        error = Refusal(499, "the client left before its request was read")  # it hears nothing
     elif not isinstance(error, Refusal):
         error = Refusal(500, "internal error")
-    return error.to_answer(emulator.options.error_body).to_response(emulator.now())
+    answer = error.to_answer(emulator.options.error_body)
+    return answer.to_response(request.scope, emulator.now())

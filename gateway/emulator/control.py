@@ -4,14 +4,15 @@ It is no part of the provider: faults do not concern it, and its JSON is named a
 """
 
 from functools import partial
-from ipaddress import IPv6Address, ip_address
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.emulator.answers import Refusal, json_answer
-from gateway.emulator.faults import Fate, read_faults
+from gateway.emulator.fault_texts import read_faults
+from gateway.emulator.faults import Fate
+from gateway.emulator.hosts import is_loopback
 from gateway.emulator.state import Emulator
 
 
@@ -31,7 +32,7 @@ async def _faults(emulator: Emulator, request: Request) -> Response:
             emulator.fate = Fate(read_faults(await request.body()))
         except ValueError as error:
             raise Refusal(400, str(error)) from error
-    return json_answer(200, emulator.fate.faults).to_response(emulator.now())
+    return json_answer(200, emulator.fate.faults).to_response(request.scope, emulator.now())
 
 
 async def _ledger(emulator: Emulator, request: Request) -> Response:
@@ -53,19 +54,9 @@ async def _ledger(emulator: Emulator, request: Request) -> Response:
         "tokens": emulator.token_fetches,
         "faults": emulator.fate.struck,
     }
-    return json_answer(200, told).to_response(emulator.now())
+    return json_answer(200, told).to_response(request.scope, emulator.now())
 
 
 def _check_loopback(request: Request) -> None:
     if request.client is None or not is_loopback(request.client.host):
         raise Refusal(403, "this is for clients on the same machine")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a peer's address is one of this machine's own, IPv4 within IPv6 included."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback

@@ -14,50 +14,87 @@ import msgspec
 from msgspec import Meta
 
 Kind = Literal["drop_before", "status", "drop_after", "half_answer"]
-Chance = Annotated[float, Meta(ge=0, le=1)]
-Seconds = Annotated[float, Meta(ge=0, le=3600)]
 _TEN_YEARS = 315_360_000
+_LARGEST = 2**63 - 1
+Chance = Annotated[float, Meta(ge=0, le=1, title="a number from 0 to 1")]
+Seconds = Annotated[float, Meta(ge=0, le=3600, title="a number of seconds from 0 to 3600")]
+Lifetime = Annotated[
+    float,
+    Meta(gt=0, le=_TEN_YEARS, title=f"a number of seconds above 0, up to {_TEN_YEARS} (ten years)"),
+]
+Shift = Annotated[
+    float,
+    Meta(
+        ge=-_TEN_YEARS,
+        le=_TEN_YEARS,
+        title=f"a number of seconds from -{_TEN_YEARS} to {_TEN_YEARS} (ten years)",
+    ),
+]
+Status = Annotated[int, Meta(ge=400, le=599, title="a whole number from 400 to 599")]
+Ordinal = Annotated[int, Meta(ge=1, le=_LARGEST, title="a whole number from 1 on")]
+Seed = Annotated[int, Meta(ge=-_LARGEST, le=_LARGEST, title="a whole number")]
+Flag = Annotated[bool, Meta(title="true or false")]
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What goes wrong; nothing by default. All times are seconds.
+    """What goes wrong; nothing by default.
 
-    The latency and the chances concern calls of ``/v1/*``, those of ``/v1/auth/*`` only with
-    ``auth``; the token lifetime and the clock's shift concern everything.
+    The descriptions are shown by ``gateway emulator --help`` and stand in ``docs/emulator.md``.
     """
 
-    latency: Seconds = 0
-    """Each call is worked on for so much longer than the options say ..."""
-    latency_spread: Seconds = 0
-    """... and for a uniformly drawn part of this as well."""
-
-    drop_before_chance: Chance = 0
-    """The connection is closed before the call is looked at."""
-    status_chance: Chance = 0
-    """The call is answered with ``status`` before it is looked at."""
-    status: Annotated[int, Meta(ge=400, le=599)] = 503
-    retry_after: Seconds | None = None
-    """The ``Retry-After`` of that answer, rounded up to whole seconds."""
-    drop_after_chance: Chance = 0
-    """The call is carried out, and the connection is closed instead of an answer."""
-    half_answer_chance: Chance = 0
-    """The call is carried out, and the connection is closed after the headers and half the body.
-    An answer without a body is whole by then."""
-
-    only_call: Annotated[int, Meta(ge=1)] | None = None
-    """Latency and chances concern this call alone, counted from 1 since the faults were set."""
-    auth: bool = False
-    seed: int | None = None
-    """Makes the draws repeatable."""
-
-    token_lifetime: Annotated[float, Meta(gt=0, le=_TEN_YEARS)] | None = None
-    """Instead of the option's, for tokens issued from now on."""
-    clock_shift: Annotated[float, Meta(ge=-_TEN_YEARS, le=_TEN_YEARS)] = 0
-    """How far the emulator's clock is ahead, in everything that it says and checks."""
+    latency: Annotated[Seconds, Meta(description="Every call takes so much longer.")] = 0
+    latency_spread: Annotated[
+        Seconds, Meta(description="A random part of this is added to the latency of each call.")
+    ] = 0
+    drop_before_chance: Annotated[
+        Chance,
+        Meta(description="How often the connection is closed before the call is looked at."),
+    ] = 0
+    status_chance: Annotated[
+        Chance,
+        Meta(description="How often a call is answered with `status` before it is looked at."),
+    ] = 0
+    status: Annotated[Status, Meta(description="The status for `status_chance`.")] = 503
+    retry_after: Annotated[
+        Seconds | None, Meta(description="The Retry-After beside it, rounded up to whole seconds.")
+    ] = None
+    drop_after_chance: Annotated[
+        Chance,
+        Meta(
+            description="How often a call is carried out, and the connection is closed instead of "
+            "an answer."
+        ),
+    ] = 0
+    half_answer_chance: Annotated[
+        Chance,
+        Meta(
+            description="How often a call is carried out, and the connection is closed after half "
+            "the body of the answer."
+        ),
+    ] = 0
+    only_call: Annotated[
+        Ordinal | None,
+        Meta(
+            description="Latency and chances concern this call alone, counted from when the "
+            "faults were set."
+        ),
+    ] = None
+    auth: Annotated[
+        Flag, Meta(description="Latency and chances concern the calls of /v1/auth/* as well.")
+    ] = False
+    seed: Annotated[
+        Seed | None, Meta(description="Makes the random choices the same in every run.")
+    ] = None
+    token_lifetime: Annotated[
+        Lifetime | None, Meta(description="How long tokens issued from now on live.")
+    ] = None
+    clock_shift: Annotated[
+        Shift, Meta(description="How far the emulator's clock is ahead, for all that it checks.")
+    ] = 0
 
     def __post_init__(self) -> None:
         if sum(self._shares().values()) > 1 + 1e-9:
-            raise ValueError("the chances add up to more than 1")
+            raise ValueError(f"{', '.join(self._chances())} must not add up to more than 1")
 
     def concern(self, path: str) -> bool:
         """Whether calls of this path have latency and mishaps."""
@@ -71,6 +108,9 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             point -= share
         return None
 
+    def _chances(self) -> list[str]:
+        return [f"{kind}_chance" for kind in self._shares()]
+
     def _shares(self) -> dict[Kind, float]:
         return {
             "drop_before": self.drop_before_chance,
@@ -78,14 +118,6 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             "drop_after": self.drop_after_chance,
             "half_answer": self.half_answer_chance,
         }
-
-
-def read_faults(text: str | bytes) -> Faults:
-    """Faults from a JSON object; raises ValueError with what is wrong with it."""
-    try:
-        return msgspec.json.decode(text, type=Faults)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"the faults are not as specified: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

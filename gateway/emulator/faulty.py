@@ -8,7 +8,7 @@ dropped one is a ConnectionResetError out of the application.
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.emulator.answers import Refusal, retry_after
+from gateway.emulator.answers import RECORD, Refusal, retry_after
 from gateway.emulator.calls import LATENCY
 from gateway.emulator.state import Emulator
 
@@ -28,6 +28,8 @@ class Faulty:
             return
         mishap = fate.draw()
         scope[LATENCY] = mishap.latency
+        if record := scope.get(RECORD):
+            record.fault, record.delay = mishap.kind, mishap.latency
         match mishap.kind:
             case None:
                 await self._app(scope, receive, send)
@@ -48,7 +50,7 @@ class Faulty:
         headers = retry_after(faults.retry_after)
         refusal = Refusal(faults.status, "a fault that was asked for", headers=headers)
         answer = refusal.to_answer(emulator.options.error_body)
-        await answer.to_response(emulator.now())(scope, receive, send)
+        await answer.to_response(scope, emulator.now())(scope, receive, send)
 
     async def _carry_out(self, scope: Scope, receive: Receive) -> list[Message]:
         messages: list[Message] = []

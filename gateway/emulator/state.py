@@ -34,7 +34,7 @@ class Emulator:
         self.options = options
         self.sleep = sleep
         self.fate = Fate(faults or Faults())
-        self._clock = now
+        self.clock = now
         self.calls: Counter[tuple[str, str]] = Counter()
         self.token_fetches = 0
         self.ledger = Ledger()
@@ -47,7 +47,7 @@ class Emulator:
 
     def now(self) -> float:
         """The emulator's time, in UNIX seconds: the clock's, shifted if a fault says so."""
-        return self._clock() + self.fate.faults.clock_shift
+        return self.clock() + self.fate.faults.clock_shift
 
     async def work(self, longer: float) -> None:
         """Take as long as the options say that a call takes, and so many seconds longer."""

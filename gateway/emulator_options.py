@@ -1,0 +1,99 @@
+"""The options of `gateway emulator` as the command line shows them, and the command's help.
+
+They arrive as text: ``gateway.emulator.command_line`` checks them, each under its own name.
+"""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to bind to.")]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="A host name that is answered beside the loopback names and ADDRESS; may be repeated.",
+    ),
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option(metavar="UUID", help="API key that is accepted; without it one is made up."),
+]
+ApiSecret = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="API secret that is accepted; without it one is made up."),
+]
+Accounts = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="UUID",
+        help="An account that exists; may be repeated. Without it the guide's account does.",
+    ),
+]
+AnyAccount = Annotated[
+    bool, typer.Option("--any-account", help="Every UUID is an account that exists.")
+]
+OneCard = Annotated[
+    bool,
+    typer.Option(
+        "--one-card-per-account", help="An account holds one card, as the provider documents."
+    ),
+]
+SecondCard = Annotated[
+    str,
+    typer.Option(
+        metavar="409|400|issue_failed",
+        help="What a card beyond that limit gets: a status, or a 201 and a card that fails later.",
+    ),
+]
+ActivationDelay = Annotated[
+    str,
+    typer.Option(
+        metavar="SECONDS", help="From the simulator's 202 until the card is active or has failed."
+    ),
+]
+TokenLifetime = Annotated[
+    str, typer.Option(metavar="SECONDS", help="How long an access token lives.")
+]
+Latency = Annotated[str, typer.Option(metavar="SECONDS", help="How long each call is worked on.")]
+SparseCards = Annotated[
+    bool,
+    typer.Option(
+        "--sparse-cards",
+        help="Reads of active cards leave out name, network, masked PAN and expiry.",
+    ),
+]
+BadSignatureStatus = Annotated[
+    str, typer.Option(metavar="400|401", help="Status for a bad signature or content digest.")
+]
+ReusedKeyStatus = Annotated[
+    str,
+    typer.Option(
+        metavar="422|409", help="Status for an idempotency key that comes with another payload."
+    ),
+]
+ErrorBody = Annotated[str, typer.Option(metavar="json|text", help="Form of the error bodies.")]
+FaultsJson = Annotated[
+    str, typer.Option(metavar="JSON", help="What goes wrong: an object of the faults below.")
+]
+
+
+class EmulatorHelp(TyperCommand):
+    """Plain help, in which no option's name is cut off, with the faults below the options."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help without a table, whose columns are too narrow at 80."""
+        self.rich_markup_mode = None
+        super().format_help(ctx, formatter)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Write a line for each fault: its name, meaning, value and default."""
+        from gateway.emulator.fault_texts import EXAMPLE, describe_faults
+
+        rows = [
+            (fault.name, f"{fault.meaning} Takes {fault.value}.  [default: {fault.default}]")
+            for fault in describe_faults()
+        ]
+        with formatter.section(f"Faults, as in --faults '{EXAMPLE}'"):
+            formatter.write_dl(rows)
