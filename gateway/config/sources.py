@@ -81,7 +81,10 @@ def read_sources(environ: Mapping[str, str], env_file: Path, fields: Collection[
 def _take(entry: _Entry, name: str, found: Sources) -> None:
     try:
         if name not in found.values and (text := entry.read()):
+            text.encode()
             found.values[name] = text
+    except UnicodeEncodeError:  # bytes of the environment that are no UTF-8
+        found.problems[entry.name.upper()] = "is not text in UTF-8"
     except Unreadable as error:
         found.problems[entry.name.upper()] = f"its file in {entry.place} cannot be read: {error}"
 
@@ -106,12 +109,12 @@ def _is_injected(name: str, text: str) -> bool:
 
 def _in_env_file(path: Path, found: Sources) -> list[_Entry]:
     """The entries of ``.env``, which need not be there; lines that cannot be read are problems."""
-    if not os.path.lexists(path):
-        return []
     try:
         # Read once: it may be a pipe.
         lines = list(parse_stream(io.StringIO(read_text(path))))
     except Unreadable as error:
+        if isinstance(error.__cause__, FileNotFoundError) and not path.is_symlink():
+            return []
         found.problems[ENV_FILE] = f"cannot be read: {error}"
         return []
     wrong = [line for line in lines if _is_malformed(line)]
