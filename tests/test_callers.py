@@ -410,8 +410,9 @@ async def preflight(stack: Stack, origin: str) -> httpx.Response:
 async def test_cors_is_closed_unless_opened() -> None:
     """No origin is allowed by default; with the setting just those that it names."""
     async with running() as stack:
-        answer = await preflight(stack, "https://shop.example")
-        assert "access-control-allow-origin" not in answer.headers
+        for origin in ("https://shop.example", "http://localhost:5173"):
+            answer = await preflight(stack, origin)
+            assert "access-control-allow-origin" not in answer.headers
     async with running(cors_origins=("https://shop.example",)) as stack:
         answer = await preflight(stack, "https://shop.example")
         assert answer.headers["access-control-allow-origin"] == "https://shop.example"

@@ -269,3 +269,4 @@ async def test_graphiql_is_shown_to_browsers_where_it_is_on() -> None:
     async with running(graphiql=False) as stack:
         page = await stack.client.get("/graphql", headers=browser)
         assert page.headers["content-type"] == JSON + UTF8
+        assert (await stack.client.get("/", headers=browser)).status_code == 404

@@ -36,7 +36,8 @@ def changes(old: str, new: str, name: str) -> list[Change]:
         line = error.locations[0].line if error.locations else 1
         raise ConfigError([f"{name}:{line}: {error.message}"]) from error
     except TypeError as error:  # how graphql-core tells that the definitions do not fit together
-        raise ConfigError([f"{name} is not a GraphQL schema: {error}"]) from error
+        reasons = " ".join(str(error).split())
+        raise ConfigError([f"{name} is not a GraphQL schema: {reasons}"]) from error
     found = [
         Change(_severity(change), change.description)
         for change in find_schema_changes(before, build_schema(new))
