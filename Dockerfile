@@ -1,5 +1,11 @@
 # The first stage builds; the second holds only Python, the gateway and what the lock file pins.
-FROM python:3.13-slim AS build
+#
+# A release names the base by its digest and says what it is made from:
+#     docker build --build-arg PYTHON_IMAGE=python:3.13-slim@sha256:… --build-arg VERSION=… \
+#         --build-arg REVISION=… --build-arg CREATED=… --build-arg SOURCE=… .
+ARG PYTHON_IMAGE=python:3.13-slim
+
+FROM ${PYTHON_IMAGE} AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1 \
@@ -22,33 +28,48 @@ RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir 
     && /opt/gateway/bin/pip uninstall --quiet --yes pip \
     && /opt/gateway/bin/python -m compileall -q -f --invalidation-mode unchecked-hash -j 0 /opt/gateway/lib
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 
-LABEL org.opencontainers.image.title="card-gateway" \
-      org.opencontainers.image.description="A GraphQL gateway in front of a card-issuing provider" \
-      org.opencontainers.image.licenses="MIT"
-
-# A number, so that an orchestrator can tell that it is not root without knowing the name.
-RUN groupadd --system --gid 10001 gateway \
-    && useradd --system --no-log-init --uid 10001 --gid gateway --home-dir /nonexistent --shell /usr/sbin/nologin gateway
+# A name for the number below. Any other number does as well: nothing looks users up.
+RUN groupadd --gid 10001 gateway \
+    && useradd --no-log-init --uid 10001 --gid gateway --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin gateway
 
 COPY --from=build /opt/gateway /opt/gateway
+COPY deploy/healthcheck /usr/local/bin/healthcheck
 
-# In a container the loopback address of the default would be out of everybody's reach.
+# In a container the loopback addresses of the defaults would be out of everybody's reach.
 ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     GATEWAY_HOST=0.0.0.0 \
-    GATEWAY_PORT=8000
+    GATEWAY_PORT=8000 \
+    CARD_GATEWAY_DEV_HOST=0.0.0.0
 
-WORKDIR /opt/gateway
+# Empty: the folder with .env and the signing key can be mounted here.
+WORKDIR /work
+# A number, so that an orchestrator can tell that it is not root without knowing the name.
 USER 10001:10001
 EXPOSE 8000
+# As long as the gateway finishes calls in flight (GATEWAY_SHUTDOWN_GRACE), give it 70 s to stop:
+# docker run --stop-timeout 70.
+STOPSIGNAL SIGTERM
 
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["python", "-c", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['GATEWAY_PORT']), timeout=2); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["healthcheck"]
 
 # The exec form makes the gateway the container's first process: it gets the signals itself.
 # `docker run card-gateway doctor` runs another command of it.
 ENTRYPOINT ["gateway"]
 CMD ["serve"]
+
+# Last, since they change with every build.
+ARG VERSION=""
+ARG REVISION=""
+ARG CREATED=""
+ARG SOURCE=""
+LABEL org.opencontainers.image.title="card-gateway" \
+      org.opencontainers.image.description="A GraphQL gateway in front of a card-issuing provider" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED" \
+      org.opencontainers.image.source="$SOURCE"

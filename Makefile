@@ -66,7 +66,8 @@ assets: ## renew the vendored GraphiQL in gateway/api/static (needs npm)
 	tools/graphiql/refresh
 
 image: ## build the container image with docker (IMAGE=card-gateway)
-	docker build --tag $(IMAGE) .
+	docker build --tag $(IMAGE) --build-arg VERSION="$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' gateway/__init__.py)" \
+	  --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" --build-arg CREATED="$$(date -u +%Y-%m-%dT%H:%M:%SZ)" .
 
 clean: ## remove what make made: environments, caches, reports
 	rm -rf $(VENV) .venv-installer tools/graphiql/node_modules tests/audits/node_modules benchmarks/peers/hive/node_modules build dist htmlcov .coverage .coverage.*

@@ -11,7 +11,7 @@ import typer
 from gateway import serving
 from gateway.app import create_app
 from gateway.config import DevSettings, host_name
-from gateway.options import ActivationDelay, Host, Port
+from gateway.options import ActivationDelay, Port
 from gateway.signing import PrivateKey
 from gateway.telemetry import configure_logging
 
@@ -32,8 +32,15 @@ AllowedHost = Annotated[
 ]
 
 
+# No GATEWAY_ variable, which this command does not read: the container image sets it.
+DevHost = Annotated[
+    str,
+    typer.Option(metavar="ADDRESS", help="Address to listen on.", envvar="CARD_GATEWAY_DEV_HOST"),
+]
+
+
 def dev(
-    host: Host = "127.0.0.1",
+    host: DevHost = "127.0.0.1",
     port: Port = 8000,
     allowed_host: AllowedHost = None,
     activation_delay: ActivationDelay = 1.0,

@@ -15,7 +15,6 @@ Port = Annotated[
     int,
     typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on; 0 takes any free one."),
 ]
-Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 ActivationDelay = Annotated[
     float,
     typer.Option(min=0, max=3600, metavar="SECONDS", help="Time until an issued card is active."),

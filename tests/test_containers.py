@@ -1,0 +1,287 @@
+"""README, compose.yaml, Dockerfile and commands agree, as far as is seen without an engine."""
+
+import fnmatch
+import os
+import re
+import shlex
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import typer
+import yaml
+
+from gateway.cli import cli
+from gateway.config import Settings
+from gateway.signing import PrivateKey
+from tests.pair import URL
+from tests.processes import ROOT, Process, run, started
+from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY
+from tests.test_cli import three_steps
+
+IMAGE = "card-gateway"
+LIMIT = 90  # seconds until a server answers, on a busy machine
+HEALTHCHECK = ROOT / "deploy" / "healthcheck"
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SERVICES: dict[str, Any] = COMPOSE["services"]
+VARIABLES = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | {"GATEWAY_SECRETS_DIR"}
+# Options of `docker run` that stand alone, and those whose value is the next word.
+ALONE = {"--rm", "--read-only"}
+WITH_VALUE = {"-p", "-v", "-e", "--user", "--cap-drop", "--security-opt", "--stop-timeout"}
+
+
+def readme_commands(program: str) -> list[list[str]]:
+    """The words of each command in the README's shell blocks that runs this program."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    commands = [shlex.split(line, comments=True) for line in lines if "docker" in line]
+    return [words for words in commands if words[words.index("docker") :][1:2] == [program]]
+
+
+def parts(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:
+    """The options of a `docker run`, and what follows the image's name."""
+    options: dict[str, list[str]] = {}
+    rest = words[2:]
+    while rest[0] != IMAGE:
+        name = rest.pop(0)
+        assert name in ALONE | WITH_VALUE, f"docker run {name}"
+        options.setdefault(name, []).extend([rest.pop(0)] if name in WITH_VALUE else [])
+    return options, rest[1:]
+
+
+def parse(arguments: list[str]) -> dict[str, Any]:
+    """What the command line makes of arguments; raises for a command or an option it has not."""
+    root = typer.main.get_command(cli)
+    assert isinstance(root, typer.core.TyperGroup)
+    with root.make_context("gateway", list(arguments)) as context:
+        name, command, rest = root.resolve_command(context, list(arguments))
+        assert command is not None
+        with command.make_context(name, rest, parent=context) as inner:
+            return dict(inner.params)
+
+
+RUNS = readme_commands("run")
+
+
+def test_the_readme_runs_the_image_that_it_builds() -> None:
+    """The README builds one image, and each of its `docker run` uses that."""
+    [build] = readme_commands("build")
+    assert build == ["docker", "build", "-t", IMAGE, "."]
+    assert {tuple(parts(words)[1][:1]) for words in RUNS} == {
+        ("dev",),
+        ("keygen",),
+        ("register-key",),
+        ("doctor",),
+        ("serve",),
+    }
+
+
+@pytest.mark.parametrize("words", RUNS, ids=" ".join)
+def test_the_readmes_container_commands_hold(words: list[str]) -> None:
+    """The arguments parse, variables are settings, ports are on loopback, and a folder that is
+    mounted is the image's working folder, used as its owner."""
+    options, arguments = parts(words)
+    parse(arguments)
+    given = [value.partition("=")[0] for value in options.get("-e", [])]
+    assert set(given) <= VARIABLES
+    assert all(port.startswith("127.0.0.1:") for port in options.get("-p", []))
+    for volume in options.get("-v", []):
+        assert volume.removesuffix(":ro") == "$PWD:/work"
+        assert options["--user"] == ["$(id -u):$(id -g)"]
+    assert "\nWORKDIR /work\n" in DOCKERFILE
+
+
+def test_the_readmes_serve_command_has_valid_settings() -> None:
+    """What is set by `-e` is taken: open by decision, for loopback names only."""
+    [options] = [parts(words)[0] for words in RUNS if parts(words)[1] == ["serve"]]
+    values = dict(value.split("=", 1) for value in options["-e"])
+    assert values == {"GATEWAY_AUTH": "open", "GATEWAY_ALLOWED_HOSTS": '["localhost"]'}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_service_is_hardened_and_known(name: str) -> None:
+    """Each service of compose.yaml runs our image, read-only and without privileges, as the key's
+    owner; its command parses, its variables are settings, its secrets are defined settings."""
+    service = SERVICES[name]
+    assert service["image"] == IMAGE
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"] == "${CARD_GATEWAY_USER:-10001:10001}"
+    parse(service["command"])
+    assert set(service.get("environment", {})) <= VARIABLES
+    for secret in service.get("secrets", []):
+        assert COMPOSE["secrets"][secret] == {"file": "./signing-key.pem"}
+        assert secret.upper() in VARIABLES
+        assert service["environment"]["GATEWAY_SECRETS_DIR"] == "/run/secrets"
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_services_wait_for_each_other() -> None:
+    """The key is registered once the emulator is healthy, and the gateway starts after that."""
+    register, gateway = SERVICES["register-key"], SERVICES["gateway"]
+    assert register["depends_on"] == {"emulator": {"condition": "service_healthy"}}
+    assert gateway["depends_on"] == {
+        "register-key": {"condition": "service_completed_successfully"}
+    }
+    assert SERVICES["emulator"]["healthcheck"]["test"] == ["CMD", HEALTHCHECK.name]
+    assert [one for one in SERVICES if "ports" in SERVICES[one]] == ["gateway"]
+    grace = Settings.model_fields["shutdown_grace"].default
+    assert int(gateway["stop_grace_period"].removesuffix("s")) > grace
+
+
+def test_the_dockerfile_holds_together() -> None:
+    """Both stages have the base of the argument, variables are settings, what is copied is let in,
+    and health is checked by the script that is copied."""
+    assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"${PYTHON_IMAGE}"}
+    assert set(re.findall(r"\b(GATEWAY_\w+)=", DOCKERFILE.replace("CARD_GATEWAY", ""))) <= VARIABLES
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = [rule[1:] for rule in rules if rule.startswith("!")]
+    for line in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE):
+        for source in line.split():
+            assert any(fnmatch.fnmatch(source, rule) for rule in let_in), source
+            assert (ROOT / source).exists()
+    assert f"COPY deploy/healthcheck /usr/local/bin/{HEALTHCHECK.name}\n" in DOCKERFILE
+    assert f'CMD ["{HEALTHCHECK.name}"]\n' in DOCKERFILE
+    assert HEALTHCHECK.stat().st_mode & stat.S_IXOTH
+
+
+def emulator_arguments() -> list[str]:
+    """The emulator's command of compose.yaml, on a free port."""
+    return [re.sub(r"^--port=.*", "--port=0", word) for word in SERVICES["emulator"]["command"]]
+
+
+def of_the_service(name: str, port: str, secrets: Path) -> dict[str, str]:
+    """The environment of a service, with the emulator on this machine and its own secrets."""
+    given: dict[str, str] = dict(SERVICES[name]["environment"])
+    url = given["GATEWAY_PROVIDER_URL"].replace("//emulator:8001/", f"//localhost:{port}/")
+    return given | {
+        "GATEWAY_PROVIDER_URL": url,
+        "GATEWAY_PROVIDER_PLAINTEXT_HOST": "localhost",
+        "GATEWAY_SECRETS_DIR": str(secrets),
+        "GATEWAY_PORT": "0",
+        "cwd": str(secrets),
+    }
+
+
+def test_the_services_of_compose_work_together(tmp_path: Path) -> None:
+    """Started as compose.yaml says, one after the other, they issue a card; the emulator answers
+    to its name in the network, and the gateway warns that the way to it is not encrypted."""
+    (tmp_path / "gateway_signing_key").write_bytes(PrivateKey.generate().to_pem())
+    with started(*emulator_arguments()) as emulator:
+        port = emulator.wait_for(r"http://[\d.]+:(\d+)", LIMIT)[1]
+        settings = of_the_service("gateway", port, tmp_path)
+        named = httpx.post(
+            f"http://127.0.0.1:{port}/v1/auth/token",
+            headers={"Host": "emulator:8001"},
+            json={
+                "apiKey": settings["GATEWAY_PROVIDER_API_KEY"],
+                "apiSecret": settings["GATEWAY_PROVIDER_API_SECRET"],
+            },
+            trust_env=False,
+        )
+        assert named.status_code == 200, named.text
+
+        registering = of_the_service("register-key", port, tmp_path)
+        code, printed = run(*SERVICES["register-key"]["command"], **registering)
+        assert (code, "Registered" in printed) == (0, True), printed
+        with started(*SERVICES["gateway"]["command"], **settings) as gateway:
+            url = gateway.wait_for(URL, LIMIT)[0]
+            assert three_steps(url) in {"ISSUING", "ACTIVE"}
+            rebound = {"Host": "evil.example"}
+            assert httpx.get(f"{url}/healthz", headers=rebound, trust_env=False).status_code == 400
+            assert gateway.stop() == 0
+    assert "provider_is_reached_without_encryption" in gateway.output
+
+
+def test_dev_is_reachable_in_a_container_by_loopback_names_only() -> None:
+    """With the variable of the image `gateway dev` binds to all addresses, prints one that works,
+    and answers to no other host name; without it, to loopback only."""
+    variable = re.search(r"(CARD_GATEWAY_DEV_HOST)=(\S+)", DOCKERFILE)
+    assert variable is not None
+    with started("dev", "--port", "0", **{variable[1]: variable[2]}) as dev:
+        printed = dev.wait_for(URL, LIMIT)[0]
+        assert printed.startswith("http://127.0.0.1:")
+        assert httpx.get(f"{printed}/healthz", trust_env=False).status_code == 200
+        tables = Path("/proc/net/tcp")
+        if tables.exists():
+            port = int(printed.rsplit(":", 1)[1])
+            assert f"00000000:{port:04X} 00000000:0000 0A" in tables.read_text()
+        rebound = httpx.get(f"{printed}/healthz", headers={"Host": "evil.example"}, trust_env=False)
+        assert rebound.status_code == 400
+
+
+linux = pytest.mark.skipif(
+    not Path("/proc/net/tcp").exists() or not Path("/bin/bash").exists(),
+    reason="the image's check reads Linux' /proc with bash",
+)
+
+
+def health(pid: int) -> int:
+    """The exit code of the image's check for a process."""
+    return subprocess.run([HEALTHCHECK, str(pid)], check=False).returncode
+
+
+def becomes_healthy(process: Process) -> bool:
+    """Whether the check succeeds before its patience, which is also that of an engine, ends."""
+    until = time.monotonic() + LIMIT
+    while process.alive and time.monotonic() < until:
+        if health(process.pid) == 0:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def serve_environment(folder: Path) -> dict[str, str]:
+    """Settings of a `serve` whose provider is not there."""
+    return {
+        "GATEWAY_PROVIDER_URL": "http://127.0.0.1:9/v1",
+        "GATEWAY_PROVIDER_API_KEY": API_KEY,
+        "GATEWAY_PROVIDER_API_SECRET": API_SECRET,
+        "GATEWAY_SIGNING_KEY_ID": KEY_ID,
+        "GATEWAY_SIGNING_KEY": SIGNING_KEY.to_pem().decode(),
+        "GATEWAY_AUTH": "open",
+        "GATEWAY_PORT": "0",
+        "cwd": str(folder),
+    }
+
+
+@linux
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0"])  # noqa: S104
+def test_serve_is_healthy_wherever_it_listens(tmp_path: Path, host: str) -> None:
+    """The check finds `serve` on any address and port, and misses it when it hangs or ends."""
+    with started("serve", **serve_environment(tmp_path) | {"GATEWAY_HOST": host}) as serve:
+        assert becomes_healthy(serve)
+        os.kill(serve.pid, signal.SIGSTOP)
+        try:
+            assert health(serve.pid) == 1
+        finally:
+            os.kill(serve.pid, signal.SIGCONT)
+        assert serve.stop() == 0
+        assert health(serve.pid) == 1
+
+
+@linux
+@pytest.mark.parametrize(
+    "arguments", [["dev"], ["emulator"], ["emulator", "--host", "::1"]], ids=" ".join
+)
+def test_other_servers_are_healthy(arguments: list[str]) -> None:
+    """`dev` and `emulator` are found as well, by IPv6 too."""
+    with started(*arguments, "--port", "0") as server:
+        assert becomes_healthy(server)
+
+
+@linux
+def test_what_serves_nothing_is_not_healthy() -> None:
+    """A process that listens nowhere is not healthy, whoever else listens on this machine."""
+    with started("emulator", "--port", "0") as server:
+        server.wait_for(URL, LIMIT)
+        with subprocess.Popen(["/bin/sleep", "600"]) as idle:
+            assert health(idle.pid) == 1
+            idle.kill()
