@@ -23,10 +23,10 @@ class Store:
     """A server that can be stopped and started again on the same port, empty."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self._folder = folder
-        self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
+        self._folder = folder
+        self._options = [option.format(port=self.port) for option in options]
+        self._process: subprocess.Popen[bytes] | None = None
         self.url = f"async+redis://127.0.0.1:{self.port}"
 
     def start(self) -> None:
@@ -62,7 +62,7 @@ def _free_port() -> int:
 
 @contextlib.contextmanager
 def store(folder: Path, *options: str) -> Iterator[Store]:
-    """Run a server for the length of a block."""
+    """Run a server for the length of a block; ``{port}`` in an option is its port."""
     server = Store(folder, *options)
     try:
         server.start()

@@ -15,6 +15,7 @@ from limits import parse
 from structlog.testing import capture_logs
 
 from gateway.callers.shared_limits import PAUSE, SharedLimits, StoreUnavailable
+from tests.certificates import Authority
 from tests.pair import URL
 from tests.processes import started
 from tests.stack import (
@@ -93,6 +94,40 @@ async def test_a_password_and_a_database_are_used(tmp_path: Path, idp: IdentityP
         url = f"async+redis://:p%40ss%2Fword%231@{host}/3"
         async with running(**idp.settings(rate_limit_store=url, **RATES)) as stack:
             assert [await code_of(stack, idp) for _ in range(3)] == ["", "", "RATE_LIMITED"]
+
+
+@needs_server
+@pytest.mark.parametrize(
+    ("name", "trusted", "code"),
+    [
+        ("127.0.0.1", True, ""),
+        ("other.example", True, "OVERLOADED"),
+        ("127.0.0.1", False, "OVERLOADED"),
+    ],
+)
+@pytest.mark.parametrize("scheme", ["async+rediss", "async+valkeys"])
+async def test_tls_needs_a_trusted_certificate_of_the_host(
+    tmp_path: Path,
+    idp: IdentityProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    name: str,
+    trusted: bool,
+    code: str,
+) -> None:
+    """With TLS a store is used when its certificate is trusted and names the host, else it is as
+    one that is down."""
+    authority = Authority(tmp_path)
+    leaf = str(authority.issue(name))  # key and certificate
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    tls = ["--port", "0", "--tls-port", "{port}", "--tls-auth-clients", "no"]
+    files = ["--tls-cert-file", leaf, "--tls-key-file", leaf]
+    files += ["--tls-ca-cert-file", str(authority.file)]
+    with store(tmp_path, *tls, *files) as server:
+        url = f"{scheme}://127.0.0.1:{server.port}"
+        async with running(**idp.settings(rate_limit_store=url, **RATES)) as stack:
+            assert await code_of(stack, idp) == code
 
 
 @needs_server
