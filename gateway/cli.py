@@ -143,7 +143,7 @@ def register_key() -> None:
     configure_logging("warning", readable=True)
     finding = asyncio.run(doctors.register_key(settings))
     if not finding.good:
-        _show(finding)
+        _show(finding, err=True)
         raise typer.Exit(1)
     typer.echo(finding.what)
 
@@ -160,12 +160,12 @@ def doctor() -> None:
 _MARKS = {True: ("ok  ", "green"), False: ("bad ", "red"), None: ("--  ", "yellow")}
 
 
-def _show(finding: Finding) -> None:
+def _show(finding: Finding, *, err: bool = False) -> None:
     mark, mark_colour = _MARKS[finding.good]
-    typer.secho(mark, fg=mark_colour, nl=False)
-    typer.echo(f" {finding.what}")
+    typer.secho(mark, fg=mark_colour, nl=False, err=err)
+    typer.echo(f" {finding.what}", err=err)
     if finding.advice:
-        typer.echo(f"      {finding.advice}")
+        typer.echo(f"      {finding.advice}", err=err)
 
 
 def _version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import traceback
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -144,6 +145,7 @@ async def test_all_who_wait_for_a_token_get_one_cause() -> None:
         assert isinstance(error, ProviderUnavailable)
         assert error.__cause__ is not None
         assert error.__cause__.__traceback__ is None
+        assert len(list(traceback.walk_tb(error.__traceback__))) < len(calls)
 
 
 PLUGGED: dict[str, tuple[Callable[[], Exception], type[Cause]]] = {

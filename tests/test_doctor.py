@@ -111,9 +111,21 @@ def asks_for_a_certificate(certificate: Path, version: ssl.TLSVersion) -> ssl.SS
 
 
 PLAIN_BANNER = f"SSH-2.0-{BANNER}\r\n\r\n".encode()
-HTTPS_PORT = (
-    f"HTTP/1.0 400 Bad Request\r\n\r\n{BANNER}: an HTTP request to an HTTPS server".encode()
-)
+
+
+def https_port(certificate: Path) -> Talk:
+    """A server that speaks TLS, and to a request in the clear says that it does."""
+    context = server_context(certificate)
+
+    def talk(sock: socket.socket) -> None:
+        if sock.recv(1, socket.MSG_PEEK) != b"\x16":  # the first byte of a handshake
+            text = f"{BANNER}: this is an HTTPS port"
+            head = f"HTTP/1.0 400 Bad Request\r\nContent-Length: {len(text)}\r\n\r\n"
+            says((head + text).encode())(sock)
+        else:
+            context.wrap_socket(sock, server_side=True).close()
+
+    return talk
 
 
 def drips(sock: socket.socket) -> None:
@@ -207,6 +219,9 @@ BROKEN: dict[str, Broken] = {
     "TLS for http": Broken(
         lambda ca: tls_spoken_to_in_the_clear(ca.issue()), "speaks TLS", "https://"
     ),
+    "TLS for http, and a 400": Broken(
+        lambda ca: talks(https_port(ca.issue()), "http"), "speaks TLS", "https://"
+    ),
     "refused amid the handshake": Broken(lambda _: talks(closes), "resets the connection"),
     "reset": Broken(lambda _: talks(resets, "http"), "resets the connection"),
     "closed": Broken(lambda _: talks(closes, "http"), "closes the connection"),
@@ -261,6 +276,14 @@ async def answering(status: str, body: str, *headers: str, path: str = "/v1") ->
     answer = "\r\n".join([*head, "", body])
     with talking(says(answer.encode())) as port:
         return await examined(provider_url=f"http://localhost:{port}{path}")
+
+
+async def test_everything_is_asked_for_once() -> None:
+    """A provider that is overloaded is not asked again by doctor."""
+    refusing = Refuses(503, b"")
+    with served(refusing) as port:
+        await examined(provider_url=f"http://127.0.0.1:{port}/v1")
+    assert refusing.calls == 2  # for a token, and for a card
 
 
 HTML = "Content-Type: text/html"
@@ -363,9 +386,11 @@ class Refuses:
 
     def __init__(self, status: int, body: bytes, kind: bytes = b"text/plain") -> None:
         self._answer = (status, kind, body)
+        self.calls = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer."""
+        self.calls += 1
         token = {"token": "t", "expiresAt": 2_000_000_000, "tokenType": "Bearer"}
         answer = (200, b"application/json", json.dumps(token).encode())
         status, kind, body = answer if scope["path"].endswith("/token") else self._answer

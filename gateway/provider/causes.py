@@ -142,6 +142,7 @@ def known(error: BaseException) -> Cause | None:
 
 
 def _of_one(error: BaseException) -> type[Cause] | None:
+    # aiohttp's errors are SSLErrors too, without such facts: those stand behind them.
     match error:
         case ssl.SSLCertVerificationError(verify_code=int(code)):
             return _CERTIFICATE.get(code, CertificateUnusable)
@@ -149,8 +150,6 @@ def _of_one(error: BaseException) -> type[Cause] | None:
             return ConnectionClosed
         case ssl.SSLError(reason=str() | None as reason):
             return _TLS.get(reason or "", TlsFailed)
-        case ssl.SSLError():  # aiohttp's own, which have no such facts: they stand behind it
-            return None
         case socket.gaierror() | UnicodeError():  # the latter: a name no resolver is asked for
             return NameNotFound
         case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError():

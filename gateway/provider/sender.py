@@ -207,8 +207,7 @@ class Sender:
         if progress.claim is not None and (progress.open or in_flight):
             raise refusals.unknown(progress.claim.promise(self._edge)) from attempt.cause
         error = refusals.refusal(call, attempt, self.clock.hint())
-        # All who wait for one token get one error: it must not keep the traceback of each.
-        raise error.with_traceback(None) from (attempt.cause or error.__cause__)
+        raise error from (attempt.cause or error.__cause__)
 
 
 def _read(call: Call[T], reply: Reply, token: AccessToken | None) -> Attempt[T]:
