@@ -1,10 +1,54 @@
-"""Fixtures that many tests share."""
+"""Fixtures that many tests share, and what holds for all of them."""
 
-from collections.abc import AsyncIterator
+import contextlib
+import gc
+import sys
+from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
 
 from tests.stack import Stack, running
+
+# How many examples a property is tried with: `make test` takes few and always the same ones,
+# `make test-long` many and other ones each time. How long one takes says nothing of the code.
+hypothesis.settings.register_profile(
+    "short",
+    max_examples=100,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "long",
+    hypothesis.settings.get_profile("short"),
+    max_examples=2_000,
+    derandomize=False,
+)
+hypothesis.settings.load_profile("short")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _imported_modules_are_no_garbage() -> None:
+    """Keep all that was imported out of the collections that follow, which are then fast."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _leaks_are_reported_where_they_happen(_imported_modules_are_no_garbage: None) -> Iterator[None]:
+    """Collect what a test leaves behind before the next one begins.
+
+    A socket or a transport that was never closed says so when it is collected. Were that left to
+    chance, the warning would fail whichever test runs by then.
+    """
+    yield
+    # After a failure the traceback still holds the frames of the test, and what they opened.
+    for name in ("last_exc", "last_value", "last_traceback"):
+        with contextlib.suppress(AttributeError):
+            delattr(sys, name)
+    gc.collect()
 
 
 @pytest.fixture

@@ -35,8 +35,10 @@ from gateway.api import build_schema
 from gateway.api.plan import Plan, compile_plan
 from gateway.api.plan_resolvers import direct_resolver
 from gateway.api.plan_values import attribute_of
+from tests.examples import examples
 from tests.random_documents import Writer
 from tests.random_worlds import CORE, STRAWBERRY, Mode, World, later
+from tests.waiting import waiting_for
 
 REAL = build_schema()._schema
 ID = "123e4567-e89b-12d3-a456-426614174000"
@@ -47,21 +49,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:R
 
 
 @pytest.fixture(scope="module", autouse=True)
-def frozen() -> Iterator[None]:
-    """Leave everything older alone when these tests collect their garbage."""
-    gc.collect()
-    gc.freeze()
+def collected_after_each_test_only() -> Iterator[None]:
+    """Such coroutines must not end inside a namedtuple, where no warning works."""
     gc.disable()
     yield
     gc.enable()
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
-def left_behind() -> Iterator[None]:
-    """End such coroutines after each test, and not inside a namedtuple, where no warning works."""
-    yield
-    gc.collect()
 
 
 def shown(result: ExecutionResult) -> Any:
@@ -123,9 +115,8 @@ def compare_randomly(schema: GraphQLSchema, random: Random, contexts: Any, times
         asyncio.run(compare(schema, source, writer.variables, contexts, times))
 
 
-SOME = settings(
-    max_examples=20, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
-)
+# An example is ten runs of a document of its own.
+SOME = settings(max_examples=examples(0.2), suppress_health_check=list(HealthCheck))
 
 
 @SOME
@@ -382,7 +373,7 @@ async def test_fields_of_a_query_run_at_once() -> None:
     barrier = asyncio.Barrier(2)
 
     async def meets(*_: Any) -> str:
-        async with asyncio.timeout(5), barrier:
+        async with waiting_for("the other field"), barrier:
             return "met"
 
     running = planned(schema_of(a=meets), "{ a b: a }").run(None, None)
@@ -414,7 +405,7 @@ async def test_a_null_that_must_not_be_cancels_its_siblings() -> None:
 
     async def slow(*_: Any) -> None:
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             ended.append("cancelled")
             raise

@@ -26,6 +26,7 @@ from gateway.signing import (
     verify,
 )
 from gateway.signing.message_signatures import Verified, signature_base, signature_params
+from tests.examples import examples
 
 # --- the vector of the provider page, section 4.2 ---
 
@@ -586,7 +587,7 @@ printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_s
 hosts = st.text("abcxyz0189.-", min_size=1, max_size=20)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(0.5))
 @given(
     method=st.text(ascii_uppercase, min_size=1, max_size=10),
     authority=hosts | st.builds("{}:{}".format, hosts, st.integers(1, 65535)),
@@ -610,7 +611,7 @@ def test_what_is_signed_verifies(
         check_content_digest(digest, body + b"\0")
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(3))
 @given(
     header=st.text('sig=()";:,?@%$*-._ 01aZ\\\t\x7fü', max_size=20)
     | st.text('sig=()";:,?@%$*-._ 01aZ\\', max_size=20).map("sig={}".format),
