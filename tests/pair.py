@@ -14,7 +14,9 @@ from gateway.config import Settings
 from gateway.provider import ProviderClient
 from gateway.signing import PrivateKey
 from tests.processes import Process, started
+from tests.stack import LIMITS
 from tests.unmeasured import NOT_IN_PROCESSES
+from tests.waiting import PATIENCE
 
 URL = r"http://[\d.]+:\d+"
 
@@ -42,7 +44,7 @@ async def pair(
         with started("serve", **environment, **NOT_IN_PROCESSES) as gateway:
             url = gateway.wait_for(URL)[0]
             emulator_url = environment["GATEWAY_PROVIDER_URL"].removesuffix("/v1")
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
                 answer = await client.put(f"{emulator_url}/_emulator/faults", json=faults or {})
                 assert answer.status_code == 200
             yield Pair(gateway, emulator, url, emulator_url, environment)
@@ -56,7 +58,9 @@ async def registered(printed: str, folder: Path) -> dict[str, str]:
     environment["GATEWAY_SIGNING_KEY_FILE"] = str(file)
     environment["GATEWAY_SIGNING_KEY_ID"] = str(uuid.uuid4())
     given = {name.removeprefix("GATEWAY_").lower(): value for name, value in environment.items()}
-    provider = ProviderClient(Settings.of(**given))
+    provider = ProviderClient(Settings.of(**(LIMITS | given)))
     await provider.register_signing_key(key.public_key())
     await provider.aclose()
-    return environment | {"GATEWAY_PORT": "0", "GATEWAY_AUTH": "none", "cwd": str(folder)}
+    limits = {f"GATEWAY_{name.upper()}": str(seconds) for name, seconds in LIMITS.items()}
+    own = {"GATEWAY_PORT": "0", "GATEWAY_AUTH": "none", "cwd": str(folder)}
+    return environment | limits | own

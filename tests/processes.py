@@ -9,7 +9,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
+
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,6 +20,7 @@ class Process:
     """A running command whose output is collected line by line."""
 
     def __init__(self, *arguments: str, **environment: str) -> None:
+        self._arguments = arguments
         self._process = subprocess.Popen(
             [sys.executable, "-m", "gateway", *arguments],
             stdout=subprocess.PIPE,
@@ -37,35 +40,54 @@ class Process:
             self._queue.put(line)
         self._queue.put(None)
 
-    def wait_for(self, pattern: str, timeout: float = 30) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = PATIENCE) -> re.Match[str]:
         """The first match in the output; fails with the output when the process ends before."""
         while True:
-            line = self._queue.get(timeout=timeout)
+            try:
+                line = self._queue.get(timeout=seconds)
+            except Empty:
+                raise self._in_vain(f"{pattern!r} in the output", seconds) from None
             if line is None:
                 self._queue.put(None)  # for `end`, which waits for it too
-                raise AssertionError(f"no {pattern!r} in:\n{''.join(self.lines)}")
+                raise AssertionError(f"no {pattern!r} in:\n{self.output}")
             self.lines.append(line)
             if match := re.search(pattern, line):
                 return match
 
-    def stop(self, how: signal.Signals = signal.SIGTERM, timeout: float = 30) -> int:
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End the process with a signal; its exit code."""
         self._process.send_signal(how)
-        return self.end(timeout)
+        return self.end()
 
-    def end(self, timeout: float = 30) -> int:
+    def end(self) -> int:
         """Wait for the process to end by itself; its exit code."""
-        code = self._process.wait(timeout)
-        self._reader.join(timeout)
-        while (line := self._queue.get()) is not None:
+        try:
+            code = self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            self._read_rest()
+            raise self._in_vain("the end of the process", PATIENCE) from None
+        self._read_rest()
+        return code
+
+    def _read_rest(self) -> None:
+        """Collect the output to its end, which comes once all who inherited it have ended."""
+        while (line := self._queue.get(timeout=PATIENCE)) is not None:
             self.lines.append(line)
+        self._reader.join()
         assert self._process.stdout is not None
         self._process.stdout.close()
-        return code
+
+    def _in_vain(self, awaited: str, seconds: float) -> AssertionError:
+        command = " ".join(self._arguments)
+        return AssertionError(
+            f"Waited {seconds:g} s in vain for {awaited} of `gateway {command}`:\n{self.output}"
+        )
 
     @property
     def output(self) -> str:
-        """All that was written, once the process has ended."""
+        """All that was read of what the process wrote; all of it once the process has ended."""
         return "".join(self.lines)
 
     @property

@@ -13,6 +13,7 @@ from gateway.config import Settings
 from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
 from gateway.provider import Edge
 from gateway.signing import PrivateKey
+from tests.waiting import PATIENCE
 
 API_KEY = "d04953b7-5878-4fd0-8970-0a5f77fbce59"
 API_SECRET = "canary-secret-64ec977db2e5"
@@ -46,6 +47,20 @@ mutation Simulate($input: SimulateCardIssueInput!) {
   }
 }
 """
+# Longer than anything takes on a busy machine: a test for which one has to expire sets that one.
+LIMITS = dict.fromkeys(
+    (
+        "connect_timeout",
+        "read_timeout",
+        "write_timeout",
+        "pool_timeout",
+        "call_deadline",
+        "query_deadline",
+        "mutation_deadline",
+    ),
+    PATIENCE,
+)
+
 CARD = "query Card($id: ID!) { card(id: $id) { id status maskedPan network name expirationDate } }"
 
 ADDRESS = {
@@ -72,6 +87,7 @@ def settings(**changes: Any) -> Settings:
         "auth": "none",
         "allowed_hosts": ("gateway",),
         "introspection": True,
+        **LIMITS,
     }
     return Settings.of(**(given | changes))
 

@@ -10,21 +10,26 @@ import pytest
 
 from tests.processes import started
 from tests.unmeasured import unmeasured
+from tests.waiting import PATIENCE
 
 FOLDER = Path(__file__).parent / "audits"
 LOCK = FOLDER / "package-lock.json"
 INSTALLED = FOLDER / "node_modules" / ".package-lock.json"  # npm writes it last
 NODE, NPM = shutil.which("node"), shutil.which("npm")
 
-pytestmark = pytest.mark.skipif(
-    NODE is None or NPM is None, reason="Node.js is missing (on Debian: apt-get install nodejs npm)"
-)
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(
+        NODE is None or NPM is None,
+        reason="Node.js is missing (on Debian: apt-get install nodejs npm)",
+    ),
+]
 
 
 def run(*command: str | None) -> str:
     """The output of a command in the audits' folder; fails with all it said."""
     words = [word for word in command if word is not None]
-    done = subprocess.run(words, cwd=FOLDER, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(words, cwd=FOLDER, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, f"{words} failed:\n{done.stdout}{done.stderr}"
     return done.stdout
 

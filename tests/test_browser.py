@@ -17,6 +17,7 @@ from tests.pair import Pair, pair
 from tests.processes import ROOT, started
 from tests.tokens import IdentityProvider
 from tests.unmeasured import unmeasured
+from tests.waiting import PATIENCE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 # Chromium's own background traffic has nothing to do with the page.
@@ -32,6 +33,8 @@ PICTURE = ROOT / "docs" / "graphiql.png"
 NO_CARD = "123e4567-e89b-12d3-a456-426614174000"
 # What Chromium itself logs, whatever the page then does with such an answer.
 REFUSED = "Failed to load resource: the server responded with a status of 401 (Unauthorized)"
+TEXTS = """() => [...document.querySelectorAll(".CodeMirror")]
+  .map(one => one.CodeMirror.getValue()).join("\\n")"""
 # Wherever a page can keep something for its next visit, and its address.
 KEPT = """async () => [
   ...Object.entries(localStorage),
@@ -52,13 +55,16 @@ OPERATION_KNOWN = r"""() => {
   return editor.operationName === (named ? named[1] : null);
 }"""
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed (on Debian: apt-get install chromium)"
-)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is not installed (on Debian: apt-get install chromium)"
+    ),
+]
 
 
-# Longer than anything takes on a busy machine.
-expect.set_options(timeout=15_000)
+LIMIT = PATIENCE * 1000  # milliseconds
+expect.set_options(timeout=LIMIT)
 
 
 class Visit:
@@ -68,7 +74,7 @@ class Visit:
         self.page = page
         self.origin = origin
         self.complaints: list[str] = []
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(LIMIT)
         page.on("console", lambda message: self._heard(message.type, message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self._asked(request.url))
@@ -103,8 +109,11 @@ class Visit:
 
     def texts(self) -> str:
         """What all editors hold, shown or not."""
-        text = "all => all.map(one => one.CodeMirror.getValue()).join('\\n')"
-        return str(self.page.locator(".CodeMirror").evaluate_all(text))
+        return str(self.page.evaluate(TEXTS))
+
+    def expect_text(self, text: str) -> None:
+        """Wait until an editor holds this text."""
+        self.page.wait_for_function(f"text => ({TEXTS})().includes(text)", arg=text)
 
     def open_tab(self, number: int) -> None:
         """Choose one of the ready tabs, from 1."""
@@ -125,7 +134,9 @@ def visiting(origin: str) -> Iterator[Visit]:
     """GraphiQL, loaded in a browser that knows nothing yet."""
     with sync_playwright() as playwright:
         sandbox = [] if os.geteuid() else ["--no-sandbox"]  # root cannot have the sandbox
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *sandbox])
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*QUIET, *sandbox], timeout=LIMIT
+        )
         visit = Visit(browser.new_page(viewport={"width": 1280, "height": 760}), origin)
         visit.load()
         yield visit
@@ -272,7 +283,7 @@ def test_a_token_is_sent_and_kept_nowhere(tmp_path: Path) -> None:
         visit.press("Headers")
         token = idp.token()
         visit.fill("Headers", f'{{"Authorization": "Bearer {token}"}}')
-        assert token in visit.texts()
+        visit.expect_text(token)
         assert set(visit.complaints) == {REFUSED}
         visit.complaints.clear()
 

@@ -17,6 +17,7 @@ from gateway.telemetry import configure_logging
 from tests.pair import pair
 from tests.stack import API_SECRET, Clock, Stack, options, running
 from tests.tokens import IdentityProvider
+from tests.waiting import PATIENCE
 
 PAN = "4111111111111111"
 NAME = "Canary Cardholder"
@@ -135,6 +136,7 @@ def secrets_of(stack: Stack) -> set[str]:
     return found - {""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", TROUBLES)
 async def test_nothing_leaks(stack: Stack, log: io.StringIO, trouble: str) -> None:
     """Neither an answer nor a log line at debug level holds a marked value, whatever happens."""
@@ -161,11 +163,12 @@ async def test_nothing_leaks(stack: Stack, log: io.StringIO, trouble: str) -> No
         assert secret not in text, f"{secret} leaked in {text[:2000]}"
 
 
+@pytest.mark.process
 async def test_nothing_leaks_from_the_process(tmp_path: Path) -> None:
     """What a real `gateway serve` writes at debug level holds no marked value either."""
     faults = {"status_chance": 0.2, "drop_after_chance": 0.2, "half_answer_chance": 0.2, "seed": 1}
-    async with pair(tmp_path, faults=faults, log_level="debug", call_deadline="3") as one:
-        async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with pair(tmp_path, faults=faults, log_level="debug") as one:
+        async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
             for query, variables in REQUESTS:
                 body = {"query": query, "variables": variables}
                 await client.post(f"{one.url}/graphql", json=body)

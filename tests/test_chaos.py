@@ -13,13 +13,23 @@ from tests.chaos.scenario import Scenario
 from tests.chaos.verdict import Result, broken_promises
 
 
-def test_one_card_for_every_operation_while_everything_fails() -> None:
+@pytest.mark.process
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        Scenario(operations=100, clients=10, kills=1),
+        pytest.param(Scenario(), marks=pytest.mark.long),
+    ],
+    ids=lambda scenario: f"{scenario.operations}",
+)
+@pytest.mark.timeout(3600)
+def test_one_card_for_every_operation_while_everything_fails(scenario: Scenario) -> None:
     """With answers lost, calls refused, tokens expiring and the gateway killed: one card each."""
-    result = play(Scenario(operations=100, clients=10, kills=1), Console(file=io.StringIO()))
+    result = play(scenario, Console(file=io.StringIO()))
     assert broken_promises(result) == [], result.output
     # It was not quiet: everything that was to go wrong did.
     assert result.ledger["faults"].keys() == {"drop_before", "drop_after", "status"}
-    assert result.kills == 1
+    assert result.kills == scenario.kills
     assert result.repeats > 0
     assert max(result.presented) > 1
     assert result.ledger["tokens"] > 2

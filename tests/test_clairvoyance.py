@@ -19,6 +19,7 @@ from graphql import (
 from gateway.api import schema_text
 from tests.processes import started
 from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY, Stack, running
+from tests.waiting import PATIENCE
 
 SCHEMA = build_schema(schema_text())
 TYPES = sorted(name for name in SCHEMA.type_map if not name.startswith("__"))
@@ -80,6 +81,7 @@ async def errors(stack: Stack, document: str) -> str:
     return json.dumps(body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("probe", PROBES)
 async def test_existing_and_made_up_names_get_the_same_answer(probe: str) -> None:
     """Whether a field, an argument or a type exists makes no difference to the error."""
@@ -111,6 +113,7 @@ async def test_where_suggestions_are_on_errors_help() -> None:
 TOOL = os.environ.get("CLAIRVOYANCE") or shutil.which("clairvoyance")
 
 
+@pytest.mark.process
 @pytest.mark.skipif(
     TOOL is None,
     reason="clairvoyance is not installed: it needs an older rich than typer, so an environment "
@@ -143,7 +146,7 @@ def test_clairvoyance(
     with started("serve", **environment) as serve:
         url = serve.wait_for(r"http://[\d.]+:\d+")[0]
         command = [str(TOOL), "-w", str(words), "-o", str(out), f"{url}/graphql"]
-        subprocess.run(command, capture_output=True, check=False, timeout=100)
+        subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)
     text = out.read_text() if out.exists() else "{}"
     found = {name for name in ("card", "maskedPan") if f'"{name}"' in text}
     assert bool(found) is recovers, text

@@ -15,14 +15,16 @@ from gateway import __version__
 from gateway.cli import cli
 from tests.processes import run, started
 from tests.stack import CARD, ISSUE, SIMULATE, issue_input
+from tests.waiting import PATIENCE
 
+PLAIN: dict[str, Any] = {"trust_env": False, "timeout": PATIENCE}
 URL = r"http://[\d.]+:\d+"
 
 
 def ask(url: str, query: str, variables: Any) -> Any:
     """The data of one GraphQL request over a socket."""
     body = {"query": query, "variables": variables}
-    return httpx.post(f"{url}/graphql", json=body, trust_env=False).json()["data"]
+    return httpx.post(f"{url}/graphql", json=body, **PLAIN).json()["data"]
 
 
 def three_steps(url: str) -> str:
@@ -36,17 +38,19 @@ def three_steps(url: str) -> str:
     return status
 
 
+@pytest.mark.process
 def test_dev_answers_the_three_steps_with_nothing_configured() -> None:
     """`gateway dev` needs no settings, prints where it is, and ends cleanly on Ctrl-C."""
     with started("dev", "--port", "0", "--activation-delay", "0") as dev:
         url = dev.wait_for(URL)[0]
         assert three_steps(url) == "ACTIVE"
-        page = httpx.get(f"{url}/graphql", headers={"Accept": "text/html"}, trust_env=False)
+        page = httpx.get(f"{url}/graphql", headers={"Accept": "text/html"}, **PLAIN)
         assert "GraphiQL" in page.text
         assert dev.stop(signal.SIGINT) == 0
     assert "canary" not in dev.output
 
 
+@pytest.mark.process
 def test_devs_first_query_can_be_copied_and_run(tmp_path: Path) -> None:
     """The command that `gateway dev` prints works as it stands."""
     with started("dev", "--port", "0") as dev:
@@ -60,11 +64,12 @@ def test_devs_first_query_can_be_copied_and_run(tmp_path: Path) -> None:
             f"{url[0]}/graphql",
             content=body[1],
             headers={"Content-Type": "application/json"},
-            trust_env=False,
+            **PLAIN,
         )
         assert answer.json()["data"]["issueVirtualCard"]["card"]["status"] == "ISSUING"
 
 
+@pytest.mark.process
 def test_serve_with_the_emulator_over_http(tmp_path: Path) -> None:
     """keygen, register-key, doctor and serve work against the emulator over real sockets."""
     with started("emulator", "--port", "0", "--activation-delay", "0") as emulator:
@@ -85,7 +90,7 @@ def test_serve_with_the_emulator_over_http(tmp_path: Path) -> None:
         with started("serve", **environment) as serve:
             url = serve.wait_for(URL)[0]
             assert three_steps(url) == "ACTIVE"
-            page = httpx.get(f"{url}/graphql", headers={"Accept": "text/html"}, trust_env=False)
+            page = httpx.get(f"{url}/graphql", headers={"Accept": "text/html"}, **PLAIN)
             assert page.status_code == 406
             assert serve.stop() == 0
         for secret in (environment["GATEWAY_PROVIDER_API_SECRET"], "Test Avenue", "530518"):
@@ -97,6 +102,7 @@ def exports(text: str) -> dict[str, str]:
     return dict(re.findall(r"export (\w+)=(\S+)", text))
 
 
+@pytest.mark.process
 def test_serve_refuses_to_start_with_all_problems(tmp_path: Path) -> None:
     """Without settings `gateway serve` lists everything that is missing, and exits with 2."""
     code, printed = run("serve", cwd=str(tmp_path))
@@ -105,6 +111,7 @@ def test_serve_refuses_to_start_with_all_problems(tmp_path: Path) -> None:
     assert "Traceback" not in printed
 
 
+@pytest.mark.process
 def test_doctor_says_what_to_do(tmp_path: Path) -> None:
     """With a provider that cannot be reached, doctor says why and names the setting to check."""
     run("keygen", "--out", str(tmp_path / "key.pem"))
@@ -126,6 +133,7 @@ def test_doctor_says_what_to_do(tmp_path: Path) -> None:
     assert "canary" not in printed
 
 
+@pytest.mark.process
 def test_a_port_in_use_is_said_plainly() -> None:
     """A port that is taken is one sentence, not a traceback."""
     with socket.socket() as taken:
@@ -137,6 +145,7 @@ def test_a_port_in_use_is_said_plainly() -> None:
     assert "Traceback" not in printed
 
 
+@pytest.mark.process
 def test_keygen_writes_for_the_owner_and_never_over_a_key(tmp_path: Path) -> None:
     """The private key is readable by its owner alone, and an existing file is kept."""
     out = tmp_path / "key.pem"
@@ -148,6 +157,7 @@ def test_keygen_writes_for_the_owner_and_never_over_a_key(tmp_path: Path) -> Non
     assert out.read_bytes() == before
 
 
+@pytest.mark.process
 def test_schema_prints_and_checks(tmp_path: Path) -> None:
     """`gateway schema` prints the SDL; --check passes on it and shows a diff of anything else."""
     code, text = run("schema")

@@ -34,13 +34,13 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 @pytest.fixture(scope="module")
 def url(dev: Process) -> str:
     """The address that it prints."""
-    return dev.wait_for(r"http://\S+(?=/graphql)", timeout=120)[0]
+    return dev.wait_for(r"http://\S+(?=/graphql)")[0]
 
 
 @pytest.fixture
 def browser(url: str) -> Iterator[httpx.Client]:
     """A client at the printed address."""
-    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+    with httpx.Client(base_url=url, trust_env=False) as client:
         yield client
 
 
@@ -85,7 +85,7 @@ def test_hosts(browser: httpx.Client, host: str, status: int) -> None:
 def test_a_single_address_is_answered_by_itself() -> None:
     """Bound to one address, dev prints it and answers to it, and not to all."""
     with started("dev", "--host", "127.0.0.2", "--port", "0") as process:
-        where = process.wait_for(r"http://\S+(?=/graphql)", timeout=120)[0]
+        where = process.wait_for(r"http://\S+(?=/graphql)")[0]
         assert where.startswith("http://127.0.0.2:")
         assert httpx.get(f"{where}/healthz", trust_env=False).status_code == 200
         evil = httpx.get(f"{where}/healthz", headers={"Host": "evil.example"}, trust_env=False)

@@ -52,6 +52,7 @@ def test_a_document_is_prepared_once(source: str) -> None:
     assert kept.prepare(source) is kept.prepare(source)
 
 
+@pytest.mark.slow
 def test_what_was_used_least_lately_is_dropped() -> None:
     """The number of documents that are kept is bounded; those in use stay."""
     kept = documents()
@@ -230,6 +231,7 @@ def test_what_a_request_asks_for(
         assert type(caught.value) is answer
 
 
+@pytest.mark.slow
 async def test_a_dropped_document_leaves_no_garbage() -> None:
     """What was kept is freed when it is dropped: the collector comes late to what is old."""
     context: Any = SimpleNamespace(caller=Caller.anyone(), limits=RateLimits({}, store=""))

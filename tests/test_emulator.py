@@ -27,6 +27,7 @@ from tests.emulator_client import (
     connect,
     encoded_pem,
 )
+from tests.waiting import waiting_for
 
 HOUR = 3600
 READ = f"/v1/cards/{uuid4()}"
@@ -444,7 +445,8 @@ async def test_key_in_flight_gets_409(hint: float | None, header: str | None) ->
     client.change(latency=0.5)
     first = asyncio.create_task(client.create(key))
     await gate.reached.wait()
-    conflict = await asyncio.wait_for(client.create(key), 5)
+    async with waiting_for("the refusal of a key in flight"):
+        conflict = await client.create(key)
     refused(conflict, 409, "a request with this idempotency key is in flight")
     assert conflict.headers.get("retry-after") == header
     gate.opened.set()
@@ -1061,7 +1063,8 @@ async def test_reads_are_worked_on_at_once() -> None:
     client = await connect(sleep=gate)
     client.change(latency=2)
     reads = [asyncio.create_task(client.send("GET", "/v1/cards")) for _ in range(5)]
-    await asyncio.wait_for(gate.reached.wait(), 5)
+    async with waiting_for("five reads at once"):
+        await gate.reached.wait()
     gate.opened.set()
     assert {(await read).status_code for read in reads} == {200}
 

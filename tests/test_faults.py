@@ -33,6 +33,9 @@ from tests.emulator_client import (
     encoded_pem,
 )
 from tests.processes import Process, run, started
+from tests.waiting import PATIENCE, waiting_for
+
+pytestmark = pytest.mark.process
 
 OPTIONS = EmulatorOptions(api_key=API_KEY, api_secret=API_SECRET)
 FAULTS = "/_emulator/faults"
@@ -61,13 +64,18 @@ def url_of(process: Process) -> str:
     return process.wait_for(r"PROVIDER_URL=(http://[\d.:]+)/v1")[1]
 
 
+def client_of(url: httpx.URL | str, **options: Any) -> httpx.AsyncClient:
+    """An HTTP client of a server of ours, as patient as every wait."""
+    return httpx.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE, **options)
+
+
 async def client_at(url: str) -> Client:
     """A caller of the emulator behind a URL, logged in and with its key registered.
 
     Each call has its own connection: the end of one must not meet the next.
     """
     limits = httpx.Limits(max_keepalive_connections=0)
-    http = httpx.AsyncClient(base_url=url, headers={"Host": HOST}, trust_env=False, limits=limits)
+    http = client_of(url, headers={"Host": HOST}, limits=limits)
     client = Client(Starlette(), Clock(time.time()), http)
     await client.login()
     pem = encoded_pem(PRIVATE_KEY.public_key().to_pem())
@@ -85,7 +93,7 @@ def url() -> Iterator[str]:
 @pytest.fixture
 async def client(url: str) -> AsyncIterator[Client]:
     """A client of that process, in which nothing goes wrong yet."""
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+    async with client_of(url) as http:
         (await http.put(FAULTS, json={})).raise_for_status()
     client = await client_at(url)
     async with aclosing(client.http):
@@ -207,7 +215,7 @@ async def test_closed_connections_leave_no_trace_in_the_log(
     faults = read_faults(json.dumps({f"{kind}_chance": 1, "only_call": 1}))
     async with (
         served(create_emulator(OPTIONS, faults=faults), http=http) as url,
-        httpx.AsyncClient(base_url=url, trust_env=False) as client,
+        client_of(url) as client,
     ):
         with pytest.raises(httpx.RemoteProtocolError):
             await client.post("/v1/nothing", content=b"that is not read")
@@ -237,7 +245,7 @@ async def test_a_client_that_leaves_early_leaves_no_trace(
         writer.write(b"POST /v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
         writer.close()
         await writer.wait_closed()
-        async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        async with client_of(url) as client:
             assert (await client.get("/v1/cards")).status_code == 401
     assert caplog.messages == []
 
@@ -304,7 +312,8 @@ async def test_a_slow_call_holds_its_key() -> None:
     client, key = await connect(sleep=sleep), uuid4()
     await set_faults(client, latency=30, only_call=1)
     slow = asyncio.create_task(client.create(key))
-    await asyncio.wait_for(begun.wait(), 5)
+    async with waiting_for("the slow call to begin"):
+        await begun.wait()
     assert (await client.create(key)).status_code == 409
     finish.set()
     assert (await slow).content == (await client.create(key)).content

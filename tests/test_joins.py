@@ -1,15 +1,16 @@
 """Equal reads in flight are one call: of the card, never of what a caller may see."""
 
 import asyncio
+import contextlib
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.emulator import GUIDE_ACCOUNT, create_emulator
@@ -19,8 +20,8 @@ from gateway.provider.joins import JoinedReads
 from tests.stack import CARD, ISSUE, Stack, issue_input, options, running
 from tests.stack import settings as gateway_settings
 from tests.tokens import IdentityProvider
+from tests.waiting import settled
 
-SLOW = options(latency=0.05)
 READERS = 20
 
 
@@ -34,18 +35,18 @@ async def card_of(stack: Stack) -> str:
 
 async def test_equal_reads_of_many_requests_are_one_call() -> None:
     """Requests that ask for the same card at the same time share one provider call."""
-    async with running(SLOW) as stack:
+    async with running() as stack:
         card_id = await card_of(stack)
-        cards = await asyncio.gather(*(stack.card(card_id) for _ in range(READERS)))
+        cards = await at_once(stack, *(stack.card(card_id) for _ in range(READERS)))
     assert [card["id"] for card in cards] == [card_id] * READERS
     assert len(stack.wire.sent("GET")) == 1
 
 
 async def test_other_cards_are_other_calls() -> None:
     """Each answer is the card that its request asked for, and each card has its own call."""
-    async with running(SLOW) as stack:
+    async with running() as stack:
         ids = [await card_of(stack) for _ in range(3)]
-        cards = await asyncio.gather(*(stack.card(card_id) for card_id in ids * 4))
+        cards = await at_once(stack, *(stack.card(card_id) for card_id in ids * 4))
     assert [card["id"] for card in cards] == ids * 4
     assert len(stack.wire.sent("GET")) == len(ids)
 
@@ -62,14 +63,14 @@ async def test_an_answer_is_not_kept() -> None:
 async def test_permission_is_nobodys_but_the_callers(tmp_path: Any) -> None:
     """Of two callers who share a call, the one who may not see the card sees none."""
     idp = IdentityProvider(tmp_path)
-    async with running(SLOW, **idp.settings()) as stack:
+    async with running(**idp.settings()) as stack:
         mine, other = (
             {"Authorization": f"Bearer {idp.token(accounts=[account])}"}
             for account in (GUIDE_ACCOUNT, str(uuid4()))
         )
         card_id = await issued_by(stack, mine)
-        answers = await asyncio.gather(
-            *(stack.post(CARD, {"id": card_id}, **who) for who in (mine, other, mine))
+        answers = await at_once(
+            stack, *(stack.post(CARD, {"id": card_id}, **who) for who in (mine, other, mine))
         )
     seen = [(answer.json()["data"]["card"] or {}).get("id") for answer in answers]
     assert seen == [card_id, None, card_id]
@@ -84,23 +85,40 @@ async def issued_by(stack: Stack, who: dict[str, str]) -> str:
 
 async def test_a_reader_who_leaves_takes_only_itself_away() -> None:
     """When the request that began the call goes away, those who joined it get their card."""
-    async with running(SLOW) as stack:
+    async with running() as stack:
         card_id = await card_of(stack)
-        began = call_began(stack)
-        first = asyncio.create_task(stack.card(card_id))
-        await began.wait()
-        second = asyncio.create_task(stack.card(card_id))
-        await asyncio.sleep(0)
-        first.cancel()
+        with held_calls(stack):
+            first = asyncio.create_task(stack.card(card_id))
+            second = asyncio.create_task(stack.card(card_id))
+            await settled()
+            first.cancel()
+            await settled()
         assert (await second)["id"] == card_id
     assert len(stack.wire.sent("GET")) == 1
 
 
-def call_began(stack: Stack) -> asyncio.Event:
-    """Set when the next call leaves for the provider."""
-    began = asyncio.Event()
-    stack.wire.answer = lambda _request: began.set()
-    return began
+@contextlib.contextmanager
+def held_calls(stack: Stack) -> Iterator[None]:
+    """Hold the calls to the provider until the end of the block."""
+    passing, release = stack.wire.handle_async_request, asyncio.Event()
+
+    async def held(request: httpx.Request) -> httpx.Response:
+        await release.wait()
+        return await passing(request)
+
+    stack.wire.handle_async_request = held  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        release.set()
+
+
+async def at_once(stack: Stack, *requests: Coroutine[Any, Any, Any]) -> list[Any]:
+    """The answers to requests of which all arrive before the provider answers the first call."""
+    with held_calls(stack):
+        tasks = [asyncio.create_task(request) for request in requests]
+        await settled()
+    return await asyncio.gather(*tasks)
 
 
 class Holding(httpx.AsyncBaseTransport):
@@ -247,7 +265,6 @@ OUTLIVED = [(act, ONE, 0) for act in (World.ask, World.change, World.ask, World.
 
 @example(OUTLIVED)
 @given(STEPS)
-@settings(max_examples=300, derandomize=True, deadline=None)
 def test_no_read_is_older_than_a_mutation_before_it(steps: list[tuple[Act, UUID, int]]) -> None:
     """In any order: one's own card, never older than the last change, never an earlier error."""
     asyncio.run(play(steps))
@@ -258,20 +275,14 @@ async def play(steps: list[tuple[Act, UUID, int]]) -> None:
     world = World()
     for act, card, which in steps:
         await act(world, card, which)
-        await settled()
+        await settled(6)
         assert_one_flight_per_version(world)
     while world.open:
         await world.answer(CARDS[0], 0)
-        await settled()
+        await settled(6)
     ends = await asyncio.gather(*(r.task for r in world.readers), return_exceptions=True)
     for reader, end in zip(world.readers, ends, strict=True):
         assert_fits(world, reader, end)
-
-
-async def settled() -> None:
-    """Let everybody react to what happened."""
-    for _ in range(6):
-        await asyncio.sleep(0)
 
 
 def assert_one_flight_per_version(world: World) -> None:
@@ -298,13 +309,13 @@ async def test_an_error_is_told_to_those_who_waited_and_not_kept() -> None:
     world = World()
     for _ in range(3):
         await world.ask(CARDS[0], 0)
-    await settled()
+    await settled(6)
     await world.fail(CARDS[0], 0)
     for reader in world.readers:
         with pytest.raises(ProviderUnavailable):
             await reader.task
     await world.ask(CARDS[0], 0)
-    await settled()
+    await settled(6)
     await world.answer(CARDS[0], 0)
     assert await world.readers[-1].task == (CARDS[0], 0)
     assert len(world.flights) == 2

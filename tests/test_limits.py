@@ -62,6 +62,7 @@ def test_root_mutation_fields(document: str, count: int) -> None:
     assert measured(document).root_mutation_fields == count
 
 
+@pytest.mark.slow
 def test_long_chains_of_fragments_are_measured() -> None:
     """Two thousand fragments that spread each other need no stack and end at a million fields."""
     assert measured(doubling(2_000)).fields == 1_000_000

@@ -94,6 +94,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         build([tmp_path / "a.graphql"], DocumentLimits())
 
 
+@pytest.mark.process
 def test_the_command_writes_both_forms(tmp_path: Path) -> None:
     """The command prints name, cost, depth and id, and writes the form that is asked for."""
     names = [str(path) for path in files(tmp_path, CARD, SHOWN)]
@@ -107,6 +108,7 @@ def test_the_command_writes_both_forms(tmp_path: Path) -> None:
     assert json.loads(out.read_text()) == {operation["id"]: operation["body"]}
 
 
+@pytest.mark.process
 def test_the_command_refuses_with_file_and_line(tmp_path: Path) -> None:
     """On a problem nothing is written and the exit code is 1; the limits are the settings'."""
     names = [str(path) for path in files(tmp_path, CARD, SHOWN)]

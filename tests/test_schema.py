@@ -159,6 +159,7 @@ def test_an_unreadable_older_schema_is_named(text: str) -> None:
         changes(text, schema_text(), "old.graphql")
 
 
+@pytest.mark.process
 def test_against_tells_a_break_and_fails(tmp_path: Path) -> None:
     """--against lists the changes in groups and exits with 1 on a break, with 0 without one."""
     old = tmp_path / "old.graphql"

@@ -20,8 +20,8 @@ from gateway.emulator import GUIDE_ACCOUNT
 from tests.processes import started
 from tests.stack import ADDRESS, ISSUE, issue_input
 from tests.unmeasured import unmeasured
+from tests.waiting import PATIENCE
 
-CASES = 500
 # An id is any text to the schema and a UUID to the gateway, so here refusing may be right.
 REFUSING_IS_RIGHT: dict[str, list[CheckFunction]] = {"Query.card": [positive_data_acceptance]}
 # Stands for a new card: for one that was simulated before, the gateway would wait a second.
@@ -66,8 +66,11 @@ def succeeded(body: dict[str, object]) -> str | None:
     return None
 
 
-def test_schemathesis_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """500 documents made from the schema, right and wrong: no server error, nothing that the
+@pytest.mark.process
+@pytest.mark.parametrize("cases", [200, pytest.param(2_000, marks=pytest.mark.long)])
+@pytest.mark.timeout(3600)
+def test_schemathesis_finds_nothing(monkeypatch: pytest.MonkeyPatch, cases: int) -> None:
+    """Of documents made from the schema, right and wrong: no server error, nothing that the
     schema does not promise, all that fits it accepted, all that does not refused."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     countries = st.sampled_from(["GB", "FR", "US"])
@@ -82,10 +85,8 @@ def test_schemathesis_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         seen: Counter[str | None] = Counter()
 
         @hypothesis.settings(
-            max_examples=CASES,
+            max_examples=cases,
             derandomize=True,
-            database=None,
-            deadline=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         )
@@ -95,13 +96,15 @@ def test_schemathesis_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
             if NEW_CARD in case.body:
                 case.body = case.body.replace(NEW_CARD, issue(url, session))
             excluded = REFUSING_IS_RIGHT.get(case.operation.label)
-            answer = case.call_and_validate(session=session, excluded_checks=excluded)
+            answer = case.call_and_validate(
+                session=session, excluded_checks=excluded, timeout=PATIENCE
+            )
             seen[succeeded(answer.json())] += 1
 
         conforms()
-    assert seen.total() >= CASES
+    assert seen.total() >= cases
     print(seen)
-    # Not all was refused at the door.
-    assert seen["card"] >= 20
-    assert seen["issueVirtualCard"] >= 3
-    assert seen["simulateCardIssue"] >= 3
+    # Not all was refused.
+    assert seen["card"] >= cases // 25
+    assert seen["issueVirtualCard"] >= 1
+    assert seen["simulateCardIssue"] >= 1

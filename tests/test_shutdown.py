@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.pair import Pair, pair
+from tests.processes import started
 from tests.stack import ISSUE, issue_input
+from tests.waiting import PATIENCE, waiting_for
 
-CLICKS = 100
+pytestmark = pytest.mark.process
+FEW_AND_MANY = pytest.mark.parametrize("clicks", [20, pytest.param(100, marks=pytest.mark.long)])
 
 
 async def click(client: httpx.AsyncClient, url: str) -> Any:
@@ -19,52 +23,70 @@ async def click(client: httpx.AsyncClient, url: str) -> Any:
     return (await client.post(f"{url}/graphql", json=body)).json()["data"]["issueVirtualCard"]
 
 
-async def clicks_in_flight(client: httpx.AsyncClient, one: Pair) -> list[asyncio.Task[Any]]:
+async def clicks_in_flight(
+    client: httpx.AsyncClient, one: Pair, clicks: int
+) -> list[asyncio.Task[Any]]:
     """Many clicks that have all arrived at the provider, and are not answered yet."""
-    tasks = [asyncio.create_task(click(client, one.url)) for _ in range(CLICKS)]
-    while True:
-        ledger = (await client.get(f"{one.emulator_url}/_emulator/ledger")).json()
-        if len(ledger["keys"]) == CLICKS:
-            return tasks
-        await asyncio.sleep(0.05)
+    tasks = [asyncio.create_task(click(client, one.url)) for _ in range(clicks)]
+    async with waiting_for(f"{clicks} clicks to reach the provider"):
+        while True:
+            ledger = await ledger_of(client, one)
+            if len(ledger["keys"]) == clicks:
+                break
+            await asyncio.sleep(0.05)
+    return tasks
+
+
+async def ledger_of(client: httpx.AsyncClient, one: Pair) -> Any:
+    """What became of each key at the provider."""
+    return (await client.get(f"{one.emulator_url}/_emulator/ledger")).json()
 
 
 def http_client() -> httpx.AsyncClient:
     """A client with room for all clicks."""
-    limits = httpx.Limits(max_connections=CLICKS + 10)
-    return httpx.AsyncClient(trust_env=False, limits=limits, timeout=30)
+    limits = httpx.Limits(max_connections=110)
+    return httpx.AsyncClient(trust_env=False, limits=limits, timeout=PATIENCE)
 
 
-async def test_sigterm_lets_clicks_in_flight_end(tmp_path: Path) -> None:
-    """After SIGTERM 100 slow mutations are all answered, new ones are refused, and it exits 0."""
+@FEW_AND_MANY
+async def test_sigterm_lets_clicks_in_flight_end(tmp_path: Path, clicks: int) -> None:
+    """After SIGTERM slow mutations are all answered, new ones are refused, and it exits 0."""
     async with pair(tmp_path, faults={"latency": 3}) as one, http_client() as client:
-        tasks = await clicks_in_flight(client, one)
+        tasks = await clicks_in_flight(client, one, clicks)
         stopping = asyncio.create_task(asyncio.to_thread(one.gateway.stop, signal.SIGTERM))
         results = await asyncio.gather(*tasks)
         assert await stopping == 0
         cards = {result["card"]["id"] for result in results}
-        assert len(cards) == CLICKS
+        assert len(cards) == clicks
 
 
-async def test_clicks_of_clients_that_left_end_before_the_exit(tmp_path: Path) -> None:
+@FEW_AND_MANY
+async def test_clicks_of_clients_that_left_end_before_the_exit(tmp_path: Path, clicks: int) -> None:
     """Clicks whose clients have gone are carried out before the process exits too."""
     async with pair(tmp_path, faults={"latency": 3}) as one, http_client() as client:
-        tasks = await clicks_in_flight(client, one)
+        tasks = await clicks_in_flight(client, one, clicks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         code = await asyncio.to_thread(one.gateway.stop, signal.SIGTERM)
-        ledger = (await client.get(f"{one.emulator_url}/_emulator/ledger")).json()
+        ledger = await ledger_of(client, one)
         assert code == 0
         assert [key for key in ledger["keys"] if key["card"] is None] == []
-        assert one.gateway.output.count('"outcome":"success"') >= CLICKS
+        assert one.gateway.output.count('"outcome":"success"') >= clicks
 
 
 async def test_the_grace_period_is_bounded(tmp_path: Path) -> None:
     """A provider that never answers does not keep the process beyond its grace period."""
-    slow = {"latency": 60}
+    slow = {"latency": 3600}
     async with pair(tmp_path, faults=slow, shutdown_grace="1") as one, http_client() as client:
-        tasks = await clicks_in_flight(client, one)
-        code = await asyncio.to_thread(one.gateway.stop, signal.SIGTERM, 15)
+        tasks = await clicks_in_flight(client, one, 5)
+        code = await asyncio.to_thread(one.gateway.stop, signal.SIGTERM)
         await asyncio.gather(*tasks, return_exceptions=True)
         assert code == 0
+
+
+def test_a_signal_while_it_starts_is_not_lost() -> None:
+    """SIGTERM ends the process too when it comes before the first request can be answered."""
+    with started("emulator", "--port", "0") as emulator:
+        emulator.wait_for("register-key")  # printed before the server runs
+        assert emulator.stop() in {0, -signal.SIGTERM}

@@ -42,6 +42,9 @@ from tests.sockets import (
     serving,
 )
 from tests.stack import SIGNING_KEY, Clock, settings
+from tests.waiting import settled, skip_time, waiting_for
+
+pytestmark = pytest.mark.process
 
 Make = Callable[[], httpx.AsyncBaseTransport | None]
 # Whatever is tried here must hold with every transport that the gateway can be given.
@@ -99,9 +102,9 @@ SUCCESS = Row(Card, Issued)
 
 
 async def end(call: Awaitable[object]) -> type:
-    """The type of a call's value or error, which must come within the times that are set."""
+    """The type of a call's value or error."""
     try:
-        async with asyncio.timeout(1.5):
+        async with waiting_for("the end of the call"):
             return type(await call)
     except GatewayError as error:
         return type(error)
@@ -134,7 +137,7 @@ class Bench:
 async def calling(
     url: str, make: Make, edge: Edge, **changes: Any
 ) -> AsyncIterator[ProviderClient]:
-    """A client of which one attempt is seen alone; waits are short where a test says so only."""
+    """A client of which one attempt is seen alone."""
     chosen = settings(provider_url=url, **({"max_attempts": 1, "shutdown_grace": 1} | changes))
     client = ProviderClient(chosen, transport=make(), edge=edge)
     try:
@@ -260,15 +263,23 @@ async def unread(connection: Connection) -> None:
     connection.close()
 
 
+# Limits that have to expire are so long that they do so only when the time is moved.
+LIMIT = 60.0
+
+
 async def hang(connection: Connection) -> None:
     """Read the request and never answer."""
     await connection.request()
+    await settled()  # the client waits for the answer now
+    skip_time(LIMIT)
     await connection.gone()
 
 
 async def hang_in_body(connection: Connection) -> None:
     """Answer half and never the rest."""
     await connection.send(cut(await connection.request()))
+    await settled()  # the client waits for the rest now
+    skip_time(LIMIT)
     await connection.gone()
 
 
@@ -277,11 +288,13 @@ async def drip(connection: Connection) -> None:
     await connection.request()
     while True:
         await connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        skip_time(LIMIT / 10)
         await asyncio.sleep(0.01)
 
 
 close, reset = Connection.close, Connection.reset
-SOON: dict[str, Any] = {"read_timeout": 0.3}
+READ_LIMIT: dict[str, Any] = {"read_timeout": LIMIT}
+CALL_LIMIT: dict[str, Any] = {"call_deadline": LIMIT}
 
 
 @dataclass(frozen=True)
@@ -325,10 +338,10 @@ BROKEN = [
     Case("endless head", answers(raw(b"HTTP/1.1 200 OK\r\nA: " + b"a" * 200_000)), NO_WHOLE_ANSWER),
     Case("two lengths", answers(headed("Content-Length: 1")), NO_WHOLE_ANSWER),
     Case("broken gzip", answers(headed("Content-Encoding: gzip")), NO_WHOLE_ANSWER),
-    Case("read timeout", hang, NO_WHOLE_ANSWER, changes=SOON),
-    Case("read timeout in the body", hang_in_body, NO_WHOLE_ANSWER, changes=SOON),
-    Case("deadline", hang, NO_WHOLE_ANSWER, changes={"call_deadline": 0.3}),
-    Case("deadline amid drops", drip, NO_WHOLE_ANSWER, changes={"call_deadline": 0.3}),
+    Case("read timeout", hang, NO_WHOLE_ANSWER, changes=READ_LIMIT),
+    Case("read timeout in the body", hang_in_body, NO_WHOLE_ANSWER, changes=READ_LIMIT),
+    Case("deadline", hang, NO_WHOLE_ANSWER, changes=CALL_LIMIT),
+    Case("deadline amid drops", drip, NO_WHOLE_ANSWER, changes=CALL_LIMIT),
     Case(
         "101", answers(raw(message("101 Switching Protocols", b"", "Upgrade: x"))), NO_WHOLE_ANSWER
     ),
@@ -396,10 +409,11 @@ async def test_a_request_that_the_provider_does_not_take_is_open(make: Make) -> 
     over = asyncio.Event()
 
     async def never_read(connection: Connection) -> None:
+        skip_time(LIMIT)
         await over.wait()
         connection.close()
 
-    async with bench(make, never_read, write_timeout=0.1) as it:
+    async with bench(make, never_read, write_timeout=LIMIT) as it:
         # Far more than the kernel takes from a sender whose peer does not read.
         long = msgspec.structs.replace(ADDRESS, first_line="x" * 16_000_000)
         call = it.client.create_virtual_card(ACCOUNT_ID, long, uuid.uuid4())
@@ -423,9 +437,12 @@ async def test_a_refused_connection_sends_nothing(way: Way, do: Do, make: Make) 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels answer when the queue is full")
 async def test_a_silent_address_sends_nothing(do: Do, make: Make) -> None:
     """Where connecting takes too long, a write provably never left."""
-    async with bench(make, way=Way.CLOSED, connect_timeout=0.1) as it:
+    async with bench(make, way=Way.CLOSED, connect_timeout=LIMIT) as it:
         await it.server.stop_answering()
-        assert await end(do(it.client)) is NEVER_CONNECTED.of(do)
+        call = asyncio.create_task(end(do(it.client)))
+        await settled()
+        skip_time(LIMIT)
+        assert await call is NEVER_CONNECTED.of(do)
     assert it.server.arrivals == 0
 
 
@@ -463,7 +480,7 @@ class Gate:
         await connection.send(self._answer(request))
 
 
-FULL: dict[str, Any] = {"max_connections": 1, "pool_timeout": 0.05}
+FULL: dict[str, Any] = {"max_connections": 1, "pool_timeout": LIMIT}
 
 
 async def test_a_full_gateway_sends_nothing(do: Do, make: Make) -> None:
@@ -472,7 +489,10 @@ async def test_a_full_gateway_sends_nothing(do: Do, make: Make) -> None:
     async with bench(make, gate, **FULL) as it:
         first = asyncio.create_task(it.client.card(OTHER_ID))
         await gate.reached.wait()
-        assert await end(do(it.client)) is POOL_EXHAUSTED.of(do)
+        second = asyncio.create_task(end(do(it.client)))
+        await settled()
+        skip_time(LIMIT)
+        assert await second is POOL_EXHAUSTED.of(do)
         gate.open.set()
         assert await end(first) is Card
     assert it.server.arrivals == 1
@@ -484,7 +504,10 @@ async def test_a_full_pool_sends_nothing(do: Do, make: Make) -> None:
     async with bench(make, gate, **FULL) as it:
         first = asyncio.create_task(it.client.register_signing_key(SIGNING_KEY.public_key()))
         await gate.reached.wait()
-        assert await end(do(it.client)) is POOL_EXHAUSTED.of(do)
+        second = asyncio.create_task(end(do(it.client)))
+        await settled()
+        skip_time(LIMIT)
+        assert await second is POOL_EXHAUSTED.of(do)
         gate.open.set()
         assert await end(first) is NoneType
     assert it.server.arrivals == 1
@@ -560,7 +583,9 @@ async def test_the_signed_path_is_the_one_sent(target: str, make: Make) -> None:
     """The path goes onto the wire byte for byte, whatever a client library would make of it."""
     async with serving(answers(raw(message("404 Not Found")))) as server:
         wire = wire_to(Origin.of(server.url), make())
-        await wire.exchange(Request("GET", target, {}), Timeouts(connect=1, read=1, write=1))
+        await wire.exchange(
+            Request("GET", target, {}), Timeouts(connect=LIMIT, read=LIMIT, write=LIMIT)
+        )
         await wire.aclose()
     assert [request.path for request in server.requests] == [target]
 
@@ -579,7 +604,7 @@ LOST: dict[str, Script] = {
 async def test_a_lost_answer_is_asked_for_again(lost: Script, make: Make) -> None:
     """After a lost answer the call is sent once more, and its caller sees the success only."""
     scripts = (lost, answers(whole)) * 2
-    changes: dict[str, Any] = SOON if lost is hang else {}
+    changes: dict[str, Any] = READ_LIMIT if lost is hang else {}
     async with bench(make, *scripts, max_attempts=3, **changes) as it:
         assert await it.ends() == SUCCESS
     assert it.server.arrivals == 4

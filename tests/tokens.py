@@ -43,7 +43,7 @@ class IdentityProvider:
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": "alice",
-            "exp": int(time.time()) + 600,
+            "exp": int(time.time()) + 3600,
             "scope": ALL_SCOPES,
             "accounts": "*",
         } | changes

@@ -15,6 +15,7 @@ import httpx
 from tests.chaos.servers import Servers
 from tests.chaos.verdict import Result
 from tests.stack import ISSUE, issue_input
+from tests.waiting import PATIENCE
 
 FAULTS = {
     "drop_after_chance": 0.2,
@@ -38,7 +39,7 @@ class Scenario:
     clients: int = 50
     kills: int = 3
     seed: int = 1
-    patience: float = 60
+    patience: float = PATIENCE
 
     def kill_points(self) -> set[int]:
         """After how many finished operations the gateway is killed: spread over the run."""

@@ -14,9 +14,11 @@ import httpx
 from gateway.signing import PrivateKey
 from tests.emulator_client import encoded_pem
 from tests.processes import Process
+from tests.waiting import PATIENCE
 
 CALL_DEADLINE = 5
 """Seconds that the gateway spends on one provider call."""
+_PLAIN: dict[str, Any] = {"trust_env": False, "timeout": PATIENCE}
 _UNMEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 """Without coverage: it would slow them down, and what is killed reports none."""
 
@@ -74,11 +76,11 @@ class Servers:
     def set_faults(self, **faults: Any) -> None:
         """What goes wrong at the provider from now on."""
         url = f"{self.provider_url}/_emulator/faults"
-        httpx.put(url, json=faults, trust_env=False).raise_for_status()
+        httpx.put(url, json=faults, **_PLAIN).raise_for_status()
 
     def ledger(self) -> Any:
         """Which keys made which cards at the provider."""
-        return httpx.get(f"{self.provider_url}/_emulator/ledger", trust_env=False).json()
+        return httpx.get(f"{self.provider_url}/_emulator/ledger", **_PLAIN).json()
 
     def stop(self) -> str:
         """End both; what the gateways and the emulator wrote."""
@@ -87,7 +89,7 @@ class Servers:
         return "".join(process.output for process in [*self._ended, self._emulator])
 
     def _register(self, api_key: str, secret: str, key_id: str, key: PrivateKey) -> None:
-        with httpx.Client(base_url=f"{self.provider_url}/v1/auth", trust_env=False) as http:
+        with httpx.Client(base_url=f"{self.provider_url}/v1/auth", **_PLAIN) as http:
             login = http.post("/token", json={"apiKey": api_key, "apiSecret": secret})
             http.put(
                 "/signing",
