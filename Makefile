@@ -1,4 +1,5 @@
 # make run    everything a visitor needs, then the gateway with the emulator and GraphiQL
+# make check  lint, types and the fast tests
 # make test   everything that CI runs
 PORT ?= 8000
 IMAGE ?= card-gateway
@@ -21,13 +22,19 @@ TESTABLE := $(VENV)/.testable
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test chaos bench lint format schema contract lock assets image clean help
+.PHONY: run test check test-long chaos bench lint format schema contract lock assets image clean help
 
 run: $(RUNNABLE) ## install what is missing, start the gateway with the emulator and GraphiQL (PORT=8000)
 	@exec $(BIN)/gateway dev --port $(PORT)
 
 test: lint ## lint, types, then all tests with branch coverage: what CI runs
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered
+
+check: lint ## lint, types, and the tests that are fast: half a minute, for between two edits
+	$(BIN)/python -m pytest -n auto -m "not (process or browser or slow or long or hypothesis)"
+
+test-long: $(TESTABLE) ## the long forms of tests, and properties with many random examples, half an hour
+	$(BIN)/python -m pytest -n auto -m "long or hypothesis" --hypothesis-profile=long
 
 chaos: $(TESTABLE) ## 1,000 cards while the provider fails and the gateway is killed: one card per click
 	$(BIN)/python -m tests.chaos
@@ -74,7 +81,7 @@ clean: ## remove what make made: environments, caches, reports
 	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 # The version that frontends have; empty in a fresh repository, and on main itself without a tag.
 define FIND_CONTRACT
