@@ -13,7 +13,7 @@ log = structlog.get_logger()
 Fetch = Callable[[], Awaitable[bytes]]
 
 CACHE_LIFE = 300.0  # seconds until a set of keys is fetched anew
-LONGEST_LIFE = 3600.0  # seconds that old keys serve while new ones cannot be had
+LONGEST_LIFE = 3600.0  # seconds that keys serve at most, counted from when they were asked for
 LEAST_INTERVAL = 10.0  # seconds between two fetches, whatever key ids callers make up
 FETCH_TIME = 5.0  # seconds, the whole of it
 _ASYMMETRIC = {"RSA", "EC", "OKP"}
@@ -26,47 +26,53 @@ class KeySet:
         self._fetch = fetch
         self._clock = clock
         self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._fetched_at: float | None = None
-        self._good_at = clock()
+        self._asked_at: float | None = None  # the last time, whatever came of it
+        self._good_at = clock()  # when the keys that are kept were asked for
         self._lock = asyncio.Lock()
 
     async def find(self, key_id: str | None) -> jwt.PyJWK | None:
         """The key with this id; without an id the only key there is. None when there is none.
 
-        Raises IdentityUnavailable when no keys could be had at all.
+        Raises IdentityUnavailable when there are no keys, or only such as have served too long.
         """
         if self._age() > CACHE_LIFE or self._lookup(key_id) is None:
             await self._refresh()
         return self._lookup(key_id)
 
+    def _drop_old_keys(self) -> None:
+        """A key that was revoked meanwhile must not serve for ever while the source is broken."""
+        if self._keys and self._clock() - self._good_at > LONGEST_LIFE:
+            self._keys = {}
+            log.warning("jwks_too_old", seconds=LONGEST_LIFE)
+
     def _lookup(self, key_id: str | None) -> jwt.PyJWK | None:
+        self._drop_old_keys()
         if key_id is None:
             return next(iter(self._keys.values())) if len(self._keys) == 1 else None
         return self._keys.get(key_id)
 
     def _age(self) -> float:
-        return float("inf") if self._fetched_at is None else self._clock() - self._fetched_at
+        return float("inf") if self._asked_at is None else self._clock() - self._asked_at
 
     async def _refresh(self) -> None:
         async with self._lock:
             # Another caller may have been here first, or made-up key ids come too fast.
             if self._age() >= LEAST_INTERVAL:
                 await self._fetch_keys()
+        self._drop_old_keys()
         if not self._keys:
             raise IdentityUnavailable(
                 "The keys that prove callers cannot be had now; try again in a moment."
             )
 
     async def _fetch_keys(self) -> None:
-        self._fetched_at = self._clock()
+        self._asked_at = began = self._clock()
         try:
             async with asyncio.timeout(FETCH_TIME):
                 self._keys = _public_keys(await self._fetch())
-            self._good_at = self._clock()
+            self._good_at = began
         except Exception as error:
             # Keys that were good a while ago are better than turning everybody away.
-            if self._clock() - self._good_at > LONGEST_LIFE:
-                self._keys = {}
             log.warning("jwks_unavailable", error=error, keys_kept=len(self._keys))
 
 
