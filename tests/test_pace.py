@@ -6,7 +6,8 @@ import pytest
 from limits import parse
 
 from gateway.callers.limits import Pace
-from tests.stack import Clock
+from gateway.errors import ConfigError
+from tests.stack import Clock, settings
 
 
 @pytest.mark.parametrize("rule", ["1/second", "7/minute", "60/minute", "6000/minute", "3/2hour"])
@@ -57,3 +58,46 @@ def test_callers_who_rest_are_forgotten() -> None:
         clock.time += 0.1
         pace.hit(rule, uuid.uuid4().hex, "read")
     assert len(pace) <= 600
+
+
+@pytest.mark.parametrize(
+    "rate",
+    [
+        "0/minute",
+        "0/0 minutes",
+        "00/minute",
+        "60/0 minutes",
+        "60/00 minutes",
+        "60/-1 minutes",
+        "-60/minute",
+        "0.5/minute",
+        "60/0.5 minutes",
+        "60/minute;5/second",
+        "60/minute, 5/second",
+        "60/minute|5/second",
+        "60/fortnight",
+        "60/",
+        "60",
+        f"60/{10**20} minutes",
+        f"60/1{'0' * 400} minutes",
+        f"1{'0' * 400}/minute",
+        f"1{'0' * 5000}/minute",
+    ],
+)
+@pytest.mark.parametrize("operation", ["read", "issue", "simulate"])
+def test_a_rate_that_counts_nothing_is_no_setting(operation: str, rate: str) -> None:
+    """A rate of none, for no time, for ever, or of which a part would be left out is a problem."""
+    with pytest.raises(ConfigError, match=f"GATEWAY_RATE_LIMIT_{operation.upper()}: must be a"):
+        settings(**{f"rate_limit_{operation}": rate})
+
+
+@pytest.mark.parametrize(
+    "rate", ["off", "1/second", "60/minute", "60 per 5 minutes", "3/2HOURS", "100000000/1 year"]
+)
+def test_every_rate_that_can_be_set_can_be_counted(rate: str) -> None:
+    """What is a setting lets requests in, as many as it says."""
+    assert settings(rate_limit_read=rate).rate_limit_read == rate
+    if rate != "off":
+        pace, item = Pace(Clock(1e6)), parse(rate)
+        waits = [pace.hit(item, "alice", "read") for _ in range(min(item.amount + 1, 100))]
+        assert (waits[0], waits[-1] > 0) == (0, item.amount < 100)
