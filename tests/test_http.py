@@ -1,14 +1,21 @@
 """The GraphQL-over-HTTP door."""
 
 import asyncio
-import contextlib
+import io
+import json
+import logging
 import uuid
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 
-from tests.stack import CARD, ISSUE, Stack, issue_input, running
+from gateway.api import Door, GraphQLView
+from gateway.callers import Caller
+from gateway.telemetry import RequestIdMiddleware, configure_logging
+from tests.stack import CARD, ISSUE, Stack, issue_input, running, settings
+from tests.waiting import settled, skip_time, waiting_for
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -37,6 +44,24 @@ async def test_a_request_without_accept_gets_json(stack: Stack) -> None:
         (f"{GRAPHQL_JSON};q=0, */*;q=0.1", JSON),
         ("text/html, application/json;q=nonsense, */*;q=0.1", JSON),
         (f"{GRAPHQL_JSON}; charset=utf-8", GRAPHQL_JSON),
+        # No q is q=1: among equals the one that is listed first counts.
+        (f"{JSON};q=1, {GRAPHQL_JSON}", JSON),
+        (f"{JSON}, {GRAPHQL_JSON};q=1", JSON),
+        (f"{GRAPHQL_JSON};q=1.000, {JSON}", GRAPHQL_JSON),
+        (f"{GRAPHQL_JSON}, {JSON};q=1.0", GRAPHQL_JSON),
+        (f"{JSON};q=0.7, {GRAPHQL_JSON};q=0.7", JSON),
+        (f"{JSON};q=0.7, {GRAPHQL_JSON};q=0.701", GRAPHQL_JSON),
+        (f"text/html, {JSON};Q=1, {GRAPHQL_JSON}", JSON),
+        # The most specific range decides on a type, and leaves the other one to the wildcard.
+        (f"{JSON};q=0, */*", GRAPHQL_JSON),
+        (f"*/*, {JSON};q=0.5", GRAPHQL_JSON),
+        (f"application/*;q=0.2, */*, {GRAPHQL_JSON};q=0.1", JSON),
+        (f"*/*;q=0.5, {GRAPHQL_JSON};q=0.5", JSON),
+        # What is no quality does not count as one.
+        (f"{JSON};q=nan, {GRAPHQL_JSON};q=0.1", GRAPHQL_JSON),
+        (f"{JSON};q=inf, {GRAPHQL_JSON}", GRAPHQL_JSON),
+        (f"{JSON};q=2, {GRAPHQL_JSON};q=0.1", GRAPHQL_JSON),
+        (f"{JSON};q=-1, {GRAPHQL_JSON};q=0.1", GRAPHQL_JSON),
     ],
 )
 async def test_accept_decides(stack: Stack, accept: str, media_type: str) -> None:
@@ -45,7 +70,9 @@ async def test_accept_decides(stack: Stack, accept: str, media_type: str) -> Non
     assert response.headers["content-type"] == media_type + UTF8
 
 
-@pytest.mark.parametrize("accept", ["text/html", "image/png", f"{JSON};q=0", f"{JSON};charset=x"])
+@pytest.mark.parametrize(
+    "accept", ["text/html", "image/png", f"{JSON};q=0", f"{JSON};charset=x", "*/*;q=0"]
+)
 async def test_nothing_acceptable_is_406(stack: Stack, accept: str) -> None:
     """When nothing acceptable can be answered, the error says what can be."""
     response = await stack.post("{__typename}", Accept=accept)
@@ -189,6 +216,84 @@ async def test_an_unexpected_error_is_masked() -> None:
     assert "canary" not in response.text
 
 
+class BrokenGatekeeper:
+    """A gatekeeper with a fault that nobody foresaw."""
+
+    async def identify(self, authorization: str | None) -> Caller:
+        """Fail, with the header in the text."""
+        raise KeyError(authorization)
+
+
+async def test_an_unexpected_error_beside_the_execution_is_masked_and_logged() -> None:
+    """A fault of ours outside the execution is HTTP 500 without its text, and a line in the log
+    under the same request id."""
+    lines = io.StringIO()
+    configure_logging("info", readable=False, stream=lines)
+    nothing: Any = None
+    door = Door(nothing, nothing, BrokenGatekeeper(), nothing, nothing, settings())
+    app = RequestIdMiddleware(GraphQLView(door))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        headers = {"X-Request-Id": "click-1", "Authorization": "canary"}
+        response = await client.post("/graphql", json={"query": "{__typename}"}, headers=headers)
+    logging.getLogger().handlers.clear()
+    structlog.reset_defaults()
+    [error] = response.json()["errors"]
+    assert (response.status_code, error["extensions"]) == (
+        500,
+        {"code": "INTERNAL", "requestId": "click-1"},
+    )
+    logged = [json.loads(line) for line in lines.getvalue().splitlines()]
+    told = [(one["event"], one["request_id"], one.get("error")) for one in logged]
+    assert ("unexpected_error", "click-1", "KeyError") in told
+    assert "canary" not in response.text + lines.getvalue()
+
+
+@pytest.mark.parametrize("ids", [1, 2])
+async def test_a_cancelled_read_is_told_as_a_failed_one(ids: int) -> None:
+    """Who waits for a read that is cancelled is told that it may be repeated, and does not hang."""
+
+    def cancelled(request: httpx.Request) -> None:
+        if request.method == "GET":
+            raise asyncio.CancelledError
+
+    async with running() as stack:
+        stack.wire.answer = cancelled
+        query = " ".join(f'c{n}: card(id: "{uuid.uuid4()}") {{ id }}' for n in range(ids))
+        async with waiting_for("the answer to a cancelled read"):
+            body = (await stack.post("{" + query + "}")).json()
+    assert body["data"] == {f"c{n}": None for n in range(ids)}
+    told = [(one["extensions"]["code"], one["extensions"]["retryable"]) for one in body["errors"]]
+    assert told == [("PROVIDER_UNAVAILABLE", True)] * ids
+
+
+PARTIAL = '{ __typename card(id: "nonsense") { id } }'
+
+
+@pytest.mark.parametrize(
+    ("statuses", "accept", "query", "status"),
+    [
+        ("draft", GRAPHQL_JSON, PARTIAL, 294),
+        ("draft", GRAPHQL_JSON, "{ __typename }", 200),
+        ("draft", JSON, PARTIAL, 200),
+        ("classic", GRAPHQL_JSON, PARTIAL, 200),
+        ("classic", GRAPHQL_JSON, "{ __typename }", 200),
+        ("classic", JSON, PARTIAL, 200),
+        ("draft", GRAPHQL_JSON, "{ nonsense }", 422),
+        ("classic", GRAPHQL_JSON, "{ nonsense }", 400),
+    ],
+)
+async def test_partial_data_has_a_status_in_the_draft_only(
+    statuses: str, accept: str, query: str, status: int
+) -> None:
+    """294 tells of data beside errors, where the draft's statuses are set and the media type is
+    the new one; whole data is 200 everywhere."""
+    async with running(http_statuses=statuses) as stack:
+        response = await stack.post(query, Accept=accept)
+    assert response.status_code == status
+    assert ("data" in response.json()) == (status < 400)
+
+
 async def test_health_and_readiness(stack: Stack) -> None:
     """/healthz says that the process lives; /readyz that the provider gives it a token."""
     assert (await stack.client.get("/healthz")).json() == {"status": "ok"}
@@ -204,6 +309,15 @@ async def test_not_ready_without_a_token() -> None:
     assert "doctor" in ready.json()["message"]
 
 
+@pytest.mark.parametrize("path", ["/healthz/", "/readyz/", "/graphql/", "//graphql", "/healthz/x"])
+async def test_a_path_is_not_corrected(path: str) -> None:
+    """A path that is nearly right is 404 and no redirect, so that a wrong probe is noticed."""
+    async with running(graphiql=True) as stack:
+        for method in ("GET", "POST"):
+            response = await stack.client.request(method, f"http://gateway{path}")
+            assert (response.status_code, "location" in response.headers) == (404, False)
+
+
 async def test_a_path_that_is_not_there_is_json_too(stack: Stack) -> None:
     """Errors beside /graphql have a code and the request's id as well."""
     for method, path, status in (("GET", "/nowhere", 404), ("POST", "/healthz", 405)):
@@ -215,33 +329,36 @@ async def test_a_path_that_is_not_there_is_json_too(stack: Stack) -> None:
 
 async def test_reads_that_wait_do_not_start_after_the_deadline() -> None:
     """When an operation's time is over its reads in flight are given up and no others start."""
-    never = asyncio.Event()
-    async with running(query_deadline=0.05, max_card_reads=2) as stack:
+    release = asyncio.Event()
+    async with running(query_deadline=60, max_card_reads=2) as stack:
         await stack.post(CARD, NOBODY)
         passing, started = stack.wire.handle_async_request, []
 
         async def slow(request: httpx.Request) -> httpx.Response:
             started.append(request)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(never.wait(), 0.1)
+            if len(started) == 2:
+                skip_time(60)
+            await release.wait()
             return await passing(request)
 
         stack.wire.handle_async_request = slow  # type: ignore[method-assign]
         query = " ".join(f'c{n}: card(id: "{uuid.uuid4()}") {{ id }}' for n in range(8))
         errors = (await stack.post("{" + query + "}")).json()["errors"]
         assert {error["extensions"]["code"] for error in errors} == {"DEADLINE_EXCEEDED"}
-        await asyncio.sleep(0.15)  # for those that would start late
+        release.set()
+        await settled()  # those that would start late begin now
         assert len(started) == 2
 
 
 async def test_a_click_outlives_the_deadline_of_its_operation() -> None:
     """A mutation that takes too long is OutcomeUnknown with its key; the next does not start."""
     gate = asyncio.Event()
-    async with running(mutation_deadline=0.05) as stack:
+    async with running(mutation_deadline=60) as stack:
         passing = stack.wire.handle_async_request
 
         async def slow(request: httpx.Request) -> httpx.Response:
-            if request.url.path.endswith("/cards"):
+            if request.url.path.endswith("/cards") and not gate.is_set():
+                skip_time(60)
                 await gate.wait()
             return await passing(request)
 

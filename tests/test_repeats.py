@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.stack import Clock, Stack, options, running
+from tests.waiting import settled, skip_time
 
 CARD_ID = "123e4567-e89b-12d3-a456-426614174000"
 Trouble = Callable[[], httpx.Response | None]
@@ -173,12 +174,13 @@ async def test_the_deadline_is_not_slept_away() -> None:
 async def test_a_call_ends_at_its_deadline(late: bool) -> None:
     """A call in flight at its deadline is unknown if it left, and unavailable if it did not."""
     never = asyncio.Event()
-    async with running(call_deadline=0.05) as stack:
+    async with running(call_deadline=60) as stack:
         passing = stack.wire.handle_async_request
         slow = "/cards" if late else "/auth/token"
 
         async def held(request: httpx.Request) -> httpx.Response:
             if slow in request.url.path:
+                skip_time(60)
                 await never.wait()
             return await passing(request)
 
@@ -214,6 +216,19 @@ async def test_a_refused_token_costs_one_renewal_and_no_call() -> None:
         )
         await asyncio.gather(*(stack.card(str(uuid.uuid4())) for _ in range(50)))
         assert len(stack.wire.sent("POST", "/auth/token")) == 2
+
+
+@pytest.mark.parametrize(("lifetime", "step"), [(3600, 301), (1200, 60), (60, 2), (2, 0.1)])
+async def test_tokens_are_renewed_before_they_expire(lifetime: int, step: float) -> None:
+    """Over many lives of a token no call is refused for one that has expired."""
+    clock = Clock()
+    async with running(options(token_lifetime=lifetime), clock) as stack:
+        began = clock.time
+        while clock.time < began + 3.5 * lifetime:
+            assert await stack.card(CARD_ID) is None
+            clock.time += step
+        assert len(stack.wire.sent("POST", "/auth/token")) >= 4
+        assert [answer.status_code for _, answer in stack.wire.exchanges].count(401) == 0
 
 
 async def test_a_token_of_seconds_is_still_shared() -> None:
@@ -280,7 +295,7 @@ async def test_a_caller_that_leaves_does_not_take_the_token_away() -> None:
         stack.wire.handle_async_request = held  # type: ignore[method-assign]
         first = asyncio.create_task(stack.card(CARD_ID))
         second = asyncio.create_task(stack.card(CARD_ID))
-        await asyncio.sleep(0.01)
+        await settled()
         first.cancel()
         gate.set()
         assert await second is None

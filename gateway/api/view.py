@@ -6,7 +6,7 @@ the older type, where a well-formed request is always 200; without ``Accept`` it
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -162,33 +162,49 @@ def _as_bad_request(error: Exception) -> BadRequest:
 
 
 def negotiate(accepts: str) -> str:
-    """The media type to answer with; raises BadRequest 406 when none is acceptable."""
-    wanted = [_media_range(part) for part in accepts.split(",") if part.strip()]
-    if not wanted:
+    """The media type to answer with (RFC 9110, 12.5.1); raises BadRequest 406 without one.
+
+    The most specific range decides on a type. Of types with equal quality the one whose range is
+    listed first is taken; a range without ``q`` has quality 1, and a wildcard stands for JSON.
+    """
+    if not accepts.strip(" ,"):
         return JSON
-    for quality, name in sorted(wanted, key=lambda one: -one[0]):
-        if quality > 0 and name in _OFFERED:
-            return name
-        if quality > 0 and name in {"*/*", "application/*"}:
-            return JSON
-    raise BadRequest(406, f"Accept {GRAPHQL_JSON} or {JSON}.")
+    ranges = [_media_range(part) for part in accepts.split(",")]
+    ranked = [(*_preference(name, ranges), name) for name in (JSON, GRAPHQL_JSON)]
+    quality, _, name = max(ranked, key=lambda one: one[:2])  # of equal ones the first
+    if quality == 0:
+        raise BadRequest(406, f"Accept {GRAPHQL_JSON} or {JSON}.")
+    return name
 
 
-def _media_range(part: str) -> tuple[float, str]:
+def _preference(name: str, ranges: Sequence[tuple[float | None, str]]) -> tuple[float, int]:
+    """The quality of a media type, then the place of the range that says so, first ones higher."""
+    for pattern in (name, "application/*", "*/*"):
+        places = enumerate(ranges)
+        found = [(q, -at) for at, (q, given) in places if given == pattern and q is not None]
+        if found:
+            return max(found)
+    return 0.0, 0
+
+
+def _media_range(part: str) -> tuple[float | None, str]:
+    """Quality and name of a range; the quality is None where it fits nothing that we answer."""
     name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    quality: float | None = 1.0
     for parameter in parameters:
         if parameter.startswith("charset=") and parameter[8:].strip('"') not in {"utf-8", "utf8"}:
-            return 0.0, name
+            return None, name
         if parameter.startswith("q="):
-            return _quality(parameter[2:]), name
-    return 1.0, name
+            quality = _quality(parameter[2:])
+    return quality, name
 
 
-def _quality(text: str) -> float:
+def _quality(text: str) -> float | None:
     try:
-        return float(text)
+        quality = float(text)
     except ValueError:
-        return 0.0
+        return None
+    return quality if 0 <= quality <= 1 else None  # nor what is not a number
 
 
 def is_browser(accepts: str) -> bool:
