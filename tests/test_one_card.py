@@ -1,8 +1,10 @@
 """Never a second card: whatever clocks, clients and answers do, for as long as a key is known."""
 
 import asyncio
+import contextlib
 import re
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.emulator import GUIDE_ACCOUNT
 from tests.stack import ADDRESS, Clock, Stack, running
 from tests.tokens import IdentityProvider
+from tests.waiting import skip_time, waiting_for
 
 MINUTE, HOUR = 60.0, 3600.0
 OTHER = ADDRESS | {"city": "Leeds"}
@@ -222,6 +226,23 @@ async def retry(steps: list[Any]) -> None:
         assert len(told) <= 1
 
 
+@contextlib.asynccontextmanager
+async def held_creates(stack: Stack) -> AsyncIterator[asyncio.Event]:
+    """Hold create calls until the block ends; the event says that one has come."""
+    entered, let_go = asyncio.Event(), asyncio.Event()
+    passing = stack.wire.handle_async_request
+
+    async def hold(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST" and request.url.path.endswith("/cards"):
+            entered.set()
+            await let_go.wait()
+        return await passing(request)
+
+    stack.wire.handle_async_request = hold  # type: ignore[method-assign]
+    yield entered
+    let_go.set()
+
+
 # What is said where a request was not carried out.
 
 
@@ -297,22 +318,18 @@ async def test_an_operation_that_is_over_says_what_is_known(
 ) -> None:
     """A mutation that its operation has no time for is told by what its key is known for."""
     key = new_key()
-    gate = asyncio.Event()
-    async with running(mutation_deadline=2) as stack:
+    async with running(mutation_deadline=60) as stack:
         if state != "unknown":
             Losses(stack, times=4 if state == "indeterminate" else 0)
             await stack.issue(idempotencyKey=key)
-        passing = stack.wire.handle_async_request
-
-        async def hang(request: httpx.Request) -> httpx.Response:
-            await gate.wait()  # longer than the operation may take
-            return await passing(request)
-
-        stack.wire.handle_async_request = hang  # type: ignore[method-assign]
-        card = {"accountId": "ae61c362-4136-49af-8e01-544457fe265b", "billingAddress": ADDRESS}
-        variables = {"a": card, "b": card | {"idempotencyKey": key}}
-        told = (await stack.data(TWO, variables))["b"]
-        gate.set()
+        async with held_creates(stack) as entered:
+            card = {"accountId": GUIDE_ACCOUNT, "billingAddress": ADDRESS}
+            variables = {"a": card, "b": card | {"idempotencyKey": key}}
+            asking = asyncio.create_task(stack.data(TWO, variables))
+            async with waiting_for("the first create call"):
+                await entered.wait()
+            skip_time(61)
+            told = (await asking)["b"]
     assert (told["code"], told["retryable"]) == (code, True)
     assert sentence in told["message"]
 
@@ -322,19 +339,11 @@ async def test_an_operation_that_is_over_says_what_is_known(
 
 async def test_a_call_that_outlived_its_operation_ends_before_the_gateway_does() -> None:
     """A click whose operation is over is carried to its end when the gateway is closed."""
-    async with running(mutation_deadline=0.1) as stack:
-        entered, passing = asyncio.Event(), stack.wire.handle_async_request
-        go_on = asyncio.Event()
-
-        async def hold(request: httpx.Request) -> httpx.Response:
-            if request.url.path.endswith("/cards"):
-                entered.set()
-                await go_on.wait()
-            return await passing(request)
-
-        stack.wire.handle_async_request = hold  # type: ignore[method-assign]
+    async with running(mutation_deadline=60) as stack, held_creates(stack) as entered:
         click = asyncio.create_task(stack.issue())
-        await entered.wait()
+        async with waiting_for("the create call"):
+            await entered.wait()
+        skip_time(61)
         assert (await click)["__typename"] == "OutcomeUnknown"
-        asyncio.get_running_loop().call_later(0.1, go_on.set)
+        assert cards(stack) == 0
     assert cards(stack) == 1
