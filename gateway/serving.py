@@ -82,16 +82,23 @@ def run(
         proxy_headers=False,  # nobody's X-Forwarded-For is believed
     )
     server = uvicorn.Server(config)
+    _stop_on_signals(server)
+    _leave_alone_what_is_there()
+    server.run(sockets=[listener])
+
+
+def _stop_on_signals(server: uvicorn.Server) -> None:
+    """End ``server`` in an orderly way, with exit code 0, from now on.
+
+    uvicorn takes the signals over only once its event loop runs, and raises them once more when it
+    has finished: before that a signal must not be lost, after that it must not kill the process.
+    """
 
     def stop(*_: object) -> None:
-        # Before uvicorn listens to signals this ends it as soon as it has started. When it has
-        # finished, it raises the signal once more: an orderly end is exit code 0.
         server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    _leave_alone_what_is_there()
-    server.run(sockets=[listener])
 
 
 def _leave_alone_what_is_there() -> None:

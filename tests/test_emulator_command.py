@@ -20,11 +20,12 @@ import pytest
 
 from gateway import cli
 from gateway.emulator.fault_texts import describe_faults
+from gateway.emulator.output import WAITING
 from tests.processes import ROOT, run, started
 from tests.test_cli import three_steps
 from tests.unmeasured import NOT_IN_PROCESSES
 
-LIMIT = 120  # seconds for anything that is waited for: the machine may be slow
+LIMIT = 300  # seconds for anything that is waited for: the machine may be slow
 SECRET = "hunter2"
 UUID_EXAMPLE = "must be a UUID, such as 123e4567-e89b-12d3-a456-426614174000."
 NAME = "must be a host name or an IP address, without a port."
@@ -91,9 +92,12 @@ def test_an_option_that_cannot_be_used_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The line names the option and what it must be, not its value; the exit code is 2."""
-    monkeypatch.setattr(sys, "argv", ["gateway", "emulator", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        cli.run()
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        # On a port in use nothing would start if the option were accepted.
+        port = str(holder.getsockname()[1])
+        monkeypatch.setattr(sys, "argv", ["gateway", "emulator", "--port", port, *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.run()
     printed = capsys.readouterr()
     assert (ended.value.code, printed.out, printed.err) == (2, "", problem + "\n")
 
@@ -187,6 +191,7 @@ def has_ipv6() -> bool:
     return False
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "options",
     [
@@ -254,7 +259,7 @@ def emulator_with(stdout: int | None, *arguments: str) -> Iterator[subprocess.Po
     process = subprocess.Popen(
         [*closing, sys.executable, "-m", "gateway", "emulator", *arguments],
         stdout=stdout,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         cwd=ROOT,
         env=os.environ | NOT_IN_PROCESSES,
     )
@@ -264,8 +269,8 @@ def emulator_with(stdout: int | None, *arguments: str) -> Iterator[subprocess.Po
         if process.poll() is None:
             process.kill()
         process.wait(LIMIT)
-        if process.stdout:
-            process.stdout.close()
+        for stream in filter(None, (process.stdout, process.stderr)):
+            stream.close()
 
 
 def url_in(stream: IO[bytes]) -> str:
@@ -280,15 +285,18 @@ def url_in(stream: IO[bytes]) -> str:
     return found[1].decode()
 
 
-def stopped(process: subprocess.Popen[bytes]) -> int:
-    """End it in order; its exit code."""
+def stopped(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
+    """End it in order; its exit code, and what it wrote to stderr."""
     process.send_signal(signal.SIGTERM)
-    return process.wait(LIMIT)
+    assert process.stderr is not None
+    return process.wait(LIMIT), process.stderr.read()
 
 
+@pytest.mark.timeout(600)
 def test_output_that_nobody_reads_stops_nothing() -> None:
     """Requests are answered while the pipe is full; what could not be written is counted."""
-    requests, path = 3000, "/v1" + f"/{'x' * 40}" * 4
+    # More lines than wait for a reader and fit into a pipe, which holds 64 KiB.
+    requests, path = WAITING + 1000, "/v1" + f"/{'x' * 40}" * 4
     with emulator_with(subprocess.PIPE, "--port", "0") as process:
         assert process.stdout is not None
         url = url_in(process.stdout)
@@ -298,7 +306,7 @@ def test_output_that_nobody_reads_stops_nothing() -> None:
         read: list[bytes] = []
         reader = threading.Thread(target=lambda stream: read.extend(stream), args=[process.stdout])
         reader.start()
-        assert stopped(process) == 0
+        assert stopped(process) == (0, b"")
         reader.join(LIMIT)
     missing = sum(int(found) for found in re.findall(rb"\((\d+) lines are missing", b"".join(read)))
     assert missing > 0
@@ -313,7 +321,7 @@ def test_output_whose_reader_has_left_stops_nothing() -> None:
         process.stdout.close()
         for _ in range(3):
             assert httpx.get(f"{url}/v1/cards", trust_env=False).status_code == 401
-        assert stopped(process) == 0
+        assert stopped(process) == (0, b"")
 
 
 def test_output_that_was_closed_before_the_start_stops_nothing() -> None:
@@ -323,7 +331,7 @@ def test_output_that_was_closed_before_the_start_stops_nothing() -> None:
         wait_until_it_listens(port)
         answer = httpx.get(f"http://127.0.0.1:{port}/v1/cards", trust_env=False)
         assert answer.status_code == 401
-        assert stopped(process) == 0
+        assert stopped(process) == (0, b"")
 
 
 def wait_until_it_listens(port: int) -> None:
