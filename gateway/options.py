@@ -53,17 +53,22 @@ def refusal(error: TyperException) -> str:
 
 
 def _of_option(error: typer.BadParameter) -> str | None:
-    """``--port: must be …``; None where no value was refused, but an option is missing."""
-    if not error.message:
-        return None
+    """``--port: must be …``; None where an option is missing, or none is named."""
     parameter: Any = error.param
-    words = error.message if error.__cause__ is None else _must_be(parameter)
+    if not error.message or not (parameter or error.param_hint):
+        return None
+    words = error.message if error.__cause__ is None else _must_be(parameter) or error.message
     name = error.param_hint or max(parameter.opts, key=len)
     return f"{name}: {words.removeprefix('Value error, ').rstrip('.')}."
 
 
-def _must_be(parameter: Any) -> str:
-    """What typer checks: its own message is that of a library, and may hold the value."""
+def _must_be(parameter: Any) -> str | None:
+    """What typer checks: its own message is that of a library, and may hold the value.
+
+    None where the words are those of a parser of ours.
+    """
     kind, info = parameter.type_descriptor.annotation, parameter.type_descriptor.parameter_info
+    if info.parser is not None:
+        return None
     element = get_args(kind)[0] if get_origin(kind) is list else kind
     return f"must be {expected(element, [SimpleNamespace(ge=info.min, le=info.max)])}"
