@@ -52,7 +52,6 @@ USER 10001:10001
 EXPOSE 8000
 # As long as the gateway finishes calls in flight (GATEWAY_SHUTDOWN_GRACE), give it 70 s to stop:
 # docker run --stop-timeout 70.
-STOPSIGNAL SIGTERM
 
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["healthcheck"]
 

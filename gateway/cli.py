@@ -120,13 +120,11 @@ def keygen(
 
     Prints the two settings of the key: eval "$(gateway keygen)" sets them in a shell.
     """
-    key = PrivateKey.generate()
     try:
-        # Created for the owner alone, and never over an existing key.
-        with open(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(key.to_pem())
+        _write_new(out, PrivateKey.generate().to_pem())
     except OSError as error:
-        hint = " Use it, or choose another file with --out." if out.exists() else ""
+        is_there = isinstance(error, FileExistsError) and out.is_file()
+        hint = " Use it, or choose another file with --out." if is_there else ""
         reason = f"Cannot write {shown(out)}: {file_reason(error)}.{hint}"
         raise ConfigError([reason]) from error
     # On stderr what people read, on stdout what a shell does.
@@ -134,6 +132,17 @@ def keygen(
     typer.echo("With its two settings in place, run: gateway register-key", err=True)
     typer.echo(f"export GATEWAY_SIGNING_KEY_FILE={shlex.quote(str(out.resolve()))}")
     typer.echo(f"export GATEWAY_SIGNING_KEY_ID={uuid.uuid4()}")
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    """Create a file for its owner alone, whole or not at all, and never over an existing one."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        try:
+            file.write(content)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
 
 
 @cli.command("register-key")

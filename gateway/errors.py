@@ -31,8 +31,8 @@ class GatewayError(Exception):
 
     code: ClassVar[str] = "INTERNAL"
     retryable: bool = False
-    reached_provider: bool = False
-    """Whether the provider answered the request that failed with this error."""
+    sent: bool = False
+    """Whether the request that failed may have reached the provider."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

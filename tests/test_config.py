@@ -313,17 +313,17 @@ def bundles(folder: Path) -> dict[str, tuple[Path, str]]:
         "cut": (pem[:200] + pem[-30:], "a PEM certificate that cannot be read"),
         "second": (pem + pem[:200], "a PEM certificate that cannot be read"),
     }
-    found = {"missing": (folder / "missing", "cannot be read: no such file")}
+    found = {"missing": (folder / "missing", "cannot be read: it is not found")}
     for name, (text, said) in texts.items():
         (folder / name).write_text(text)
         found[name] = (folder / name, said)
     os.mkfifo(folder / "pipe")
     (folder / "loop").symlink_to("loop")
     return found | {
-        "folder": (folder, "cannot be read: is a directory"),
-        "below a file": (folder / "key" / "x", "cannot be read: not a directory"),
+        "folder": (folder, "cannot be read: it is a directory"),
+        "below a file": (folder / "key" / "x", "cannot be read: it is not found"),
         "loop": (folder / "loop", "cannot be read: too many levels"),
-        "pipe": (folder / "pipe", "not a regular file"),
+        "pipe": (folder / "pipe", "it is not a regular file"),
     }
 
 

@@ -40,7 +40,7 @@ ONLY_IN = {
     "cryptography": {"signing"},
     "http_sf": {"signing"},
     "jwt": {"callers"},
-    "limits": {"callers", "config"},
+    "limits": {"callers"},
     "valkey": {"callers"},
     "typer": {"cli", "dev", "emulator_options", "options", "schema_commands"},
     "uvicorn": {"serving"},

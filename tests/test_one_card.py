@@ -5,6 +5,8 @@ import contextlib
 import re
 import uuid
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from gateway.emulator import GUIDE_ACCOUNT
 from tests.stack import ADDRESS, Clock, Stack, running
@@ -243,6 +246,66 @@ async def held_creates(stack: Stack) -> AsyncIterator[asyncio.Event]:
     let_go.set()
 
 
+IN_FLIGHT = "a request with this idempotency key is in flight"
+
+
+@pytest.mark.parametrize("then", [None, 429, 401, 404, 400, 409], ids=str)
+async def test_a_key_in_flight_is_never_told_to_have_had_no_effect(then: int | None) -> None:
+    """A proxy doubles a create: the copy's 409 leaves the outcome unknown, whatever follows."""
+    key, clock = new_key(), Clock()
+    async with running(clock=clock) as stack:
+        passing, copies = stack.wire.handle_async_request, 0
+
+        async def double(request: httpx.Request) -> httpx.Response:
+            nonlocal copies
+            if request.method != "POST" or not request.url.path.endswith("/cards"):
+                return await passing(request)
+            copies += 1
+            if copies == 1:
+                await passing(request)  # its answer goes to the proxy
+                return httpx.Response(409, text=IN_FLIGHT)
+            if then is None:
+                raise httpx.ConnectError("refused")
+            return httpx.Response(then, text=IN_FLIGHT if then == 409 else "")
+
+        stack.wire.handle_async_request = double  # type: ignore[method-assign]
+        told = await stack.issue(idempotencyKey=key)
+        assert told["__typename"] == "OutcomeUnknown"
+        stack.wire.handle_async_request = passing  # type: ignore[method-assign]
+        clock.time += 61 * MINUTE
+        late = await stack.issue(idempotencyKey=key)
+        assert cards(stack) == 1
+    assert (late["__typename"], late["retryable"]) == ("OutcomeUnknown", False)
+
+
+async def test_a_clock_that_is_set_in_the_middle_makes_no_replay() -> None:
+    """A new card is not taken for an older one because the wall clock was set back meanwhile."""
+    wall, monotonic = Clock(), Clock()
+    edge = monotonic.edge()
+    object.__setattr__(edge, "now", wall)
+    async with running(edge=edge) as stack:
+
+        def answer(request: httpx.Request) -> httpx.Response | None:
+            if request.method != "POST" or not request.url.path.endswith("/cards"):
+                return None
+            wall.time -= 20
+            now = datetime.fromtimestamp(wall.time, UTC)
+            card = {
+                "id": str(uuid.uuid4()),
+                "accountId": GUIDE_ACCOUNT,
+                "type": "virtual",
+                "status": "issuing",
+                "createdAt": now.isoformat(),
+                "updatedAt": now.isoformat(),
+            }
+            return httpx.Response(
+                201, json=card, headers={"Date": format_datetime(now, usegmt=True)}
+            )
+
+        stack.wire.answer = answer
+        assert (await stack.issue())["replayed"] is False
+
+
 # What is said where a request was not carried out.
 
 
@@ -270,9 +333,65 @@ async def test_a_restarted_gateway_does_not_say_that_nothing_happened() -> None:
             assert cards(first) == 1
 
 
-def asking(identity: IdentityProvider, stack: Stack) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_no_conflict_is_told_but_of_a_key(method: str) -> None:
+    """A 422 to a read, or to a token, is no conflict of keys: "use a new one" is not advised."""
+    key = new_key()
+    async with running(clock=Clock()) as stack:
+        if method == "GET":
+            await stack.issue(idempotencyKey=key)
+            failing(stack, "GET", 422)
+        else:
+            stack.wire.answer = lambda _request: httpx.Response(422)
+        told = await stack.issue(idempotencyKey=key)
+    assert told["code"] == "PROVIDER_UNAVAILABLE"
+    assert "use a new one" not in told["message"]
+
+
+async def test_a_simulation_whose_card_is_not_shown_is_no_final_failure(tmp_path: Path) -> None:
+    """A caller whose card cannot be read just now is told what is known of the simulation."""
+    identity, key = IdentityProvider(tmp_path), new_key()
+    async with running(clock=Clock(), **identity.settings()) as stack:
+        asking(identity, stack, accounts=[GUIDE_ACCOUNT])
+        card_id = (await stack.issue())["card"]["id"]
+        await stack.simulate(card_id, idempotencyKey=key)
+        failing(stack, "GET", 404)
+        told = await stack.simulate(card_id, idempotencyKey=key)
+    assert (told["code"], told["retryable"]) == ("PROVIDER_UNAVAILABLE", True)
+    assert told["message"].startswith("The simulation of this key was accepted")
+
+
+async def test_too_late_is_said_whatever_stopped_the_retry(tmp_path: Path) -> None:
+    """An indeterminate key past its time is final, also where the retry was stopped earlier."""
+    identity, key, clock = IdentityProvider(tmp_path), new_key(), Clock()
+    async with running(clock=clock, **identity.settings()) as stack:
+        asking(identity, stack, accounts=[GUIDE_ACCOUNT])
+        card_id = (await stack.issue())["card"]["id"]
+        failing(stack, "PATCH", 500)
+        assert (await stack.simulate(card_id, idempotencyKey=key))["retryable"] is True
+        clock.time += 56 * MINUTE
+        failing(stack, "GET", 503)
+        told = await stack.simulate(card_id, idempotencyKey=key)
+    assert (told["__typename"], told["retryable"]) == ("OutcomeUnknown", False)
+    assert told["retrySafeSeconds"] == 0
+
+
+async def test_a_full_ledger_says_so_to_client_and_operator() -> None:
+    """A new click that cannot be remembered is refused, and the log has one line a minute."""
+    async with running(clock=Clock(), max_idempotency_records=1) as stack:
+        await stack.issue()
+        with capture_logs() as lines:
+            told = [await stack.issue(idempotencyKey=new_key()) for _ in range(2)]
+        assert cards(stack) == 1
+    assert [each["code"] for each in told] == ["OVERLOADED"] * 2
+    assert "GATEWAY_MAX_IDEMPOTENCY_RECORDS" in told[0]["message"]
+    full = [line for line in lines if line["event"] == "idempotency_records_full"]
+    assert [line["log_level"] for line in full] == ["error"]
+
+
+def asking(identity: IdentityProvider, stack: Stack, **claims: Any) -> None:
     """Let the stack's client show a token."""
-    stack.client.headers["Authorization"] = f"Bearer {identity.token()}"
+    stack.client.headers["Authorization"] = f"Bearer {identity.token(**claims)}"
 
 
 async def test_a_known_key_costs_nothing_of_the_issue_rate(tmp_path: Path) -> None:

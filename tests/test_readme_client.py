@@ -80,7 +80,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_client(tmp_path: Path) -> No
     jump = {"wall": -3 * HOUR, "monotonic": 250}
     final = {"__typename": "Refused", "code": "REFUSED", "retryable": False}
     told = run(tmp_path, [{"answers": [UNKNOWN, final], "jump": jump}])
-    assert (told["sends"], told["results"]) == (2, [[final]])
+    assert (told["sends"], told["results"], told["kept"]) == (2, [[final]], 0)
 
 
 @pytest.mark.parametrize("minutes", [56, 600, -1, -600])
@@ -97,3 +97,22 @@ def test_the_gateways_seconds_count_from_its_answer(tmp_path: Path) -> None:
     in_time = run(tmp_path, [{"answers": [short] * 3, "jump": {"wall": 9900, "monotonic": 9900}}])
     too_late = run(tmp_path, [{"answers": [short] * 3, "jump": {"wall": 10_000, "monotonic": 1}}])
     assert (in_time["sends"], too_late["sends"]) == (2, 1)
+
+
+def test_a_request_that_is_not_let_in_does_not_end_the_click(tmp_path: Path) -> None:
+    """A 401 after a lost answer keeps the click: signed in again, the same key is sent."""
+    refused = {"status": 401, "code": "NOT_AUTHENTICATED"}
+    done = {"__typename": "IssueVirtualCardSuccess", "replayed": True}
+    told = run(tmp_path, [{"answers": [UNKNOWN, refused]}, {"at": MINUTE, "answers": [done]}])
+    assert (told["sends"], told["results"][1], told["kept"]) == (3, [done], 0)
+
+
+def test_a_clock_that_is_set_right_by_a_moment_stops_nothing(tmp_path: Path) -> None:
+    """A click that seems to come from the next second is sent all the same."""
+    done = {"__typename": "IssueVirtualCardSuccess", "replayed": False}
+    lost = {"wall": HOUR, "monotonic": HOUR}
+    visits: list[dict[str, Any]] = [
+        {"answers": [UNKNOWN], "jump": lost},
+        {"at": -1000, "answers": [done]},
+    ]
+    assert run(tmp_path, visits)["results"][1] == [done]

@@ -112,7 +112,7 @@ NOTHING_HAPPENED = [
     ([answers(400)], "Refused", "REFUSED"),
     ([answers(403)], "Refused", "REFUSED"),
     ([answers(404)], "NotFound", "NOT_FOUND"),
-    ([answers(409, "the account has a card")] * 2, "Refused", "REFUSED"),
+    ([answers(409, "the account has a card")], "Refused", "REFUSED"),
     ([answers(422)], "IdempotencyConflict", "IDEMPOTENCY_CONFLICT"),
 ]
 

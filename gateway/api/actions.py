@@ -1,4 +1,4 @@
-"""What each field does for its caller: permission, key, rate, time, provider call. In this order.
+"""What each field does for its caller: permission, rate, time, provider call. In this order.
 
 What a caller may see is decided here, after the loader: whatever may one day share a provider call,
 nobody shares a permission.

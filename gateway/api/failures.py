@@ -50,7 +50,7 @@ class ErrorCode(Enum):
         "OVERLOADED", description="The gateway is busy; this request was not sent."
     )
     PROVIDER_PROTOCOL_ERROR = strawberry.enum_value(
-        "PROVIDER_PROTOCOL_ERROR", description="The provider answered as is not documented."
+        "PROVIDER_PROTOCOL_ERROR", description="The provider's answer is not one that it documents."
     )
     OUTCOME_UNKNOWN = strawberry.enum_value(
         "OUTCOME_UNKNOWN", description="It may have happened; repeat with the same key to learn."
@@ -130,7 +130,8 @@ class OutcomeUnknown(Error):
         description="Until when a retry with this key is sent, by the gateway's clock."
     )
     retry_safe_seconds: int = strawberry.field(
-        description="The seconds until then, from now on: for clients, whose clock may differ."
+        description="For how many seconds after this answer a retry with this key is still sent; "
+        "for clients whose clock differs from the gateway's."
     )
 
 

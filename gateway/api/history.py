@@ -13,17 +13,22 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from gateway import errors
-from gateway.provider import ProviderClient, State
+from gateway.provider import ProviderClient, State, too_late
 
-# Failures after which this very request was not carried out.
-_NOT_CARRIED_OUT = (
+# Failures after which this very request was not carried out, and another one may be.
+_PASSING = (
     errors.ProviderUnavailable,
     errors.ProviderProtocolError,
     errors.RateLimited,
     errors.Overloaded,
     errors.DeadlineExceeded,
 )
-_MAY_HAVE_WORKED = "An earlier request with this key may have worked."
+# Failures that say nothing of a click whose key is known: they are about this request alone.
+_FINAL = (errors.Refused, errors.NotFound)
+
+_NO_EFFECT = "This request had no effect."
+_NOT_SENT = "This request was not sent; an earlier one with this key may have worked."
+_NOT_DONE = "This request was not carried out; an earlier one with this key may have worked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +47,14 @@ class Key:
 
 def with_history(error: Exception, key: Key, provider: ProviderClient) -> Exception:
     """The error that says what is known of earlier requests with this key, too."""
-    if not isinstance(error, (*_NOT_CARRIED_OUT, errors.Refused)):
+    if not isinstance(error, _PASSING + _FINAL):
         return error
-    state = provider.state(key.provider)
-    if state is State.DONE:
-        return _done(error, key.done)
-    if isinstance(error, errors.Refused):
-        return error if key.made_here else error.worded(f"{error.message} {_MAY_HAVE_WORKED}")
-    if state is None:
-        return error.worded(f"{error.message} {_unknown(error, key)}")
-    return _indeterminate(error, provider.promise(key.provider))
+    match provider.state(key.provider):
+        case State.DONE:
+            return _done(error, key.done)
+        case State.INDETERMINATE | State.SENDING:
+            return _indeterminate(error, provider.promise(key.provider))
+    return _unknown(error, key)
 
 
 def _done(error: errors.GatewayError, message: str) -> errors.GatewayError:
@@ -61,17 +64,21 @@ def _done(error: errors.GatewayError, message: str) -> errors.GatewayError:
 
 
 def _indeterminate(error: errors.GatewayError, promise: errors.Promise) -> errors.GatewayError:
-    message = "This request was not sent; an earlier one with this key may have worked."
     if isinstance(error, errors.RateLimited):
-        return error.worded(f"{message} {error.message}")
+        return error.worded(f"{_NOT_SENT} {error.message}")
+    if promise.seconds == 0:
+        return too_late(promise)
     return errors.OutcomeUnknown(
-        f"{message} Send the same request again with this idempotencyKey to learn what came of it.",
+        f"{_NOT_SENT} Send the same request again with this idempotencyKey to learn what came "
+        "of it.",
         promise=promise,
     )
 
 
-def _unknown(error: errors.GatewayError, key: Key) -> str:
-    if key.made_here:
-        return "This request had no effect."
-    what = "was refused" if error.reached_provider else "was not sent"
-    return f"This request {what}; an earlier one with this key may have worked."
+def _unknown(error: errors.GatewayError, key: Key) -> errors.GatewayError:
+    if isinstance(error, errors.NotFound):
+        return error
+    if isinstance(error, errors.Refused):
+        return error if key.made_here else error.worded(f"{error.message} {_NOT_DONE}")
+    known = _NO_EFFECT if key.made_here else _NOT_DONE if error.sent else _NOT_SENT
+    return error.worded(f"{error.message} {known}")

@@ -27,7 +27,7 @@ Info: TypeAlias = strawberry.Info[Context, None]
 _KEY = "The key of this request: send it again with the same input to repeat safely."
 _ISSUED = "The card of this key was issued; it cannot be read now."
 _SIMULATED = "The simulation of this key was accepted; its card cannot be read now."
-_REPLAYED = "True where this is known to be the answer of an earlier request with the same key."
+_REPLAYED = "True where an earlier request with the same key is known to have done this."
 
 
 @strawberry.type(description="A virtual card was asked for; it starts in status ISSUING.")

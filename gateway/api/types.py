@@ -162,7 +162,7 @@ class AddressInput:
 
 _KEY_TEXT = (
     "Names this click: a request sent again with the same key and the same input never acts twice. "
-    "Without one the gateway makes one and returns it."
+    "Without one the gateway makes one and returns it, unless it requires keys."
 )
 
 

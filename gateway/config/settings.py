@@ -202,7 +202,8 @@ class Settings(DocumentSettings):
     )
     ignore: str = Field(
         default="",
-        description="Names of other programs that begin with `GATEWAY_`, by commas or blanks.",
+        description="Variables of other programs whose names begin with `GATEWAY_`, separated by "
+        "commas or blanks.",
     )
 
     cors_origin_pattern: ClassVar[str | None] = None

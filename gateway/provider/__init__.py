@@ -6,6 +6,7 @@ from gateway.provider.client import Issued, ProviderClient
 from gateway.provider.idempotency import field_key, provider_key
 from gateway.provider.ledger import State
 from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType
+from gateway.provider.refusals import too_late
 
 __all__ = [
     "Address",
@@ -20,4 +21,5 @@ __all__ = [
     "State",
     "field_key",
     "provider_key",
+    "too_late",
 ]

@@ -64,11 +64,14 @@ class Attempt(msgspec.Struct, Generic[T], frozen=True):
 
 
 class Answer(msgspec.Struct, Generic[T], frozen=True):
-    """A successful call: what was read, when the first attempt began (UTC) and when it ended."""
+    """A successful call: what was read, when it began and when it ended, in UNIX seconds.
+
+    Both are of the wall clock at the end: one that was set meanwhile changes nothing between them.
+    """
 
     value: T
-    started: datetime
-    ended: float  # UNIX seconds
+    began: float
+    ended: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,11 @@ class Claim:
         return Promise(until, max(0, int(SEND_WINDOW - self.age(edge))))
 
 
+_NOT_SENT = frozenset(
+    {Outcome.NO_TOKEN, Outcome.NEVER_CONNECTED, Outcome.POOL_EXHAUSTED, Outcome.TOO_LATE}
+)
+
+
 @dataclass(slots=True)
 class Progress:
     """What is known of a call so far; a read has no claim."""
@@ -58,6 +63,11 @@ class Progress:
     claim: Claim | None
     outcomes: list[Outcome] = field(default_factory=list)
     in_flight: bool = False
+
+    @property
+    def sent(self) -> bool:
+        """Whether a request has left."""
+        return not _NOT_SENT.issuperset(self.outcomes)
 
     @property
     def open(self) -> bool:

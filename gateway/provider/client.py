@@ -3,7 +3,6 @@
 import base64
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -42,7 +41,11 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 class ProviderClient:
-    """The provider's operations. All raise ProviderError subclasses, or Overloaded."""
+    """The provider's operations.
+
+    All raise ProviderError subclasses, Overloaded or DeadlineExceeded; those under a key
+    IdempotencyConflict, too.
+    """
 
     def __init__(
         self,
@@ -203,6 +206,7 @@ class ProviderClient:
             read=_read_token,
             body=msgspec.json.encode(body),
             access=Access.NOTHING,
+            subject="access token",
         )
         try:
             answer = await self._send(call)
@@ -242,9 +246,8 @@ class ProviderClient:
 
     def _is_older(self, answer: Answer[Card]) -> bool:
         """Whether the card was there before the call began: another gateway made it."""
-        began = answer.started + timedelta(seconds=self.clock.skew or 0.0)
-        tolerance = timedelta(seconds=self._settings.clock_tolerance)
-        return answer.value.created_at < began - tolerance
+        began = answer.began + (self.clock.skew or 0.0)
+        return answer.value.created_at.timestamp() < began - self._settings.clock_tolerance
 
 
 def wire_to(

@@ -7,6 +7,7 @@ and one without a key never.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from enum import Enum, auto
 
 _NAMESPACE = uuid.UUID("5b0a4b7e-6f0d-5c5e-9a41-6d2f1f7f3c11")  # ours; changing it changes all keys
 
+_LONGEST_WAIT = 365 * 24 * 3600.0  # seconds; a number of hundreds of digits is infinite
 _BACKOFF_BASE = 0.1
 _BACKOFF_CAP = 2.0
 
@@ -63,6 +65,7 @@ class Outcome(Enum):
     UNAUTHORISED = auto()
     NOT_FOUND = auto()
     CONFLICT = auto()
+    IN_FLIGHT = auto()  # a conflict that speaks of the key: somebody is carrying this call out
     KEY_REUSED = auto()
     TOO_MANY = auto()
     OTHER_REFUSAL = auto()
@@ -80,11 +83,13 @@ class Step(Enum):
 
 # Outcomes after which a modifying call may have happened all the same. 503 is among them: a proxy
 # answers it too when the provider's end of the connection broke after the request had gone there.
+# So is a key in flight, even under a new key: a proxy may have sent the request twice.
 OPEN = frozenset(
     {
         Outcome.NO_WHOLE_ANSWER,
         Outcome.UNREADABLE,
         Outcome.UNEXPECTED_STATUS,
+        Outcome.IN_FLIGHT,
         Outcome.BUSY,
         Outcome.SERVER_ERROR,
     }
@@ -96,7 +101,7 @@ _ALWAYS = {
     Outcome.BUSY: Step.REPEAT,
     Outcome.SERVER_ERROR: Step.REPEAT,
 }
-_KEYED_ONCE = {Outcome.CONFLICT: Step.REPEAT, Outcome.UNREADABLE: Step.REPEAT}
+_KEYED_ONCE = {Outcome.IN_FLIGHT: Step.REPEAT, Outcome.UNREADABLE: Step.REPEAT}
 _ONCE = {Outcome.UNAUTHORISED: Step.RENEW_TOKEN}
 
 
@@ -140,8 +145,8 @@ def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
     """Read ``Retry-After`` (RFC 9110, 10.2.3) in seconds; None when absent or not readable."""
     if value is None:
         return None
-    if value.strip().isdecimal():
-        return float(value)
+    if re.fullmatch(r"[0-9]+", value.strip()):
+        return min(float(value), _LONGEST_WAIT)
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

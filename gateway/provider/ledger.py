@@ -13,6 +13,7 @@ here; the provider replays it within its own hour.
 """
 
 import asyncio
+import math
 import struct
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -21,12 +22,15 @@ from enum import IntEnum
 from typing import Generic, TypeVar
 from uuid import UUID
 
+import structlog
+
 from gateway.errors import GatewayError, OutcomeUnknown, Overloaded
 from gateway.provider.calls import Edge
 from gateway.provider.claims import Claim
 from gateway.provider.refusals import key_reused
 
 T = TypeVar("T")
+log = structlog.get_logger()
 
 MEMORY = 24 * 3600.0  # seconds that a key is remembered
 
@@ -63,6 +67,7 @@ class MemoryStore:
     def __init__(self, *, size: int, clock: Callable[[], float]) -> None:
         self._size = size
         self._clock = clock
+        self._silent_until = -math.inf
         self._rows: OrderedDict[bytes, bytes] = OrderedDict()  # the oldest first send first
 
     def get(self, key: UUID) -> Record | None:
@@ -76,7 +81,11 @@ class MemoryStore:
         while self._rows and self._is_over(_unpacked(next(iter(self._rows.values())))):
             self._rows.popitem(last=False)
         if len(self._rows) >= self._size:
-            raise Overloaded("The gateway cannot remember another idempotency key now.")
+            self._say_full()
+            raise Overloaded(
+                "The gateway remembers as many idempotency keys as it may; try again later. "
+                "The operator can raise GATEWAY_MAX_IDEMPOTENCY_RECORDS."
+            )
         self._rows[key.bytes] = _packed(record)
 
     def put(self, key: UUID, record: Record) -> None:
@@ -86,6 +95,13 @@ class MemoryStore:
     def remove(self, key: UUID) -> None:
         """Forget a key under which nothing was carried out."""
         self._rows.pop(key.bytes, None)
+
+    def _say_full(self) -> None:
+        """One log line a minute: new clicks are refused until the oldest keys are a day old."""
+        now = self._clock()
+        if now >= self._silent_until:
+            self._silent_until = now + 60
+            log.error("idempotency_records_full", records=len(self._rows))
 
     def _is_over(self, record: Record) -> bool:
         return self._clock() - record.claim.since >= MEMORY
@@ -104,8 +120,12 @@ def _packed(record: Record) -> bytes:
 def _unpacked(row: bytes) -> Record:
     fingerprint, card, first_send, since, state = _ROW.unpack(row)
     card_id = UUID(bytes=card)
-    claim = Claim(first_send, since, indeterminate=state == State.INDETERMINATE)
-    return Record(fingerprint, claim, State(state), None if card_id == _NO_CARD else card_id)
+    return Record(
+        fingerprint,
+        Claim(first_send, since),
+        State(state),
+        None if card_id == _NO_CARD else card_id,
+    )
 
 
 @dataclass(frozen=True, slots=True)

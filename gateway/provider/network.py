@@ -11,6 +11,7 @@ exactly, because a modifying call may be given up only if nothing of it can have
 import asyncio
 import select
 import ssl
+import weakref
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,15 +27,22 @@ from gateway.provider.idempotency import Outcome
 from gateway.provider.wire import Broken, Origin, Reply, Request, Timeouts
 
 IDLE = 30.0  # seconds that an unused connection is kept: under the 60 to 75 that servers grant
-_NEVER_CONNECTED = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    UnicodeError,  # a host name that no resolver can be asked for
-)
 
 
 class _Stale(aiohttp.ClientConnectionError):
     """The kept connection is not fit for a request; nothing was sent on it."""
+
+
+class _SpeaksFirst(aiohttp.ClientConnectionError):
+    """A new connection is not fit for a request either; nothing was sent on it."""
+
+
+_NEVER_CONNECTED = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    _SpeaksFirst,
+    UnicodeError,  # a host name that no resolver can be asked for
+)
 
 
 class _Request(aiohttp.ClientRequest):
@@ -45,9 +53,18 @@ class _Request(aiohttp.ClientRequest):
     )  # those that would get a made-up Content-Type where there is none
 
     async def send(self, conn: Any) -> aiohttp.ClientResponse:
-        if conn.protocol.should_close or _is_readable(conn.protocol.transport):
-            raise _Stale
+        kept = conn.protocol in _used
+        transport = conn.protocol.transport
+        # A new TLS connection may have something to read that is no answer: session tickets.
+        looks = kept or transport.get_extra_info("ssl_object") is None
+        if conn.protocol.should_close or (looks and _is_readable(transport)):
+            raise _Stale if kept else _SpeaksFirst
+        _used.add(conn.protocol)
         return await super().send(conn)
+
+
+# Connections on which a request was sent already.
+_used: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def _is_readable(transport: asyncio.Transport) -> bool:

@@ -8,14 +8,16 @@ from gateway.provider.calls import Attempt, Call
 from gateway.provider.idempotency import Outcome, parse_retry_after
 from gateway.provider.wire import Reply
 
+_OF_THE_KEY = ("idempotency", "in flight", "in-flight", "in progress", "concurren", " key")
 
-def still_in_flight(call: Call[Any], reply: Reply | None) -> bool:
+
+def still_in_flight(call: Call[Any], reply: Reply) -> bool:
     """Whether a 409 speaks of the key and not of the card: only its text can tell (section 5).
 
     No 409 is documented for a create, so there it is the key unless the text speaks of a card.
     """
-    text = reply.body.decode(errors="replace").lower() if reply is not None else ""
-    if any(word in text for word in ("idempotency", "in flight", "concurren")):
+    text = reply.body.decode(errors="replace").lower()
+    if any(word in text for word in _OF_THE_KEY):
         return True
     return call.conflict is errors.Refused and "card" not in text
 
@@ -53,12 +55,6 @@ def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.G
     """
     if attempt.error is not None:
         return attempt.error
-    error = _refusal(call, attempt, clock_hint)
-    error.reached_provider = attempt.reply is not None
-    return error
-
-
-def _refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.GatewayError:
     status = attempt.reply.status if attempt.reply is not None else None
     match attempt.outcome:
         case Outcome.NOT_FOUND:
@@ -87,7 +83,7 @@ def _refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.
 
 def _no_answer(attempt: Attempt[Any], status: int | None) -> errors.GatewayError:
     if attempt.outcome is Outcome.TOO_LATE:
-        return errors.DeadlineExceeded("The gateway was held up for too long; try again.")
+        return errors.DeadlineExceeded("The request could not be signed in time.")
     if attempt.outcome is Outcome.POOL_EXHAUSTED:
         return errors.Overloaded("The gateway is busy; try again in a moment.")
     if attempt.outcome is Outcome.TOO_MANY:

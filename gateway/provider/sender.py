@@ -9,7 +9,7 @@ A modifying call that left without a clear answer ends as OutcomeUnknown, never 
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -73,7 +73,8 @@ class Sender:
         self._room = Room(most=settings.max_connections, wait=settings.pool_timeout)
 
     async def send(self, call: Call[T], claim: Claim | None = None) -> Answer[T]:
-        """Carry the call out; raises the ProviderError, or Overloaded, that fits its end.
+        """Carry the call out; raises the ProviderError, Overloaded, DeadlineExceeded or
+        IdempotencyConflict that fits its end.
 
         A call with a key needs the ``claim`` of that key.
         """
@@ -92,7 +93,7 @@ class Sender:
         return call.access is Access.SIGNED and self.breaker.admit()
 
     async def _carry_out(self, call: Call[T], progress: Progress) -> Answer[T]:
-        began, started = self._edge.clock(), self._edge.utc_now()
+        began = self._edge.clock()
         try:
             async with asyncio.timeout(self._settings.call_deadline):
                 attempt = await self._repeat(call, progress)
@@ -106,7 +107,8 @@ class Sender:
             attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
         self._log(call, attempt, progress, self._edge.clock() - began)
         value = self._conclude(call, attempt, progress)
-        return Answer(value, started, self._edge.now())
+        ended = self._edge.now()
+        return Answer(value, ended - (self._edge.clock() - began), ended)
 
     async def _repeat(self, call: Call[T], progress: Progress) -> Attempt[T]:
         ends = self._edge.clock() + self._settings.call_deadline
@@ -185,7 +187,7 @@ class Sender:
         if attempt.reply is not None:
             header = attempt.reply.headers.get("Retry-After")
             hint = idempotency.parse_retry_after(header, now=self._edge.utc_now())
-        least = CONFLICT_WAIT if attempt.outcome is Outcome.CONFLICT else 0.0
+        least = CONFLICT_WAIT if attempt.outcome is Outcome.IN_FLIGHT else 0.0
         return max(hint or least, idempotency.backoff(number, random=self._edge.random))
 
     def _log(self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float) -> None:
@@ -203,15 +205,25 @@ class Sender:
     def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress) -> T:
         if attempt.outcome is Outcome.SUCCESS:
             return attempt.value  # type: ignore[return-value]  # T may itself be None
-        in_flight = attempt.outcome is Outcome.CONFLICT and still_in_flight(call, attempt.reply)
-        if progress.claim is not None and (progress.open or in_flight):
+        if progress.claim is not None and progress.open:
             raise refusals.unknown(progress.claim.promise(self._edge)) from attempt.cause
         error = refusals.refusal(call, attempt, self.clock.hint())
+        error.sent = error.sent or progress.sent
         raise error from (attempt.cause or error.__cause__)
 
 
-def _read(call: Call[T], reply: Reply, token: AccessToken | None) -> Attempt[T]:
+def _outcome(call: Call[Any], reply: Reply) -> Outcome:
+    """What an answer means; only a call with a key can have a conflict about its key."""
     outcome = idempotency.outcome_of_status(reply.status, call.success)
+    if call.kind is not Kind.KEYED:
+        return Outcome.OTHER_REFUSAL if outcome is Outcome.KEY_REUSED else outcome
+    if outcome is Outcome.CONFLICT and still_in_flight(call, reply):
+        return Outcome.IN_FLIGHT
+    return outcome
+
+
+def _read(call: Call[T], reply: Reply, token: AccessToken | None) -> Attempt[T]:
+    outcome = _outcome(call, reply)
     if outcome is not Outcome.SUCCESS:
         return Attempt(outcome, reply, token=token)
     try:

@@ -1,10 +1,10 @@
 // Runs the README's client in a browser's place: its clocks are moved, its answers lost, its page reloaded.
 //
-//     node run.mjs CLIENT.js SCENARIO.json   → {sends, results}
+//     node run.mjs CLIENT.js SCENARIO.json   → {sends, results, kept}
 //
 // A scenario has the gateway's url, and visits of the page in turn. Each visit has "at" (how far the wall clock
-// is then, in ms, as it is at the first click), "clicks" (calls at once), "lose" (answers that are thrown away),
-// "answers" (in place of the gateway's) and "jump" ({wall, monotonic}: how far the clocks go in the first wait).
+// is then, in ms, as it is at the first click), "clicks" (at once), "lose" (answers that are thrown away), "answers"
+// (results in place of the gateway's; with a "status" other than 200 the extensions of an error) and "jump" ({wall, monotonic}: how far the clocks go in the first wait).
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
 
@@ -24,6 +24,7 @@ for (const visit of scenario.visits) {
 
   const page = vm.createContext({
     crypto: globalThis.crypto,
+    AbortSignal,
     Date: { now: () => wall },
     performance: { now: () => monotonic },
     Math,
@@ -42,8 +43,9 @@ for (const visit of scenario.visits) {
     async fetch(path, options) {
       sends.push({ wall, monotonic });
       if (answers.length) {
-        const issueVirtualCard = answers.shift();
-        return { status: 200, json: async () => ({ data: { issueVirtualCard } }) };
+        const { status = 200, ...issueVirtualCard } = answers.shift();
+        const body = status === 200 ? { data: { issueVirtualCard } } : { errors: [{ extensions: issueVirtualCard }] };
+        return { status, json: async () => body };
       }
       const response = await fetch(scenario.url + path, options);
       const body = await response.json();
@@ -56,13 +58,8 @@ for (const visit of scenario.visits) {
   });
   vm.runInContext(code, page);
   const address = JSON.stringify(scenario.address);
-  page.click = vm.runInContext(
-    `JSON.parse(sessionStorage.getItem("click")) ?? startClick("${scenario.account}", ${address})`,
-    page,
-  );
-  const calls = Array.from({ length: visit.clicks ?? 1 }, () =>
-    vm.runInContext("issueVirtualCard(click)", page),
-  );
+  const click = `issueVirtualCard(clickIn("form", "${scenario.account}", ${address}))`;
+  const calls = Array.from({ length: visit.clicks ?? 1 }, () => vm.runInContext(click, page));
   results.push(await Promise.all(calls));
 }
-console.log(JSON.stringify({ sends: sends.length, results }));
+console.log(JSON.stringify({ sends: sends.length, results, kept: storage.size }));

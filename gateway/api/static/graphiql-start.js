@@ -27,7 +27,7 @@ const tabs = [
 #
 # The answer holds an idempotency key. Send it
 # again as "idempotencyKey" in the input: no second
-# card is issued, the first answer comes once more.
+# card is issued, and the first one is read afresh.
 
 mutation IssueVirtualCard($input: IssueVirtualCardInput!) {
   issueVirtualCard(input: $input) {
