@@ -30,7 +30,8 @@ from gateway.errors import (
 )
 from gateway.provider import Address, Card, Edge, Issued, ProviderClient
 from gateway.provider.client import wire_to
-from gateway.provider.wire import Origin, Request, Timeouts
+from gateway.provider.network import Network
+from gateway.provider.wire import Broken, Origin, Request, Timeouts
 from tests.sockets import (
     TOKEN_LIFE,
     Connection,
@@ -644,3 +645,28 @@ async def test_a_refused_repeat_settles_nothing(do: Do, make: Make) -> None:
     async with bench(make, last, max_attempts=3) as it:
         assert await end(do(it.client)) is NO_WHOLE_ANSWER.of(do)
     assert it.server.arrivals == 1
+
+
+async def test_a_server_that_speaks_first_is_not_connected_to_again_and_again() -> None:
+    """A new connection with something to read before any request is given up: nothing was sent."""
+    connections = 0
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.write(b"220 mail.example ready\r\n")
+        with contextlib.suppress(OSError):
+            await writer.drain()
+            assert await reader.read() == b""  # until the client leaves
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    network = Network(Origin("http", f"127.0.0.1:{port}", ""))
+    request = Request("GET", "/", {})
+    with pytest.raises(Broken):
+        await network.exchange(request, Timeouts(connect=60, read=60, write=60))
+    await network.aclose()
+    server.close()
+    await server.wait_closed()
+    assert connections == 1
