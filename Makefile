@@ -33,7 +33,7 @@ test: lint ## lint, types, then all tests with branch coverage: what CI runs
 check: lint ## lint, types, and the tests that are fast: half a minute, for between two edits
 	$(BIN)/python -m pytest -n auto -m "not (process or browser or slow or long or hypothesis)"
 
-test-long: $(TESTABLE) ## the long forms of tests, and properties with many random examples, half an hour
+test-long: $(TESTABLE) ## the long forms of tests, and properties with many random examples
 	$(BIN)/python -m pytest -n auto -m "long or hypothesis" --hypothesis-profile=long
 
 chaos: $(TESTABLE) ## 1,000 cards while the provider fails and the gateway is killed: one card per click
