@@ -55,8 +55,9 @@ def serve() -> None:
         log.warning("provider_is_reached_without_encryption")
     app = create_app(settings)
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
+    serve_now = serving.server(app, listener, grace=settings.shutdown_grace)
     typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
-    serving.run(app, listener, grace=settings.shutdown_grace)
+    serve_now()
 
 
 @cli.command(cls=emulator_options.EmulatorHelp)
@@ -93,8 +94,9 @@ def emulator(
         app = create_emulator(
             chosen.options, faults=chosen.faults, hosts=hosts, observe=output.observe
         )
+        serve_now = serving.server(app, listener, date_header=False)
         output.write(banner(url, chosen.options, port_of_gateway, coloured=output.coloured))
-        serving.run(app, listener, date_header=False)
+        serve_now()
 
 
 def _free_port(wanted: int) -> int:

@@ -68,8 +68,9 @@ def dev(
         )
     )
     app = create_app(settings, transport=httpx.ASGITransport(app=emulator))
+    serve_now = serving.server(app, listener)
     _greet(serving.address(listener), GUIDE_ACCOUNT)
-    serving.run(app, listener)
+    serve_now()
 
 
 def _checked(name: str) -> str:

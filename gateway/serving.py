@@ -6,6 +6,8 @@ import ipaddress
 import math
 import signal
 import socket
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -68,10 +70,14 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(
+def server(
     app: ASGIApp, listener: socket.socket, *, date_header: bool = True, grace: float = 5
-) -> None:
-    """Serve until SIGINT or SIGTERM; requests in flight get ``grace`` seconds to be answered."""
+) -> Callable[[], None]:
+    """What serves until SIGINT or SIGTERM; requests in flight get ``grace`` seconds to be answered.
+
+    From now on these signals mean an orderly end: it can be told that the server runs before it
+    does, and whoever stops it then is obeyed.
+    """
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -81,21 +87,25 @@ def run(
         timeout_graceful_shutdown=math.ceil(grace),
         proxy_headers=False,  # nobody's X-Forwarded-For is believed
     )
-    server = uvicorn.Server(config)
-    _stop_on_signals(server)
+    uvicorn_server = uvicorn.Server(config)
+    _stop_on_signals(uvicorn_server)
+    return partial(_run, uvicorn_server, listener)
+
+
+def _run(uvicorn_server: uvicorn.Server, listener: socket.socket) -> None:
     _leave_alone_what_is_there()
-    server.run(sockets=[listener])
+    uvicorn_server.run(sockets=[listener])
 
 
-def _stop_on_signals(server: uvicorn.Server) -> None:
-    """End ``server`` in an orderly way, with exit code 0, from now on.
+def _stop_on_signals(uvicorn_server: uvicorn.Server) -> None:
+    """End the server in an orderly way, with exit code 0, from now on.
 
     uvicorn takes the signals over only once its event loop runs, and raises them once more when it
     has finished: before that a signal must not be lost, after that it must not kill the process.
     """
 
     def stop(*_: object) -> None:
-        server.should_exit = True
+        uvicorn_server.should_exit = True
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)

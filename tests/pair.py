@@ -15,7 +15,6 @@ from gateway.provider import ProviderClient
 from gateway.signing import PrivateKey
 from tests.processes import Process, started
 from tests.stack import LIMITS
-from tests.unmeasured import NOT_IN_PROCESSES
 from tests.waiting import PATIENCE
 
 URL = r"http://[\d.]+:\d+"
@@ -37,11 +36,11 @@ async def pair(
     folder: Path, *emulator_options: str, faults: dict[str, Any] | None = None, **settings: str
 ) -> AsyncIterator[Pair]:
     """Run both; ``settings`` are further GATEWAY_ variables of the gateway, without the prefix."""
-    with started("emulator", "--port", "0", *emulator_options, **NOT_IN_PROCESSES) as emulator:
+    with started("emulator", "--port", "0", *emulator_options) as emulator:
         emulator.wait_for("register-key")
         environment = await registered("".join(emulator.lines), folder)
         environment |= {f"GATEWAY_{name.upper()}": value for name, value in settings.items()}
-        with started("serve", **environment, **NOT_IN_PROCESSES) as gateway:
+        with started("serve", **environment) as gateway:
             url = gateway.wait_for(URL)[0]
             emulator_url = environment["GATEWAY_PROVIDER_URL"].removesuffix("/v1")
             async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:

@@ -23,7 +23,6 @@ from gateway.emulator.fault_texts import describe_faults
 from gateway.emulator.output import WAITING
 from tests.processes import ROOT, run, started
 from tests.test_cli import three_steps
-from tests.unmeasured import NOT_IN_PROCESSES
 
 LIMIT = 300  # seconds for anything that is waited for: the machine may be slow
 SECRET = "hunter2"
@@ -146,7 +145,7 @@ def shell_environment(folder: Path) -> dict[str, str]:
     found = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     (folder / "tmp").mkdir()
-    return found | NOT_IN_PROCESSES | {"PATH": path, "TMPDIR": str(folder / "tmp")}
+    return found | {"PATH": path, "TMPDIR": str(folder / "tmp")}
 
 
 @contextlib.contextmanager
@@ -261,7 +260,7 @@ def emulator_with(stdout: int | None, *arguments: str) -> Iterator[subprocess.Po
         stdout=stdout,
         stderr=subprocess.PIPE,
         cwd=ROOT,
-        env=os.environ | NOT_IN_PROCESSES,
+        env=os.environ,
     )
     try:
         yield process
@@ -364,7 +363,7 @@ def test_colours_are_for_terminals_that_want_them(
         stdout=theirs,
         stderr=theirs,
         cwd=ROOT,
-        env=os.environ | NOT_IN_PROCESSES | {"TERM": "xterm-256color"} | environment,
+        env=os.environ | {"TERM": "xterm-256color"} | environment,
     )
     os.close(theirs)
     try:

@@ -1,22 +1,19 @@
-"""Leaving coverage out where it would count nothing new, at half the speed."""
+"""Leaving coverage out where it would count nothing new, at half the speed.
+
+Processes that a test starts are not measured at all: they would start three times as slowly.
+"""
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
-from unittest import mock
-
-# Processes that find these empty start without coverage.
-NOT_IN_PROCESSES = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 
 
 @contextlib.contextmanager
 def unmeasured() -> Iterator[None]:
-    """Neither this thread nor the processes started within the block are measured."""
+    """This thread is not measured within the block."""
     tracer = sys.gettrace()
     sys.settrace(None)
     try:
-        with mock.patch.dict(os.environ, NOT_IN_PROCESSES):
-            yield
+        yield
     finally:
         sys.settrace(tracer)
