@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,6 +10,10 @@ import hypothesis
 import pytest
 
 from tests.stack import Stack, running
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so would the commands
+# that they start; what is handled here is at its default in those.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How many examples a property is tried with: `make test` takes few and always the same ones,
 # `make test-long` many and other ones each time. How long one takes says nothing of the code.

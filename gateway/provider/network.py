@@ -103,13 +103,16 @@ def _as_aiohttp(timeouts: Timeouts) -> aiohttp.ClientTimeout:
     )
 
 
-def _trust(ca_file: Path) -> ssl.SSLContext:
-    """What aiohttp uses by default, and these certificates."""
+def _tls(ca_file: Path | None) -> ssl.SSLContext:
+    """What aiohttp uses by default, without old versions of TLS, and with these certificates."""
     context = ssl.create_default_context()
-    context.load_verify_locations(ca_file)
-    # What is in the file is trusted as it is, be it an intermediate CA or the certificate itself.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # Said outright: distributions set other defaults.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+        # What is in the file is trusted as it is: an intermediate CA, or the certificate itself.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 
@@ -141,7 +144,7 @@ class Network:
 
     def __init__(self, origin: Origin, ca_file: Path | None = None) -> None:
         self._origin = URL(str(origin))
-        self._trust = True if ca_file is None else _trust(ca_file)
+        self._tls = _tls(ca_file) if origin.scheme == "https" else True
         self._session: aiohttp.ClientSession | None = None
 
     async def exchange(self, request: Request, timeouts: Timeouts) -> Reply:
@@ -173,7 +176,7 @@ class Network:
         # Made at the first use: aiohttp's session belongs to the running event loop.
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=self._trust),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=self._tls),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=False,
                 request_class=_Request,

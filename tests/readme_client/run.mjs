@@ -5,6 +5,7 @@
 // A scenario has the gateway's url, and visits of the page in turn. Each visit has "at" (how far the wall clock
 // is then, in ms, as it is at the first click), "clicks" (at once), "lose" (answers that are thrown away), "answers"
 // (results in place of the gateway's; with a "status" other than 200 the extensions of an error) and "jump" ({wall, monotonic}: how far the clocks go in the first wait).
+import { webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
 
@@ -23,7 +24,7 @@ for (const visit of scenario.visits) {
   const answers = [...(visit.answers ?? [])];
 
   const page = vm.createContext({
-    crypto: globalThis.crypto,
+    crypto: webcrypto,
     AbortSignal,
     Date: { now: () => wall },
     performance: { now: () => monotonic },
