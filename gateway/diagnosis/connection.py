@@ -23,7 +23,10 @@ _FIREWALL = (
 _CLOCK = (
     "Set this machine's clock if that is not the time; else its owner has to renew the certificate."
 )
-_BREAKS = "Check host and port in GATEWAY_PROVIDER_URL; a proxy or firewall may break it off."
+_BREAKS = (
+    "Check host and port in GATEWAY_PROVIDER_URL; a proxy or firewall may break it off, or a "
+    "server that wants a client certificate."
+)
 _SLOW = "The provider is slow or stuck, or a proxy or firewall holds the connection: try again."
 
 # What is wrong, and what to do. The placeholders are filled from our own settings and clock.
