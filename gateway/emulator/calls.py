@@ -10,7 +10,7 @@ from gateway.emulator.answers import Refusal
 
 LATENCY = "emulator.latency"
 """Where the ASGI scope says for how many seconds more than usual a call is to be worked on."""
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -52,7 +52,7 @@ async def read_call(request: Request) -> Call:
 
 def uuid_text(text: str, refusal: str) -> str:
     """The UUID in lower case; refuses other spellings (no dashes, braces, urn:) with 400."""
-    if not _UUID.fullmatch(text):
+    if not UUID_TEXT.fullmatch(text):
         raise Refusal(400, refusal)
     return text.lower()
 

@@ -1,13 +1,13 @@
 """The options of `gateway emulator`, read from text: each is checked under its own name."""
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from gateway.emulator.calls import UUID_TEXT
 from gateway.emulator.fault_texts import read_faults
 from gateway.emulator.faults import Faults
 from gateway.emulator.hosts import host_name
@@ -16,7 +16,6 @@ from gateway.errors import ConfigError
 
 LONGEST = 315_360_000
 """Seconds of ten years: the longest time that an option takes."""
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NOT_GIVEN: tuple[object, ...] = (None, [], ())
 _NOT_IN_OPTIONS = {"port", "host", "allowed_host", "account", "sparse_cards", "faults"}
 
@@ -64,7 +63,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _uuid(text: str) -> str:
-    if not _UUID.fullmatch(text):
+    if not UUID_TEXT.fullmatch(text):
         raise ValueError("must be a UUID, such as 123e4567-e89b-12d3-a456-426614174000")
     return text
 
