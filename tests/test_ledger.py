@@ -19,6 +19,7 @@ from gateway.errors import Promise
 from gateway.provider import Edge
 from gateway.provider.claims import Claim
 from gateway.provider.ledger import Ledger, MemoryStore, Outcome, Record, Replay, State
+from tests.examples import examples
 
 KEY, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
 A, B = b"input a".ljust(32), b"input b".ljust(32)
@@ -309,7 +310,7 @@ async def test_a_record_is_small() -> None:
     store = MemoryStore(size=100_000, clock=Now())
     record = Record(A, Claim(START, START), State.DONE, CARD)
     tracemalloc.start()
-    for _ in range(50_000):
+    for _ in range(10_000):
         store.claim(uuid.uuid4(), record)
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -345,7 +346,7 @@ STEP = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(1))
 @given(st.lists(STEP, max_size=30), st.integers(0, 2**32))
 def test_random_interleavings(
     steps: list[tuple[int, bytes, int, int, int, int]], seed: int

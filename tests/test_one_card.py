@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from gateway.emulator import GUIDE_ACCOUNT
+from tests.examples import examples
 from tests.stack import ADDRESS, Clock, Stack, running
 from tests.tokens import IdentityProvider
 from tests.waiting import skip_time, waiting_for
@@ -202,7 +203,7 @@ STEP = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(0.2), suppress_health_check=list(HealthCheck))
 @given(st.lists(STEP, min_size=1, max_size=8))
 def test_any_sequence_of_retries_makes_one_card(steps: list[Any]) -> None:
     """Within 23 h 59 any sequence of requests with one key, clocks moving, makes one card."""

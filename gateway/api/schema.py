@@ -1,6 +1,7 @@
 """Query and Mutation: thin resolvers over the loader and the provider client."""
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Annotated, Any, TypeAlias, TypeVar
 from uuid import UUID, uuid4
 
@@ -184,8 +185,9 @@ def _key(info: Info, given: str | None, done: str) -> Key:
     return Key(client, provider_key(context.caller.id, field, client), chosen is None, done)
 
 
+@cache
 def build_schema() -> strawberry.Schema:
-    """The GraphQL schema, ready to be executed."""
+    """The GraphQL schema, ready to be executed; it never changes, and is built once."""
     return strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map=SCALARS))
 
 
