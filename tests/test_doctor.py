@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from gateway.diagnosis import Finding
-from gateway.doctor import examine, register_key
+from gateway.diagnosis.examination import examine, register_key
 from gateway.emulator import Faults, create_emulator
 from gateway.signing import PrivateKey
 from tests.certificates import CANARY, DAY, Authority

@@ -18,8 +18,8 @@ from graphql import (
 
 from gateway.api import schema_text
 from gateway.api.changes import changes
+from gateway.cli.schema import schema_difference
 from gateway.errors import ConfigError
-from gateway.schema_commands import schema_difference
 from tests.processes import run
 
 FILE = Path(__file__).parent.parent / "schema.graphql"

@@ -9,8 +9,6 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from gateway.config import expected
-
 Port = Annotated[
     int,
     typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on; 0 takes any free one."),
@@ -67,6 +65,8 @@ def _must_be(parameter: Any) -> str | None:
 
     None where the words are those of a parser of ours.
     """
+    from gateway.config import expected
+
     kind, info = parameter.type_descriptor.annotation, parameter.type_descriptor.parameter_info
     if info.parser is not None:
         return None

@@ -4,16 +4,15 @@ import json
 import socket
 import uuid
 from ipaddress import ip_address
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway import serving
-from gateway.app import create_app
-from gateway.config import DevSettings, host_name
-from gateway.options import ActivationDelay, Port
-from gateway.signing import PrivateKey
-from gateway.telemetry import configure_logging
+from gateway.cli.options import ActivationDelay, Port
+
+if TYPE_CHECKING:
+    from gateway.config import DevSettings
+    from gateway.signing import PrivateKey
 
 _TRY = """\
 curl -s {address}/graphql -H 'Content-Type: application/json' -d '{body}'
@@ -49,10 +48,13 @@ def dev(
 
     There is nothing to configure: GATEWAY_… variables and .env are not read.
     """
-    # Imported here: `gateway serve` needs neither, and starts sooner.
     import httpx
 
+    from gateway.app import create_app
+    from gateway.cli import serving
     from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
+    from gateway.signing import PrivateKey
+    from gateway.telemetry import configure_logging
 
     names = [_checked(name) for name in allowed_host or []]
     configure_logging("info", readable=True)
@@ -74,6 +76,8 @@ def dev(
 
 
 def _checked(name: str) -> str:
+    from gateway.config import host_name
+
     try:
         return host_name(name)
     except ValueError as error:
@@ -86,7 +90,9 @@ def _own_names(listener: socket.socket) -> list[str]:
     return ["localhost"] if ip_address(address).is_unspecified else ["localhost", address]
 
 
-def _settings(key: PrivateKey, allowed_hosts: list[str]) -> DevSettings:
+def _settings(key: "PrivateKey", allowed_hosts: list[str]) -> "DevSettings":
+    from gateway.config import DevSettings
+
     return DevSettings.of(
         provider_url="http://emulator.localhost/v1",
         provider_api_key=str(uuid.uuid4()),

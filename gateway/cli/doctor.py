@@ -1,0 +1,18 @@
+"""The command ``gateway doctor``."""
+
+import asyncio
+
+import typer
+
+
+def doctor() -> None:
+    """Check connection, token, signature and clock of the provider, and say what to do."""
+    from gateway.cli.findings import show
+    from gateway.config import Settings
+    from gateway.diagnosis import examination
+    from gateway.telemetry import configure_logging
+
+    settings = Settings.load()
+    configure_logging("error", readable=True)
+    if not asyncio.run(examination.examine(settings, show)):
+        raise typer.Exit(1)

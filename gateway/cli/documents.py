@@ -1,0 +1,62 @@
+"""The commands about trusted documents: documents build."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from gateway.cli.options import Commands, shown
+from gateway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from gateway.api.manifest import Operation
+
+documents_cli = typer.Typer(
+    help="Trusted documents.", cls=Commands, no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@documents_cli.callback()
+def documents() -> None:
+    """Trusted documents: texts that a gateway runs by their id (GATEWAY_DOCUMENTS)."""
+
+
+@documents_cli.command("build")
+def build_documents(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILES...", help="The frontend's .graphql files.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the manifest goes.")],
+    form: Annotated[
+        Literal["apollo", "flat"],
+        typer.Option("--format", help="Apollo's manifest, or {id: text}."),
+    ] = "apollo",
+) -> None:
+    """Write the manifest of trusted documents.
+
+    The limits of a document apply, read from where `gateway serve` reads its settings.
+    """
+    from gateway.api.limits import DocumentLimits
+    from gateway.api.manifest import ManifestRefused, as_json, build
+    from gateway.config import DocumentSettings, Settings, file_reason
+
+    limits = DocumentLimits.of(DocumentSettings.load(beside=Settings.model_fields))
+    try:
+        operations = build(files, limits)
+    except ManifestRefused as refused:
+        for problem in refused.problems:
+            typer.secho(problem, fg="red", err=True)
+        raise typer.Exit(1) from None
+    try:
+        out.write_text(as_json(operations, form), "utf-8")
+    except OSError as error:
+        raise ConfigError([f"Cannot write {shown(out)}: {file_reason(error)}."]) from error
+    _show(operations)
+    typer.echo(f"{len(operations)} in {shown(out)}", err=True)
+
+
+def _show(operations: "list[Operation]") -> None:
+    width = max(len(one.name) for one in operations)
+    for one in operations:
+        numbers = f"cost {one.measure.cost:>5}  depth {one.measure.depth:>2}"
+        typer.echo(f"{one.name:<{width}}  {numbers}  {one.id}")

@@ -1,0 +1,60 @@
+"""The command ``gateway emulator``: the provider's double as a server of its own."""
+
+import contextlib
+import sys
+
+import typer
+
+from gateway.cli import emulator_options
+from gateway.cli.options import Port
+from gateway.errors import ConfigError
+
+
+def emulator(
+    context: typer.Context,
+    port: Port = 8001,
+    host: emulator_options.Host = "127.0.0.1",
+    allowed_host: emulator_options.AllowedHosts = None,
+    api_key: emulator_options.ApiKey = None,
+    api_secret: emulator_options.ApiSecret = None,
+    account: emulator_options.Accounts = None,
+    any_account: emulator_options.AnyAccount = False,
+    one_card_per_account: emulator_options.OneCard = False,
+    second_card: emulator_options.SecondCard = "409",
+    activation_delay: emulator_options.ActivationDelay = "1",
+    token_lifetime: emulator_options.TokenLifetime = "3600",  # noqa: S107 - not a token
+    latency: emulator_options.Latency = "0",
+    sparse_cards: emulator_options.SparseCards = False,
+    bad_signature_status: emulator_options.BadSignatureStatus = "400",
+    reused_key_status: emulator_options.ReusedKeyStatus = "422",
+    error_body: emulator_options.ErrorBody = "json",
+    faults: emulator_options.FaultsJson = "{}",
+) -> None:
+    """Run the provider's strict double over HTTP; one line is printed for each request."""
+    from gateway.cli import serving
+    from gateway.emulator import create_emulator
+    from gateway.emulator.command_line import read_command_line
+    from gateway.emulator.output import Output, banner
+
+    chosen = read_command_line(context.params)
+    listener = serving.listen(chosen.host, port)
+    hosts = (*chosen.hosts, listener.getsockname()[0])
+    url, port_of_gateway = serving.address(listener), _free_port(8000)
+    with contextlib.closing(Output(sys.stdout)) as output:
+        app = create_emulator(
+            chosen.options, faults=chosen.faults, hosts=hosts, observe=output.observe
+        )
+        serve_now = serving.server(app, listener, date_header=False)
+        output.write(banner(url, chosen.options, port_of_gateway, coloured=output.coloured))
+        serve_now()
+
+
+def _free_port(wanted: int) -> int:
+    """The port, if `gateway serve` can have it now, else 0: any free one."""
+    from gateway.cli import serving
+
+    try:
+        serving.listen("127.0.0.1", wanted).close()
+    except ConfigError:
+        return 0
+    return wanted
