@@ -2,13 +2,17 @@
 
 import contextlib
 import gc
+import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 
 import hypothesis
 import pytest
+import structlog
 
+from gateway.cli import run as run_command_line
+from tests.commands import Command
 from tests.stack import Stack, running
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so would the commands
@@ -61,3 +65,31 @@ async def stack() -> AsyncIterator[Stack]:
     """A gateway in front of an emulator with its default options."""
     async with running() as stack:
         yield stack
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """What a command sets up for its log writes to streams that end with the test."""
+    root, before = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def command(
+    logging_as_before: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Run a command line in this process: its exit code, and what it printed on both streams."""
+
+    def in_this_process(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["gateway", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            run_command_line()
+        printed = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, printed.out + printed.err
+
+    return in_this_process

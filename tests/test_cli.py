@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from gateway import __version__
 from gateway.cli import cli
+from tests.commands import Command
 from tests.processes import run, started
 from tests.stack import CARD, ISSUE, SIMULATE, issue_input
 from tests.waiting import PATIENCE
@@ -145,28 +146,26 @@ def test_a_port_in_use_is_said_plainly() -> None:
     assert "Traceback" not in printed
 
 
-@pytest.mark.process
-def test_keygen_writes_for_the_owner_and_never_over_a_key(tmp_path: Path) -> None:
+def test_keygen_writes_for_the_owner_and_never_over_a_key(tmp_path: Path, command: Command) -> None:
     """The private key is readable by its owner alone, and an existing file is kept."""
     out = tmp_path / "key.pem"
-    assert run("keygen", "--out", str(out))[0] == 0
+    assert command("keygen", "--out", str(out))[0] == 0
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     before = out.read_bytes()
-    code, printed = run("keygen", "--out", str(out))
+    code, printed = command("keygen", "--out", str(out))
     assert (code, "file exists" in printed) == (2, True)
     assert out.read_bytes() == before
 
 
-@pytest.mark.process
-def test_schema_prints_and_checks(tmp_path: Path) -> None:
+def test_schema_prints_and_checks(tmp_path: Path, command: Command) -> None:
     """`gateway schema` prints the SDL; --check passes on it and shows a diff of anything else."""
-    code, text = run("schema")
+    code, text = command("schema")
     assert (code, "type Card {" in text) == (0, True)
     file = tmp_path / "schema.graphql"
     file.write_text(text)
-    assert run("schema", "--check", str(file))[0] == 0
+    assert command("schema", "--check", str(file))[0] == 0
     file.write_text(text.replace("maskedPan: String", "pan: String"))
-    code, printed = run("schema", "--check", str(file))
+    code, printed = command("schema", "--check", str(file))
     assert code == 1
     assert "-  pan: String" in printed
     assert "+  maskedPan: String" in printed

@@ -1,24 +1,18 @@
 """Wrong command lines, addresses and files: one plain line each, and never a traceback."""
 
-import logging
 import os
 import pty
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
-import structlog
 
-from gateway.cli import run as run_command_line
+from tests.commands import Command
 from tests.processes import ROOT, started
 from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY
-
-Command: TypeAlias = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -27,34 +21,6 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [one for one in os.environ if one.upper().startswith("GATEWAY_")]:
         monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def logging_as_before() -> Iterator[None]:
-    """What a command sets up for its log writes to streams that end with the test."""
-    root, before = logging.getLogger(), structlog.get_config()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.configure(**before)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
-@pytest.fixture
-def command(
-    logging_as_before: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Run a command line in this process: its exit code, and what it printed on both streams."""
-
-    def in_this_process(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["gateway", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            run_command_line()
-        printed = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, printed.out + printed.err
-
-    return in_this_process
 
 
 PORT = "--port: must be a whole number from 0 to 65535."

@@ -9,7 +9,7 @@ import pytest
 from gateway.api.limits import DocumentLimits
 from gateway.api.manifest import ManifestRefused, as_json, build
 from gateway.api.trusted import TrustedDocuments
-from tests.processes import run
+from tests.commands import Command
 from tests.stack import running
 
 CARD = "query Card($id: ID!) {\n  card(id: $id) { ...Shown }\n}\n"
@@ -94,37 +94,39 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
         build([tmp_path / "a.graphql"], DocumentLimits())
 
 
-@pytest.mark.process
-def test_the_command_writes_both_forms(tmp_path: Path) -> None:
+def test_the_command_writes_both_forms(tmp_path: Path, command: Command) -> None:
     """The command prints name, cost, depth and id, and writes the form that is asked for."""
     names = [str(path) for path in files(tmp_path, CARD, SHOWN)]
     out = tmp_path / "manifest.json"
-    code, printed = run("documents", "build", *names, "--out", str(out))
+    code, printed = command("documents", "build", *names, "--out", str(out))
     assert code == 0, printed
     [operation] = json.loads(out.read_text())["operations"]
     assert operation["id"] == hashlib.sha256(operation["body"].encode()).hexdigest()
     assert printed.split()[:6] == ["Card", "cost", "13", "depth", "2", operation["id"]]
-    code, _ = run("documents", "build", *names, "--out", str(out), "--format", "flat")
+    code, _ = command("documents", "build", *names, "--out", str(out), "--format", "flat")
     assert json.loads(out.read_text()) == {operation["id"]: operation["body"]}
 
 
-@pytest.mark.process
-def test_the_command_refuses_with_file_and_line(tmp_path: Path) -> None:
+def test_the_command_refuses_with_file_and_line(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a problem nothing is written and the exit code is 1; the limits are the settings'."""
     names = [str(path) for path in files(tmp_path, CARD, SHOWN)]
     out = tmp_path / "manifest.json"
-    code, printed = run(
-        "documents", "build", *names, "--out", str(out), GATEWAY_MAX_DOCUMENT_COST="12"
-    )
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setenv("GATEWAY_MAX_DOCUMENT_COST", "12")
+        code, printed = command("documents", "build", *names, "--out", str(out))
     assert (code, out.exists()) == (1, False)
     assert f"{names[0]}:1: The document has a cost of 13" in printed
     (tmp_path / ".env").write_text("GATEWAY_MAX_DOCUMENT_COST=12\nGATEWAY_PORT=9000\n")
-    code, printed = run("documents", "build", *names, "--out", str(out), cwd=str(tmp_path))
+    code, printed = command("documents", "build", *names, "--out", str(out))
     assert (code, out.exists()) == (1, False)
     (tmp_path / ".env").write_text("GATEWAY_MAX_DOCUMENT_COTS=12\nGATEWAY_MAX_DOCUMENT_DEPTH=0")
-    code, printed = run("documents", "build", *names, "--out", str(out), cwd=str(tmp_path))
+    code, printed = command("documents", "build", *names, "--out", str(out))
     assert code == 2
     assert "did you mean GATEWAY_MAX_DOCUMENT_COST?" in printed
     assert "GATEWAY_MAX_DOCUMENT_DEPTH: must be a whole number, 1 or more" in printed
-    code, printed = run("documents", "build", *names, "--out", str(tmp_path / "no" / "x.json"))
+    (tmp_path / ".env").unlink()
+    code, printed = command("documents", "build", *names, "--out", str(tmp_path / "no" / "x.json"))
     assert (code, "Cannot write" in printed) == (2, True)

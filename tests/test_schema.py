@@ -20,7 +20,7 @@ from gateway.api import schema_text
 from gateway.api.changes import changes
 from gateway.cli.schema import schema_difference
 from gateway.errors import ConfigError
-from tests.processes import run
+from tests.commands import Command
 
 FILE = Path(__file__).parent.parent / "schema.graphql"
 SCHEMA = build_schema(schema_text())
@@ -159,17 +159,16 @@ def test_an_unreadable_older_schema_is_named(text: str) -> None:
         changes(text, schema_text(), "old.graphql")
 
 
-@pytest.mark.process
-def test_against_tells_a_break_and_fails(tmp_path: Path) -> None:
+def test_against_tells_a_break_and_fails(tmp_path: Path, command: Command) -> None:
     """--against lists the changes in groups and exits with 1 on a break, with 0 without one."""
     old = tmp_path / "old.graphql"
     text = schema_text().replace("  maskedPan: String\n", "  maskedPan: String!\n")
     old.write_text(text)
-    code, printed = run("schema", "--against", str(old))
+    code, printed = command("schema", "--against", str(old))
     assert (code, "\x1b" in printed) == (1, False)
     assert "breaking: " in printed
     assert "Card.maskedPan changed type from String! to String" in printed
-    code, printed = run("schema", "--against", str(FILE))
+    code, printed = command("schema", "--against", str(FILE))
     assert (code, "Nothing has changed" in printed) == (0, True)
-    code, printed = run("schema", "--against", str(tmp_path / "none.graphql"))
+    code, printed = command("schema", "--against", str(tmp_path / "none.graphql"))
     assert (code, "Cannot read" in printed) == (2, True)
