@@ -69,7 +69,7 @@ lock: $(RUNNABLE) ## write the requirements*.lock files anew from pyproject.toml
 	$(COMPILE) --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
 	$(COMPILE) --group pyproject.toml:installer -o requirements-installer.lock
 
-assets: ## renew the vendored GraphiQL in gateway/api/static (needs npm)
+assets: ## renew the vendored GraphiQL in gateway/http/static (needs npm)
 	tools/graphiql/refresh
 
 image: ## build the container image with docker (IMAGE=card-gateway)

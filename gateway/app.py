@@ -14,34 +14,34 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api import (
-    DocumentLimits,
-    Documents,
-    Door,
-    Executor,
-    GraphQLView,
-    TrustedDocuments,
-    build_schema,
-    ide_routes,
-)
-from gateway.api.headers import SecurityHeaders
-from gateway.api.hosts import Hosts
-from gateway.api.view import BadRequest, error_response, is_browser
 from gateway.callers import (
     ISSUE,
     READ,
     SIMULATE,
-    Gatekeeper,
+    AnyoneAllowed,
+    Authenticator,
     KeySet,
-    OpenDoor,
     RateLimits,
     TokenRules,
     TokenVerifier,
     key_source,
 )
-from gateway.config import OFF, Settings, is_loopback
+from gateway.cards import REMOTE_FIELDS, build_schema
+from gateway.config import OFF, DocumentSettings, Settings, is_loopback
 from gateway.errors import ConfigError, GatewayError
-from gateway.provider import BreakerState, Edge, ProviderClient
+from gateway.graphql import DocumentLimits, Documents, Executor, TrustedDocuments
+from gateway.http import (
+    BadRequest,
+    Dependencies,
+    GraphQLView,
+    Hosts,
+    SecurityHeaders,
+    error_response,
+    ide_routes,
+    is_browser,
+)
+from gateway.provider import BreakerState, ProviderClient
+from gateway.runtime import Runtime
 from gateway.telemetry import RequestIdMiddleware
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ def create_app(
     settings: Settings,
     *,
     transport: "httpx.AsyncBaseTransport | None" = None,
-    edge: Edge | None = None,
+    runtime: Runtime | None = None,
 ) -> Starlette:
     """The gateway as an ASGI application; ``transport`` stands in for the network."""
-    provider = ProviderClient(settings, transport=transport, edge=edge)
+    provider = ProviderClient(settings, transport=transport, runtime=runtime)
     limits = _rate_limits(settings)
 
     @asynccontextmanager
@@ -67,7 +67,7 @@ def create_app(
         await provider.aclose()
         await limits.aclose()
 
-    view = GraphQLView(_door(settings, provider, limits))
+    view = GraphQLView(_dependencies(settings, provider, limits))
     app = Starlette(
         routes=_routes(settings, provider),
         middleware=[*_middleware(settings), Middleware(_Straight, view=view)],
@@ -135,24 +135,38 @@ class _ToGraphiQL:
         await RedirectResponse("/graphql", headers=headers)(scope, receive, send)
 
 
-def _door(settings: Settings, provider: ProviderClient, limits: RateLimits) -> Door:
+def _dependencies(settings: Settings, provider: ProviderClient, limits: RateLimits) -> Dependencies:
     executor = Executor(
         Documents(
             build_schema()._schema,
-            DocumentLimits.of(settings),
+            document_limits(settings),
+            remote=REMOTE_FIELDS,
             introspection=settings.introspection,
             suggestions=settings.suggestions,
         ),
         query_deadline=settings.query_deadline,
         mutation_deadline=settings.mutation_deadline,
     )
-    return Door(
+    return Dependencies(
         executor=executor,
         provider=provider,
         gatekeeper=_gatekeeper(settings),
         limits=limits,
         trusted=_trusted_documents(settings),
         settings=settings,
+    )
+
+
+def document_limits(settings: DocumentSettings) -> DocumentLimits:
+    """The limits of a document that are set."""
+    return DocumentLimits(
+        source_length=settings.max_document_length,
+        tokens=settings.max_document_tokens,
+        comments=settings.max_document_comments,
+        depth=settings.max_document_depth,
+        cost=settings.max_document_cost,
+        root_mutation_fields=settings.max_root_mutation_fields,
+        errors=settings.max_document_errors,
     )
 
 
@@ -165,9 +179,9 @@ def _trusted_documents(settings: Settings) -> TrustedDocuments:
         raise ConfigError([f"GATEWAY_DOCUMENTS: {one}" for one in error.problems]) from error
 
 
-def _gatekeeper(settings: Settings) -> Gatekeeper:
+def _gatekeeper(settings: Settings) -> Authenticator:
     if settings.auth != "jwt":
-        return OpenDoor()
+        return AnyoneAllowed()
     rules = TokenRules(
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,

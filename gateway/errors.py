@@ -107,7 +107,7 @@ class IdempotencyConflict(GatewayError):
 
 
 class Overloaded(GatewayError):
-    """The gateway has no room for another provider call; nothing was sent."""
+    """The gateway is at its limit of concurrent calls or of keys; nothing was sent."""
 
     code = "OVERLOADED"
     retryable = True

@@ -143,9 +143,9 @@ async def connect(
     clock = clock or Clock()
     options: dict[str, Any] = {"api_key": API_KEY, "api_secret": API_SECRET}
     options["signing_keys"] = {KEYID: PRIVATE_KEY.public_key().to_pem()}
-    edge = {"sleep": sleep} if sleep else {}
+    runtime = {"sleep": sleep} if sleep else {}
     chosen = EmulatorOptions(**(options | changes))
-    app = create_emulator(chosen, now=clock, observe=observe, **edge)
+    app = create_emulator(chosen, now=clock, observe=observe, **runtime)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     client = Client(app, clock, httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}"))
     await client.login()

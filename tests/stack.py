@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from gateway.app import create_app
 from gateway.config import Settings
 from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
-from gateway.provider import Edge
+from gateway.runtime import Runtime
 from gateway.signing import PrivateKey
 from tests.waiting import PATIENCE
 
@@ -117,9 +117,9 @@ class Clock:
         self.slept.append(seconds)
         self.time += seconds
 
-    def edge(self) -> Edge:
+    def runtime(self) -> Runtime:
         """This clock as the gateway's time, without any chance in it."""
-        return Edge(now=self, clock=self, sleep=self.sleep, random=lambda: 1.0)
+        return Runtime(now=self, clock=self, sleep=self.sleep, random=lambda: 1.0)
 
 
 class Recorder(httpx.AsyncBaseTransport):
@@ -189,7 +189,7 @@ async def running(
     emulator_options: EmulatorOptions | None = None,
     clock: Clock | None = None,
     beside: Stack | None = None,
-    edge: Edge | None = None,
+    runtime: Runtime | None = None,
     **changes: Any,
 ) -> AsyncIterator[Stack]:
     """Run a stack; ``changes`` go to the gateway's settings, ``clock`` to both sides.
@@ -200,7 +200,9 @@ async def running(
     emulator = create_emulator(chosen, now=clock) if clock else create_emulator(chosen)
     emulator = beside.emulator if beside else emulator
     wire = Recorder(httpx.ASGITransport(app=emulator))
-    app = create_app(settings(**changes), transport=wire, edge=clock.edge() if clock else edge)
+    app = create_app(
+        settings(**changes), transport=wire, runtime=clock.runtime() if clock else runtime
+    )
     front = httpx.ASGITransport(app=app)
     client = httpx.AsyncClient(transport=front, base_url="http://gateway")
     async with app.router.lifespan_context(app), client:

@@ -14,8 +14,10 @@ import pytest
 
 from gateway.emulator import create_emulator
 from gateway.errors import GatewayError, OutcomeUnknown, ProviderUnavailable
-from gateway.provider import Address, Edge, ProviderClient, causes
-from gateway.provider.causes import Cause
+from gateway.provider import Address, ProviderClient
+from gateway.provider.transport import causes
+from gateway.provider.transport.causes import Cause
+from gateway.runtime import Runtime
 from tests.certificates import CANARY, Authority
 from tests.processes import started
 from tests.sockets import Connection, Script, message, serving
@@ -46,7 +48,9 @@ async def cause_of(
 ) -> tuple[type[GatewayError], type[BaseException] | None]:
     """The error of a failed call, and the class of its cause."""
     given = {"max_attempts": 1, "shutdown_grace": 1} | changes
-    client = ProviderClient(settings(provider_url=url, **given), transport=transport, edge=Edge())
+    client = ProviderClient(
+        settings(provider_url=url, **given), transport=transport, runtime=Runtime()
+    )
     try:
         await call(client)
     except GatewayError as error:
@@ -195,6 +199,7 @@ def serve_settings(folder: Path, url: str, **more: str) -> dict[str, str]:
     return environment(folder, url, **given, **more)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("what", ["certificate", "banner", "name"])
 def test_the_log_has_the_cause_and_no_value(what: str, tmp_path: Path) -> None:
     """`gateway serve` logs the class of the cause; no text of a certificate, a server or the
@@ -226,6 +231,7 @@ def test_the_log_has_the_cause_and_no_value(what: str, tmp_path: Path) -> None:
         assert value not in serve.output + read + issued + ready
 
 
+@pytest.mark.process
 def test_a_card_is_issued_over_tls(tmp_path: Path) -> None:
     """`gateway serve` with GATEWAY_PROVIDER_CA_FILE issues a card at a provider with its own CA."""
     ca = Authority(tmp_path)

@@ -16,7 +16,7 @@ from graphql import (
     build_schema,
 )
 
-from gateway.api import schema_text
+from gateway.cards import schema_text
 from tests.processes import started
 from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY, Stack, running
 from tests.waiting import PATIENCE

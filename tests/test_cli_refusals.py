@@ -228,6 +228,7 @@ def on_a_terminal(*arguments: str, until: str = "", **environment: str) -> str:
 TERMINALS = [["serve"], ["--help"], ["dev", "--port", "x"], ["dev", "--port", "0"]]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arguments", TERMINALS, ids=str)
 def test_no_color_holds_on_a_terminal(arguments: list[str]) -> None:
     """With NO_COLOR nothing that is written to a terminal holds an escape code."""
@@ -235,11 +236,13 @@ def test_no_color_holds_on_a_terminal(arguments: list[str]) -> None:
     assert "\x1b" not in on_a_terminal(*arguments, until=until, NO_COLOR="1")
 
 
+@pytest.mark.process
 def test_colours_are_for_terminals() -> None:
     """Refusals are coloured on a terminal, unless nobody wants that."""
     assert "\x1b" in on_a_terminal("serve", NO_COLOR="")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arguments", [["schema"], ["--help"], ["keygen"], ["dev", "--port", "0"]])
 def test_a_reader_that_has_gone_is_no_traceback(arguments: list[str]) -> None:
     """A command whose output nobody reads, as with `| head -1`, ends without a traceback."""
@@ -257,6 +260,7 @@ def test_a_reader_that_has_gone_is_no_traceback(arguments: list[str]) -> None:
     assert (result.returncode, "Traceback" in result.stderr) == (1, False)
 
 
+@pytest.mark.process
 def test_a_full_disk_is_one_line() -> None:
     """Output that cannot be written is said, and is no traceback."""
     with open("/dev/full", "w") as full:
@@ -272,6 +276,7 @@ def test_a_full_disk_is_one_line() -> None:
     assert result.stderr == "The output cannot be written: no space left on device.\n"
 
 
+@pytest.mark.process
 def test_an_interrupt_is_quiet(tmp_path: Path) -> None:
     """Ctrl-C before anything is served ends the command without a word."""
     os.mkfifo(tmp_path / ".env")

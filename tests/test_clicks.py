@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.emulator import GUIDE_ACCOUNT
-from gateway.provider import Edge
+from gateway.runtime import Runtime
 from tests.stack import ADDRESS, ISSUE, SIMULATE, Clock, Stack, issue_input, options, running
 
 FIELDS = "__typename ... on IssueVirtualCardSuccess { idempotencyKey replayed card { id } }"
@@ -285,7 +285,7 @@ async def test_a_wait_to_repeat_takes_no_place() -> None:
         waiting.set()
         await asyncio.Event().wait()
 
-    async with running(edge=Edge(sleep=sleep), max_connections=1, pool_timeout=0.02) as stack:
+    async with running(runtime=Runtime(sleep=sleep), max_connections=1, pool_timeout=0.02) as stack:
         stack.wire.answer = lambda request: (
             httpx.Response(503, headers={"Retry-After": "2"}) if request.method == "GET" else None
         )

@@ -170,6 +170,7 @@ def of_the_service(name: str, port: str, secrets: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.process
 def test_the_services_of_compose_work_together(tmp_path: Path) -> None:
     """Started as compose.yaml says, one after the other, they issue a card; the emulator answers
     to its name in the network, and the gateway warns that the way to it is not encrypted."""
@@ -200,6 +201,7 @@ def test_the_services_of_compose_work_together(tmp_path: Path) -> None:
     assert "provider_is_reached_without_encryption" in gateway.output
 
 
+@pytest.mark.process
 def test_dev_is_reachable_in_a_container_by_loopback_names_only() -> None:
     """With the variable of the image `gateway dev` binds to all addresses, prints one that works,
     and answers to no other host name; without it, to loopback only."""
@@ -252,6 +254,7 @@ def serve_environment(folder: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.process
 @linux
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0"])  # noqa: S104
 def test_serve_is_healthy_wherever_it_listens(tmp_path: Path, host: str) -> None:
@@ -267,6 +270,7 @@ def test_serve_is_healthy_wherever_it_listens(tmp_path: Path, host: str) -> None
         assert health(serve.pid) == 1
 
 
+@pytest.mark.process
 @linux
 @pytest.mark.parametrize(
     "arguments", [["dev"], ["emulator"], ["emulator", "--host", "::1"]], ids=" ".join
@@ -277,6 +281,7 @@ def test_other_servers_are_healthy(arguments: list[str]) -> None:
         assert becomes_healthy(server)
 
 
+@pytest.mark.process
 @linux
 def test_what_serves_nothing_is_not_healthy() -> None:
     """A process that listens nowhere is not healthy, whoever else listens on this machine."""

@@ -44,6 +44,7 @@ def browser(url: str) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.process
 def test_the_printed_address_can_be_opened(url: str, browser: httpx.Client) -> None:
     """Bound to all addresses, it prints one that a browser can open, and answers there."""
     assert url.startswith("http://127.0.0.1:")
@@ -51,12 +52,14 @@ def test_the_printed_address_can_be_opened(url: str, browser: httpx.Client) -> N
     assert "GraphiQL" in page.text
 
 
+@pytest.mark.process
 def test_no_setting_reaches_it(browser: httpx.Client) -> None:
     """Exported settings, misspelt ones and .env have no effect: any document runs."""
     answer = browser.post("/graphql", json={"query": "{ __schema { queryType { name } } }"})
     assert answer.json()["data"] == {"__schema": {"queryType": {"name": "Query"}}}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("host", "status"),
     [
@@ -82,6 +85,7 @@ def test_hosts(browser: httpx.Client, host: str, status: int) -> None:
     assert browser.get("/healthz", headers={"Host": host}).status_code == status
 
 
+@pytest.mark.process
 def test_a_single_address_is_answered_by_itself() -> None:
     """Bound to one address, dev prints it and answers to it, and not to all."""
     with started("dev", "--host", "127.0.0.2", "--port", "0") as process:
@@ -112,6 +116,7 @@ ORIGINS = [
 ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("origin", "allowed"), ORIGINS)
 def test_pages_of_this_machine_may_ask(browser: httpx.Client, origin: str, allowed: bool) -> None:
     """A page of a loopback origin may post JSON and read answer and request id; no other may."""
@@ -128,6 +133,7 @@ def test_pages_of_this_machine_may_ask(browser: httpx.Client, origin: str, allow
     assert "X-Request-Id" in answer.headers["access-control-expose-headers"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("origin", "status"), [("http://localhost:5173", 200), ("null", 403)])
 def test_they_may_ask_by_get_too(browser: httpx.Client, origin: str, status: int) -> None:
     """A query by GET, which needs no preflight, is for the same origins."""
@@ -139,6 +145,7 @@ def test_they_may_ask_by_get_too(browser: httpx.Client, origin: str, status: int
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
+@pytest.mark.process
 def test_a_browser_is_sent_on_from_the_root(browser: httpx.Client) -> None:
     """`/` leads a browser to GraphiQL, by a path that holds behind any host and port."""
     answer = browser.get("/", headers={"Accept": BROWSER})
@@ -146,6 +153,7 @@ def test_a_browser_is_sent_on_from_the_root(browser: httpx.Client) -> None:
     assert "GraphiQL" in browser.get("/", headers={"Accept": BROWSER}, follow_redirects=True).text
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("method", "accept"),
     [("GET", "*/*"), ("GET", "application/json"), ("GET", ""), ("POST", BROWSER)],

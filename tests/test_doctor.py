@@ -519,6 +519,7 @@ def environment(folder: Path, url: str, **more: str) -> dict[str, str]:
 PROCESSES = ["name not found", "refused", "private CA", "plain HTTP for https", "TLS for http"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", PROCESSES)
 def test_the_command_tells_it(name: str, tmp_path: Path) -> None:
     """`gateway doctor` prints a line and an advice for what is wrong, and ends with 1."""
@@ -535,6 +536,7 @@ def test_the_command_tells_it(name: str, tmp_path: Path) -> None:
     assert [word for word in (CANARY, BANNER, API_SECRET, "\x1b") if word in printed] == []
 
 
+@pytest.mark.process
 def test_the_command_trusts_the_ca_file(tmp_path: Path) -> None:
     """With GATEWAY_PROVIDER_CA_FILE both doctor and register-key reach a provider behind TLS."""
     ca = Authority(tmp_path)
@@ -546,6 +548,7 @@ def test_the_command_trusts_the_ca_file(tmp_path: Path) -> None:
         assert (code, printed.count("ok  ")) == (0, 3), printed
 
 
+@pytest.mark.process
 def test_the_commands_own_store_of_certificates_counts(tmp_path: Path) -> None:
     """SSL_CERT_FILE is heeded, and a machine without CA certificates is told so."""
     ca = Authority(tmp_path)
@@ -560,6 +563,7 @@ def test_the_commands_own_store_of_certificates_counts(tmp_path: Path) -> None:
     assert "ca-certificates" in printed
 
 
+@pytest.mark.process
 def test_register_key_fails_in_words(tmp_path: Path) -> None:
     """`gateway register-key` prints the same line and advice as doctor, and ends with 1."""
     with tls(Authority(tmp_path).issue()) as url:
@@ -570,6 +574,7 @@ def test_register_key_fails_in_words(tmp_path: Path) -> None:
     assert printed.splitlines() == by_doctor.splitlines()[:2]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_colours_are_for_terminals(no_color: str, coloured: bool, tmp_path: Path) -> None:
     """On a terminal the marks have colours, unless NO_COLOR is set."""

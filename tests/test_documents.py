@@ -13,10 +13,13 @@ from unittest.mock import AsyncMock
 import pytest
 from graphql import ExecutionResult
 
-from gateway.api import Documents, build_schema
-from gateway.api.limits import DocumentLimits
-from gateway.api.operations import ReadyDocument
-from gateway.api.trusted import (
+from gateway.callers import Caller, RateLimits
+from gateway.cards import REMOTE_FIELDS, build_schema
+from gateway.errors import ConfigError
+from gateway.graphql import Documents
+from gateway.graphql.limits import DocumentLimits
+from gateway.graphql.operations import ReadyDocument
+from gateway.graphql.trusted import (
     DocumentNotFound,
     DocumentNotGiven,
     DocumentNotTrusted,
@@ -25,8 +28,6 @@ from gateway.api.trusted import (
     TrustedDocuments,
     id_of,
 )
-from gateway.callers import Caller, RateLimits
-from gateway.errors import ConfigError
 
 SCHEMA = build_schema()._schema
 CARD = 'query Card { card(id: "123e4567-e89b-12d3-a456-426614174000") { id } }'
@@ -41,7 +42,11 @@ def sha256(text: str) -> str:
 
 def documents(**changes: Any) -> Documents:
     """Documents with suggestions and introspection, and changes."""
-    given: dict[str, Any] = {"introspection": True, "suggestions": True}
+    given: dict[str, Any] = {
+        "remote": REMOTE_FIELDS,
+        "introspection": True,
+        "suggestions": True,
+    }
     return Documents(SCHEMA, DocumentLimits(), **(given | changes))
 
 

@@ -101,6 +101,7 @@ def test_an_option_that_cannot_be_used_is_one_line(
     assert (ended.value.code, printed.out, printed.err) == (2, "", problem + "\n")
 
 
+@pytest.mark.process
 def test_every_option_that_cannot_be_used_is_told() -> None:
     """Two mistakes are two lines, and no traceback."""
     code, printed = run("emulator", "--latency", "x", "--api-key", SECRET)
@@ -112,6 +113,7 @@ def test_every_option_that_cannot_be_used_is_told() -> None:
 # --- help ---
 
 
+@pytest.mark.process
 def test_the_help_fits_80_columns() -> None:
     """No line is longer, no option's name is cut off, and every fault has its values with it."""
     code, printed = run("emulator", "--help", COLUMNS="80", TERM="xterm")
@@ -190,6 +192,7 @@ def has_ipv6() -> bool:
     return False
 
 
+@pytest.mark.process
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "options",
@@ -219,6 +222,7 @@ def test_the_printed_commands_work_as_they_are(options: Sequence[str], tmp_path:
     assert list((tmp_path / "empty").iterdir()) == []
 
 
+@pytest.mark.process
 def test_keygen_prints_what_a_shell_can_evaluate(tmp_path: Path) -> None:
     """On stdout are the two settings alone, whatever the folder is called."""
     (folder := tmp_path / "it's $HOME").mkdir()
@@ -291,6 +295,7 @@ def stopped(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
     return process.wait(LIMIT), process.stderr.read()
 
 
+@pytest.mark.process
 @pytest.mark.timeout(600)
 def test_output_that_nobody_reads_stops_nothing() -> None:
     """Requests are answered while the pipe is full; what could not be written is counted."""
@@ -312,6 +317,7 @@ def test_output_that_nobody_reads_stops_nothing() -> None:
     assert sum(b" 404 " in line for line in read) == requests - missing
 
 
+@pytest.mark.process
 def test_output_whose_reader_has_left_stops_nothing() -> None:
     """After its pipe was closed the emulator answers on, and ends in order."""
     with emulator_with(subprocess.PIPE, "--port", "0") as process:
@@ -323,6 +329,7 @@ def test_output_whose_reader_has_left_stops_nothing() -> None:
         assert stopped(process) == (0, b"")
 
 
+@pytest.mark.process
 def test_output_that_was_closed_before_the_start_stops_nothing() -> None:
     """Without a standard output the emulator works, and ends in order."""
     port = free_port()
@@ -344,6 +351,7 @@ def wait_until_it_listens(port: int) -> None:
     raise AssertionError(f"the emulator did not listen on port {port} within {LIMIT} s")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("environment", "coloured"),
     [
@@ -390,6 +398,7 @@ def read_until(descriptor: int, pattern: bytes) -> bytes:
     return shown
 
 
+@pytest.mark.process
 def test_output_that_is_no_terminal_has_no_colours() -> None:
     """Into a pipe no escape sequence is written."""
     with started("emulator", "--port", "0", NO_COLOR="", TERM="xterm") as emulator:
@@ -398,6 +407,7 @@ def test_output_that_is_no_terminal_has_no_colours() -> None:
     assert "\x1b" not in emulator.output
 
 
+@pytest.mark.process
 def test_the_embedded_emulator_prints_no_requests() -> None:
     """`gateway dev` says nothing of the calls to the emulator inside it."""
     with started("dev", "--port", "0", "--activation-delay", "0") as dev:

@@ -84,6 +84,7 @@ def send(client: httpx.Client, line: str) -> httpx.Response:
     return client.request(given.get("-X", "GET"), url[1].rstrip("'"), content=given.get("-d"))
 
 
+@pytest.mark.process
 def test_examples_of_requests_are_answered_as_the_page_says() -> None:
     """The page's curl commands, one after the other, get exactly the JSON that is shown."""
     examples = list(requests_with_answers())

@@ -135,6 +135,7 @@ def url() -> Iterator[str]:
         yield process.wait_for(r"PROVIDER_URL=(http://127\.0\.0\.1:\d+)/v1")[1]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("host", "status"),
     [

@@ -11,8 +11,8 @@ import httpx
 import pytest
 import structlog
 
-from gateway.api import Door, GraphQLView
 from gateway.callers import Caller
+from gateway.http import Dependencies, GraphQLView
 from gateway.telemetry import RequestIdMiddleware, configure_logging
 from tests.stack import CARD, ISSUE, Stack, issue_input, running, settings
 from tests.waiting import settled, skip_time, waiting_for
@@ -230,7 +230,7 @@ async def test_an_unexpected_error_beside_the_execution_is_masked_and_logged() -
     lines = io.StringIO()
     configure_logging("info", readable=False, stream=lines)
     nothing: Any = None
-    door = Door(nothing, nothing, BrokenGatekeeper(), nothing, nothing, settings())
+    door = Dependencies(nothing, nothing, BrokenGatekeeper(), nothing, nothing, settings())
     app = RequestIdMiddleware(GraphQLView(door))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.api import ide
+from gateway.http import ide
 
 STATIC = Path(ide.__file__).parent / "static"
 ADDRESS = re.compile(r'(?:src|href)="([^"]+)"')

@@ -8,17 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.provider.claims import KEY_LIFE, SEND_WINDOW, SIGNATURE_LIMIT
-from gateway.provider.idempotency import (
+from gateway.ledger import KEY_LIFE, SEND_WINDOW, SIGNATURE_LIMIT, field_key, provider_key
+from gateway.provider.retries import (
     Kind,
     Outcome,
     Step,
     backoff,
-    field_key,
     may_repeat,
     outcome_of_status,
     parse_retry_after,
-    provider_key,
 )
 
 STOP, REPEAT, RENEW = Step.STOP, Step.REPEAT, Step.RENEW_TOKEN

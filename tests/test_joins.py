@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.emulator import GUIDE_ACCOUNT, create_emulator
 from gateway.errors import GatewayError, ProviderUnavailable
 from gateway.provider import Address, ProviderClient
-from gateway.provider.joins import JoinedReads
+from gateway.provider.single_flight import SingleFlight
 from tests.stack import CARD, ISSUE, Stack, issue_input, options, running
 from tests.stack import settings as gateway_settings
 from tests.tokens import IdentityProvider
@@ -200,7 +200,7 @@ class World:
         self.versions: dict[UUID, int] = {}
         self.flights: list[Flight] = []
         self.readers: list[Reader] = []
-        self.joined = JoinedReads(self._read)
+        self.joined = SingleFlight(self._read)
 
     async def _read(self, card: UUID) -> tuple[UUID, int]:
         flight = Flight(card, self.versions.get(card, 0))

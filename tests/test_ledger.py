@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from gateway import errors
 from gateway.errors import Promise
-from gateway.provider import Edge
-from gateway.provider.claims import Claim
-from gateway.provider.ledger import Ledger, MemoryStore, Outcome, Record, Replay, State
+from gateway.ledger.claims import Claim
+from gateway.ledger.ledger import Ledger, MemoryStore, Outcome, Record, Replay, State
+from gateway.runtime import Runtime
 from tests.examples import examples
 
 KEY, OTHER = uuid.UUID(int=1), uuid.UUID(int=2)
@@ -37,9 +37,9 @@ class Now:
     def __call__(self) -> float:
         return self.time
 
-    def edge(self) -> Edge:
+    def runtime(self) -> Runtime:
         """This clock as the gateway's time."""
-        return Edge(now=self, clock=self)
+        return Runtime(now=self, clock=self)
 
 
 def card_of(_value: Any) -> uuid.UUID:
@@ -69,7 +69,7 @@ class Fixture:
     def __init__(self, size: int = 10) -> None:
         self.now = Now()
         self.store = MemoryStore(size=size, clock=self.now)
-        self.ledger = Ledger[str](self.store, edge=self.now.edge())
+        self.ledger = Ledger[str](self.store, runtime=self.now.runtime())
         self.provider = Provider()
 
     def start(self, key: uuid.UUID = KEY, bound: bytes = A) -> asyncio.Task[Outcome[str] | Replay]:
@@ -261,7 +261,7 @@ async def test_a_wall_clock_that_jumps_makes_nothing_forgotten() -> None:
     """The wall clock set forward by days, or back, takes no record away."""
     wall, monotonic = Now(), Now()
     store = MemoryStore(size=10, clock=monotonic)
-    ledger = Ledger[str](store, edge=Edge(now=wall, clock=monotonic))
+    ledger = Ledger[str](store, runtime=Runtime(now=wall, clock=monotonic))
     provider = Provider()
     provider.gate.set()
     await ledger.run(KEY, A, provider, card_of)
@@ -358,7 +358,7 @@ def test_random_interleavings(
 async def interleave(steps: list[Any], chance: random.Random) -> None:
     """Run the steps, and check what must hold at every moment and at the end."""
     now = Now()
-    ledger = Ledger[str](MemoryStore(size=3, clock=now), edge=now.edge())
+    ledger = Ledger[str](MemoryStore(size=3, clock=now), runtime=now.runtime())
     in_flight: Counter[int] = Counter()
     done: dict[int, bytes] = {}
 

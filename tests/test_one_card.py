@@ -182,9 +182,9 @@ async def test_a_call_that_is_paused_sends_nothing_late(minutes: float) -> None:
 async def test_a_wall_clock_that_is_set_back_wins_no_time() -> None:
     """The age of a key does not shrink when the wall clock is set back: nothing is sent late."""
     key, wall, monotonic = new_key(), Clock(), Clock()
-    edge = monotonic.edge()
-    object.__setattr__(edge, "now", wall)
-    async with running(edge=edge) as stack:
+    runtime = monotonic.runtime()
+    object.__setattr__(runtime, "now", wall)
+    async with running(runtime=runtime) as stack:
         Losses(stack, times=4)
         await stack.issue(idempotencyKey=key)
         sent = len(creates(stack))
@@ -282,9 +282,9 @@ async def test_a_key_in_flight_is_never_told_to_have_had_no_effect(then: int | N
 async def test_a_clock_that_is_set_in_the_middle_makes_no_replay() -> None:
     """A new card is not taken for an older one because the wall clock was set back meanwhile."""
     wall, monotonic = Clock(), Clock()
-    edge = monotonic.edge()
-    object.__setattr__(edge, "now", wall)
-    async with running(edge=edge) as stack:
+    runtime = monotonic.runtime()
+    object.__setattr__(runtime, "now", wall)
+    async with running(runtime=runtime) as stack:
 
         def answer(request: httpx.Request) -> httpx.Response | None:
             if request.method != "POST" or not request.url.path.endswith("/cards"):

@@ -5,7 +5,7 @@ import uuid
 import pytest
 from limits import parse
 
-from gateway.callers.limits import Pace
+from gateway.callers.rate_limits import RateLimiter
 from gateway.errors import ConfigError
 from tests.stack import Clock, settings
 
@@ -13,7 +13,7 @@ from tests.stack import Clock, settings
 @pytest.mark.parametrize("rule", ["1/second", "7/minute", "60/minute", "6000/minute", "3/2hour"])
 def test_the_amount_may_be_used_up_at_once(rule: str) -> None:
     """Exactly the amount is let in at the same moment, and not one more."""
-    pace, item = Pace(Clock(0.0)), parse(rule)
+    pace, item = RateLimiter(Clock(0.0)), parse(rule)
     waits = [pace.hit(item, "alice", "read") for _ in range(item.amount + 1)]
     assert waits[:-1] == [0.0] * item.amount
     assert waits[-1] == pytest.approx(item.get_expiry() / item.amount, abs=1e-6)
@@ -22,7 +22,7 @@ def test_the_amount_may_be_used_up_at_once(rule: str) -> None:
 def test_after_the_wait_there_is_room_for_one() -> None:
     """Whoever waits as long as was said is let in, once."""
     clock = Clock(0.0)
-    pace, rule = Pace(clock), parse("6/minute")
+    pace, rule = RateLimiter(clock), parse("6/minute")
     while (wait := pace.hit(rule, "alice", "read")) == 0:
         pass
     clock.time += wait
@@ -33,7 +33,7 @@ def test_after_the_wait_there_is_room_for_one() -> None:
 def test_no_more_than_twice_the_amount_in_any_period() -> None:
     """However requests are spread, a period never holds more than a burst and its refill."""
     clock = Clock(0.0)
-    pace, rule, let_in = Pace(clock), parse("10/minute"), list[float]()
+    pace, rule, let_in = RateLimiter(clock), parse("10/minute"), list[float]()
     for _ in range(600):
         clock.time += 0.5
         if pace.hit(rule, "alice", "read") == 0:
@@ -44,7 +44,7 @@ def test_no_more_than_twice_the_amount_in_any_period() -> None:
 
 def test_callers_and_operations_are_counted_apart() -> None:
     """One caller's requests, and one operation's, take nothing from another's."""
-    pace, rule = Pace(Clock(0.0)), parse("1/minute")
+    pace, rule = RateLimiter(Clock(0.0)), parse("1/minute")
     for caller, operation in [("alice", "read"), ("alice", "issue"), ("bob", "read")]:
         assert pace.hit(rule, caller, operation) == 0
         assert pace.hit(rule, caller, operation) > 0
@@ -53,7 +53,7 @@ def test_callers_and_operations_are_counted_apart() -> None:
 def test_callers_who_rest_are_forgotten() -> None:
     """Memory holds those who asked within the last period, however many came before."""
     clock = Clock(0.0)
-    pace, rule = Pace(clock), parse("60/minute")
+    pace, rule = RateLimiter(clock), parse("60/minute")
     for _ in range(10_000):
         clock.time += 0.1
         pace.hit(rule, uuid.uuid4().hex, "read")
@@ -98,6 +98,6 @@ def test_every_rate_that_can_be_set_can_be_counted(rate: str) -> None:
     """What is a setting lets requests in, as many as it says."""
     assert settings(rate_limit_read=rate).rate_limit_read == rate
     if rate != "off":
-        pace, item = Pace(Clock(1e6)), parse(rate)
+        pace, item = RateLimiter(Clock(1e6)), parse(rate)
         waits = [pace.hit(item, "alice", "read") for _ in range(min(item.amount + 1, 100))]
         assert (waits[0], waits[-1] > 0) == (0, item.amount < 100)

@@ -30,11 +30,11 @@ from hypothesis import strategies as st
 from strawberry.extensions import FieldExtension
 from strawberry.schema.config import StrawberryConfig
 
-from gateway import errors, provider
-from gateway.api import build_schema
-from gateway.api.plan import Plan, compile_plan
-from gateway.api.plan_resolvers import direct_resolver
-from gateway.api.plan_values import attribute_of
+from gateway import errors, ledger, provider
+from gateway.cards import build_schema
+from gateway.graphql.plan.plan import Plan, compile_plan
+from gateway.graphql.plan.resolvers import direct_resolver
+from gateway.graphql.plan.values import attribute_of
 from tests.examples import examples
 from tests.random_documents import Writer
 from tests.random_worlds import CORE, STRAWBERRY, Mode, World, later
@@ -142,9 +142,9 @@ class Provider:
     async def count(self, *_: Any) -> None:
         """Nobody is too fast."""
 
-    def state(self, key: UUID) -> provider.State | None:
+    def state(self, key: UUID) -> ledger.State | None:
         """What the ledger has of a key, as the seed decides."""
-        known: list[provider.State | None] = [None, *provider.State]
+        known: list[ledger.State | None] = [None, *ledger.State]
         return Random(f"{self._seed}{key}").choice(known)
 
     def promise(self, _key: UUID) -> errors.Promise:

@@ -5,10 +5,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from gateway import errors
-from gateway.api import limits, trusted
-from gateway.api.failures import ErrorCode
 from gateway.callers.caller import SCOPES
+from gateway.cards.failures import ErrorCode
 from gateway.config import Settings
+from gateway.graphql import limits, trusted
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 

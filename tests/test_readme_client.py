@@ -54,6 +54,7 @@ def run(folder: Path, visits: list[dict[str, Any]], url: str = "", start: int = 
     return json.loads(done.stdout)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("hours", [-3, 0, 3], ids="browser's clock {} h ahead".format)
 async def test_a_double_click_with_lost_answers_and_a_reload_is_one_card(
     tmp_path: Path, hours: int
@@ -75,6 +76,7 @@ async def test_a_double_click_with_lost_answers_and_a_reload_is_one_card(
     assert one["replayed"] is True
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("wall", "monotonic"),
     [(2 * HOUR, 0), (0, 2 * HOUR), (-3 * HOUR, 56 * MINUTE), (55 * MINUTE, 1)],
@@ -89,6 +91,7 @@ def test_a_clock_that_jumps_in_the_wait_stops_the_client(
     assert (told["sends"], told["results"]) == (1, [[UNKNOWN]])
 
 
+@pytest.mark.process
 def test_a_clock_that_is_set_back_does_not_stop_the_client(tmp_path: Path) -> None:
     """A wall clock that is set back while the page waits changes nothing."""
     jump = {"wall": -3 * HOUR, "monotonic": 250}
@@ -97,6 +100,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_client(tmp_path: Path) -> No
     assert (told["sends"], told["results"], told["kept"]) == (2, [[final]], 0)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("minutes", [56, 600, -1, -600])
 def test_a_reload_starts_no_new_55_minutes(tmp_path: Path, minutes: int) -> None:
     """After a reload the click is as old as it was, and of a date to come nobody knows how old."""
@@ -105,6 +109,7 @@ def test_a_reload_starts_no_new_55_minutes(tmp_path: Path, minutes: int) -> None
     assert (told["sends"], told["results"][1]) == (1, [None])
 
 
+@pytest.mark.process
 def test_the_gateways_seconds_count_from_its_answer(tmp_path: Path) -> None:
     """A result with few retrySafeSeconds ends the retries when they are over."""
     short = UNKNOWN | {"retrySafeSeconds": 10}
@@ -113,6 +118,7 @@ def test_the_gateways_seconds_count_from_its_answer(tmp_path: Path) -> None:
     assert (in_time["sends"], too_late["sends"]) == (2, 1)
 
 
+@pytest.mark.process
 def test_a_request_that_is_not_let_in_does_not_end_the_click(tmp_path: Path) -> None:
     """A 401 after a lost answer keeps the click: signed in again, the same key is sent."""
     refused = {"status": 401, "code": "NOT_AUTHENTICATED"}
@@ -121,6 +127,7 @@ def test_a_request_that_is_not_let_in_does_not_end_the_click(tmp_path: Path) -> 
     assert (told["sends"], told["results"][1], told["kept"]) == (3, [done], 0)
 
 
+@pytest.mark.process
 def test_a_clock_that_is_set_right_by_a_moment_stops_nothing(tmp_path: Path) -> None:
     """A click that seems to come from the next second is sent all the same."""
     done = {"__typename": "IssueVirtualCardSuccess", "replayed": False}

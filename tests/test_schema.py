@@ -16,10 +16,10 @@ from graphql import (
     is_specified_scalar_type,
 )
 
-from gateway.api import schema_text
-from gateway.api.changes import changes
+from gateway.cards import schema_text
 from gateway.cli.schema import schema_difference
 from gateway.errors import ConfigError
+from gateway.graphql.changes import changes
 from tests.commands import Command
 
 FILE = Path(__file__).parent.parent / "schema.graphql"

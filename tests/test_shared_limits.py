@@ -72,6 +72,7 @@ def outages(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     return [line["event"] for line in lines if line["event"].startswith("rate_limit_store_")]
 
 
+@pytest.mark.process
 @needs_server
 @pytest.mark.parametrize("scheme", ["async+redis", "async+valkey"])
 async def test_gateways_count_together(server: Store, idp: IdentityProvider, scheme: str) -> None:
@@ -86,6 +87,7 @@ async def test_gateways_count_together(server: Store, idp: IdentityProvider, sch
         assert (await issue(two, idp, sub="bob"))["__typename"] == "IssueVirtualCardSuccess"
 
 
+@pytest.mark.process
 @needs_server
 async def test_a_password_and_a_database_are_used(tmp_path: Path, idp: IdentityProvider) -> None:
     """A password with characters of URLs in it is decoded, and opens the store."""
@@ -96,6 +98,7 @@ async def test_a_password_and_a_database_are_used(tmp_path: Path, idp: IdentityP
             assert [await code_of(stack, idp) for _ in range(3)] == ["", "", "RATE_LIMITED"]
 
 
+@pytest.mark.process
 @needs_server
 @pytest.mark.parametrize(
     ("name", "trusted", "code"),
@@ -130,6 +133,7 @@ async def test_tls_needs_a_trusted_certificate_of_the_host(
             assert await code_of(stack, idp) == code
 
 
+@pytest.mark.process
 @needs_server
 async def test_a_store_that_is_down_stops_mutations_only(
     server: Store, idp: IdentityProvider
@@ -228,6 +232,7 @@ async def test_an_outage_is_one_line_and_few_attempts() -> None:
     assert outages(lines) == ["rate_limit_store_unavailable"]
 
 
+@pytest.mark.process
 @needs_server
 @pytest.mark.parametrize("reason", ["down", "password"])
 def test_serve_says_at_its_start_that_the_store_is_unavailable(

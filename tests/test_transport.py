@@ -28,10 +28,11 @@ from gateway.errors import (
     RateLimited,
     Refused,
 )
-from gateway.provider import Address, Card, Edge, Issued, ProviderClient
+from gateway.provider import Address, Card, Issued, ProviderClient
 from gateway.provider.client import wire_to
-from gateway.provider.network import Network
-from gateway.provider.wire import Broken, Origin, Request, Timeouts
+from gateway.provider.transport.network import NetworkTransport
+from gateway.provider.transport.transport import ExchangeFailed, Origin, Request, Timeouts
+from gateway.runtime import Runtime
 from tests.sockets import (
     TOKEN_LIFE,
     Connection,
@@ -136,11 +137,11 @@ class Bench:
 
 @contextlib.asynccontextmanager
 async def calling(
-    url: str, make: Make, edge: Edge, **changes: Any
+    url: str, make: Make, runtime: Runtime, **changes: Any
 ) -> AsyncIterator[ProviderClient]:
     """A client of which one attempt is seen alone."""
     chosen = settings(provider_url=url, **({"max_attempts": 1, "shutdown_grace": 1} | changes))
-    client = ProviderClient(chosen, transport=make(), edge=edge)
+    client = ProviderClient(chosen, transport=make(), runtime=runtime)
     try:
         yield client
     finally:
@@ -153,10 +154,10 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     """A server with these scripts, and a client that has its access token already."""
     clock = Clock()
-    edge = Edge(clock=clock, random=lambda: 0.0)
+    runtime = Runtime(clock=clock, random=lambda: 0.0)
     async with (
         serving(*scripts, way=way) as server,
-        calling(server.url, make, edge, **changes) as client,
+        calling(server.url, make, runtime, **changes) as client,
     ):
         ready = Bench(client, server, clock)
         await ready.prepare()
@@ -450,7 +451,7 @@ async def test_a_silent_address_sends_nothing(do: Do, make: Make) -> None:
 async def test_a_name_that_does_not_resolve_sends_nothing(do: Do, make: Make) -> None:
     """Where the provider's name is not found, there is not even a token: nothing was sent."""
     # A label is at most 63 characters long (RFC 1035, 2.3.4): no resolver is asked for this one.
-    async with calling(f"http://{'a' * 64}.localhost/v1", make, Edge()) as client:
+    async with calling(f"http://{'a' * 64}.localhost/v1", make, Runtime()) as client:
         assert await end(do(client)) is NEVER_CONNECTED.of(do)
 
 
@@ -459,7 +460,7 @@ async def test_a_token_that_fits_no_header_sends_nothing(token: str, do: Do, mak
     """With an access token that cannot be sent, nothing is: a write provably never left."""
     async with (
         serving(answers(whole), token=token) as server,
-        calling(server.url, make, Edge()) as client,
+        calling(server.url, make, Runtime()) as client,
     ):
         assert await end(do(client)) is NEVER_CONNECTED.of(do)
     assert server.arrivals == 0
@@ -662,9 +663,9 @@ async def test_a_server_that_speaks_first_is_not_connected_to_again_and_again() 
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    network = Network(Origin("http", f"127.0.0.1:{port}", ""))
+    network = NetworkTransport(Origin("http", f"127.0.0.1:{port}", ""))
     request = Request("GET", "/", {})
-    with pytest.raises(Broken):
+    with pytest.raises(ExchangeFailed):
         await network.exchange(request, Timeouts(connect=60, read=60, write=60))
     await network.aclose()
     server.close()

@@ -12,7 +12,7 @@ from uuid import UUID
 import jwt
 
 from gateway.callers.caller import Caller
-from gateway.callers.keys import KeySet
+from gateway.callers.jwks import KeySet
 from gateway.errors import NotAuthenticated
 
 ALGORITHMS = {  # by the type of the key that they need
@@ -23,14 +23,14 @@ ALGORITHMS = {  # by the type of the key that they need
 ALL_ACCOUNTS = "*"
 
 
-class Gatekeeper(Protocol):
+class Authenticator(Protocol):
     """Tells who asks."""
 
     async def identify(self, authorization: str | None) -> Caller:
         """The caller behind an ``Authorization`` header; raises NotAuthenticated."""
 
 
-class OpenDoor:
+class AnyoneAllowed:
     """Lets everybody in as the same caller."""
 
     async def identify(self, authorization: str | None) -> Caller:

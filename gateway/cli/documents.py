@@ -9,7 +9,7 @@ from gateway.cli.options import Commands, shown
 from gateway.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gateway.api.manifest import Operation
+    from gateway.graphql.manifest import Operation
 
 documents_cli = typer.Typer(
     help="Trusted documents.", cls=Commands, no_args_is_help=True, rich_markup_mode=None
@@ -36,13 +36,14 @@ def build_documents(
 
     The limits of a document apply, read from where `gateway serve` reads its settings.
     """
-    from gateway.api.limits import DocumentLimits
-    from gateway.api.manifest import ManifestRefused, as_json, build
+    from gateway.app import document_limits
+    from gateway.cards import REMOTE_FIELDS, build_schema
     from gateway.config import DocumentSettings, Settings, file_reason
+    from gateway.graphql.manifest import ManifestRefused, as_json, build
 
-    limits = DocumentLimits.of(DocumentSettings.load(beside=Settings.model_fields))
+    limits = document_limits(DocumentSettings.load(beside=Settings.model_fields))
     try:
-        operations = build(files, limits)
+        operations = build(files, build_schema()._schema, limits, REMOTE_FIELDS)
     except ManifestRefused as refused:
         for problem in refused.problems:
             typer.secho(problem, fg="red", err=True)

@@ -29,7 +29,7 @@ def schema(
     """Print the GraphQL schema, check a file against it, or list what changed since another."""
     if check and against:
         raise ConfigError(["Give one of --check and --against."])
-    from gateway.api import schema_text
+    from gateway.cards import schema_text
 
     if against:
         _list_changes(against, schema_text())
@@ -57,7 +57,7 @@ def schema_difference(old: str, new: str, name: str) -> str:
 
 
 def _list_changes(path: Path, ours: str) -> None:
-    from gateway.api.changes import SEVERITIES, changes
+    from gateway.graphql.changes import SEVERITIES, changes
 
     found = changes(_read(path), ours, shown(path))
     if not found:

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult
 
 from gateway.diagnosis.finding import Finding
 from gateway.provider.clock import ProviderClock
-from gateway.provider.wire import Reply
+from gateway.provider.transport.transport import Reply
 
 _REGISTER = "register the public key with `gateway register-key`"
 _REASONS = (

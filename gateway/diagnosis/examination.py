@@ -18,7 +18,7 @@ from gateway.errors import GatewayError
 from gateway.provider import ProviderClient
 from gateway.provider.client import wire_to
 from gateway.provider.clock import ProviderClock
-from gateway.provider.wire import Origin
+from gateway.provider.transport.transport import Origin
 
 Tell = Callable[[Finding], None]
 

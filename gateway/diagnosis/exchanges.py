@@ -7,9 +7,9 @@ from gateway.config import Settings
 from gateway.diagnosis import answers
 from gateway.diagnosis.connection import broken, missing_tls, wants_tls
 from gateway.diagnosis.finding import Finding
-from gateway.provider.causes import Cause
 from gateway.provider.clock import ProviderClock
-from gateway.provider.wire import Broken, Reply, Request, Timeouts, Wire
+from gateway.provider.transport.causes import Cause
+from gateway.provider.transport.transport import ExchangeFailed, Reply, Request, Timeouts, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,16 @@ class Exchange:
 class Watched:
     """A wire that remembers its last exchange."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Transport) -> None:
         self._wire = wire
         self.last: Exchange | None = None
 
     async def exchange(self, request: Request, timeouts: Timeouts) -> Reply:
-        """Send and wait for the whole answer; raises Broken."""
+        """Send and wait for the whole answer; raises ExchangeFailed."""
         self.last = Exchange(request.target)
         try:
             reply = await self._wire.exchange(request, timeouts)
-        except Broken as error:
+        except ExchangeFailed as error:
             self.last = Exchange(request.target, cause=error.cause)
             raise
         self.last = Exchange(request.target, reply)

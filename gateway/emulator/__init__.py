@@ -1,7 +1,7 @@
 """The emulator: a strict double of the provider, a second opinion on everything that we send.
 
 It is written from the provider's page and OpenAPI file alone and shares nothing with the client's
-code but the signing room. It refuses what the provider would refuse, and where nobody knows what
+code but the signing package. It refuses what the provider would refuse, and where nobody knows what
 the provider does (section 11), an option chooses.
 """
 

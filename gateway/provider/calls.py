@@ -1,12 +1,7 @@
 """One call to the provider as a value, and what its attempts come to."""
 
-import asyncio
 import hashlib
-import random
-import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -14,10 +9,10 @@ from uuid import UUID
 import msgspec
 
 from gateway import errors
-from gateway.provider.causes import Cause
-from gateway.provider.idempotency import Kind, Outcome
 from gateway.provider.models import AccessToken
-from gateway.provider.wire import Reply
+from gateway.provider.retries import Kind, Outcome
+from gateway.provider.transport.causes import Cause
+from gateway.provider.transport.transport import Reply
 
 T = TypeVar("T")
 
@@ -72,17 +67,3 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
     value: T
     began: float
     ended: float
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """Time and chance, as arguments: ``now`` is UNIX seconds, ``clock`` is monotonic."""
-
-    now: Callable[[], float] = time.time
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    random: Callable[[], float] = random.random
-
-    def utc_now(self) -> datetime:
-        """``now`` as a date."""
-        return datetime.fromtimestamp(self.now(), UTC)

@@ -11,19 +11,20 @@ import msgspec
 
 from gateway import errors
 from gateway.config import Settings
-from gateway.provider.admission import BreakerState
-from gateway.provider.calls import Access, Answer, Call, Edge
-from gateway.provider.claims import Claim
+from gateway.ledger.claims import Claim
+from gateway.ledger.ledger import Ledger, MemoryStore, Replay, State
+from gateway.ledger.ledger import Outcome as Recorded
+from gateway.provider.attempts import Sender
+from gateway.provider.breaker import BreakerState
+from gateway.provider.calls import Access, Answer, Call
 from gateway.provider.clock import ProviderClock
 from gateway.provider.credentials import FetchedToken
-from gateway.provider.idempotency import Kind
-from gateway.provider.joins import JoinedReads
-from gateway.provider.ledger import Ledger, MemoryStore, Replay, State
-from gateway.provider.ledger import Outcome as Recorded
 from gateway.provider.models import AccessToken, Address, Card, NewCard, decode
-from gateway.provider.network import Network
-from gateway.provider.sender import Sender
-from gateway.provider.wire import Origin, Wire
+from gateway.provider.retries import Kind
+from gateway.provider.single_flight import SingleFlight
+from gateway.provider.transport.network import NetworkTransport
+from gateway.provider.transport.transport import Origin, Transport
+from gateway.runtime import Runtime
 from gateway.signing import PublicKey
 
 if TYPE_CHECKING:
@@ -52,18 +53,18 @@ class ProviderClient:
         settings: Settings,
         *,
         transport: "httpx.AsyncBaseTransport | None" = None,
-        wire: Wire | None = None,
-        edge: Edge | None = None,
+        wire: Transport | None = None,
+        runtime: Runtime | None = None,
     ) -> None:
-        edge = edge or Edge()
+        runtime = runtime or Runtime()
         self._settings = settings
         origin = Origin.of(settings.provider_url)
         self._wire = wire or wire_to(origin, transport, settings.provider_ca_file)
-        self._sender = Sender(self._wire, origin, settings, self._fetch_token, edge)
-        self._edge = edge
-        store = MemoryStore(size=settings.max_idempotency_records, clock=edge.clock)
-        self._ledger = Ledger[Answer[Any]](store, edge=edge)
-        self._reads = JoinedReads(self._card)
+        self._sender = Sender(self._wire, origin, settings, self._fetch_token, runtime)
+        self._runtime = runtime
+        store = MemoryStore(size=settings.max_idempotency_records, clock=runtime.clock)
+        self._ledger = Ledger[Answer[Any]](store, runtime=runtime)
+        self._reads = SingleFlight(self._card)
 
     async def aclose(self) -> None:
         """Let the modifying calls in flight end, within their deadline; close all connections."""
@@ -84,8 +85,8 @@ class ProviderClient:
     def promise(self, key: UUID) -> errors.Promise:
         """Until when a request under this key is sent again; of an unknown key: if sent now."""
         record = self._ledger.record(key)
-        claim = record.claim if record else Claim(self._edge.now(), self._edge.clock())
-        return claim.promise(self._edge)
+        claim = record.claim if record else Claim(self._runtime.now(), self._runtime.clock())
+        return claim.promise(self._runtime)
 
     @property
     def breaker(self) -> BreakerState:
@@ -254,14 +255,14 @@ def wire_to(
     origin: Origin,
     transport: "httpx.AsyncBaseTransport | None" = None,
     ca_file: Path | None = None,
-) -> Wire:
+) -> Transport:
     """The network, or the transport that stands in for it; ``ca_file`` is trusted in addition."""
     if transport is None:
-        return Network(origin, ca_file if origin.scheme == "https" else None)
+        return NetworkTransport(origin, ca_file if origin.scheme == "https" else None)
     # Imported where it is used: a gateway on the real network starts without httpx.
-    from gateway.provider.plugged import Plugged
+    from gateway.provider.transport.httpx_transport import HttpxTransport
 
-    return Plugged(transport, origin)
+    return HttpxTransport(transport, origin)
 
 
 def _read_card(body: bytes, *, card_id: UUID | None = None, account_id: UUID | None = None) -> Card:

@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.provider.models import AccessToken
-from gateway.provider.wire import Request
+from gateway.provider.transport.transport import Request
+from gateway.runtime import look_at
 from gateway.signing import Message, Signer, content_digest
-from gateway.telemetry import look_at
 
 COVERED: tuple[str, ...] = ("@method", "@authority", "@path")
 COVERED_WITH_BODY = (*COVERED, "content-digest")

@@ -1,6 +1,6 @@
 """What the provider sends and takes, as frozen values (provider page, section 6).
 
-Wire JSON becomes one of these once, at the door: unknown fields are ignored, an unknown enum value
+The provider's JSON becomes one of these once: unknown fields are ignored, an unknown enum value
 becomes ``UNKNOWN``, a missing required field is a ProviderProtocolError. Their ``repr`` holds ids
 only, so that no log line can carry a name or an address.
 """

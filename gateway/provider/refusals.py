@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway import errors
+from gateway.ledger import key_reused
 from gateway.provider.calls import Attempt, Call
-from gateway.provider.idempotency import Outcome, parse_retry_after
-from gateway.provider.wire import Reply
+from gateway.provider.retries import Outcome, parse_retry_after
+from gateway.provider.transport.transport import Reply
 
 _OF_THE_KEY = ("idempotency", "in flight", "in-flight", "in progress", "concurren", " key")
 
@@ -20,32 +21,6 @@ def still_in_flight(call: Call[Any], reply: Reply) -> bool:
     if any(word in text for word in _OF_THE_KEY):
         return True
     return call.conflict is errors.Refused and "card" not in text
-
-
-def unknown(promise: errors.Promise) -> errors.OutcomeUnknown:
-    """A modifying call that may have happened."""
-    return errors.OutcomeUnknown(
-        "The provider took the request and did not say what came of it. "
-        "Send the same request again with this idempotencyKey within retrySafeSeconds.",
-        promise=promise,
-    )
-
-
-def key_reused() -> errors.IdempotencyConflict:
-    """The key is bound to another input, whoever remembers that: we or the provider."""
-    return errors.IdempotencyConflict(
-        "This idempotencyKey was used with another input; use a new one."
-    )
-
-
-def too_late(promise: errors.Promise) -> errors.OutcomeUnknown:
-    """A retry that came when the provider may have forgotten the key: it was not sent."""
-    return errors.OutcomeUnknown(
-        "It is too late to retry this request safely, and it was not sent. An earlier one with "
-        "this idempotencyKey may have worked: look whether it did before you send a new one.",
-        promise=promise,
-        retryable=False,
-    )
 
 
 def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.GatewayError:

@@ -1,4 +1,4 @@
-"""Room 1: how a message is signed. Pure: bytes, mappings and a time in, header values out."""
+"""How a message is signed (RFC 9421). No I/O: bytes, mappings and a time in, header values out."""
 
 from gateway.signing.digest import check_content_digest, content_digest
 from gateway.signing.keys import PrivateKey, PublicKey

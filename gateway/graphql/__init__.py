@@ -1,0 +1,24 @@
+"""A GraphQL engine that knows nothing of cards, of settings or of HTTP."""
+
+from gateway.graphql.documents import Documents
+from gateway.graphql.execution import (
+    UNEXPECTED,
+    Executor,
+    Failure,
+    GraphQLRequest,
+    GraphQLResponse,
+)
+from gateway.graphql.limits import DocumentLimits
+from gateway.graphql.trusted import DocumentRefused, TrustedDocuments
+
+__all__ = [
+    "UNEXPECTED",
+    "DocumentLimits",
+    "DocumentRefused",
+    "Documents",
+    "Executor",
+    "Failure",
+    "GraphQLRequest",
+    "GraphQLResponse",
+    "TrustedDocuments",
+]

@@ -1,0 +1,231 @@
+"""Documents: parsed, measured and validated once, kept for the next request with the same text."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
+from functools import partial
+from typing import Any, TypeAlias
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    VariableNode,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.language import ValueNode
+from graphql.validation import (
+    ASTValidationRule,
+    ExecutableDefinitionsRule,
+    KnownFragmentNamesRule,
+    LoneAnonymousOperationRule,
+    NoFragmentCyclesRule,
+    NoSchemaIntrospectionCustomRule,
+    NoUndefinedVariablesRule,
+    NoUnusedFragmentsRule,
+    NoUnusedVariablesRule,
+    OverlappingFieldsCanBeMergedRule,
+    UniqueArgumentNamesRule,
+    UniqueFragmentNamesRule,
+    UniqueInputFieldNamesRule,
+    UniqueOperationNamesRule,
+    UniqueVariableNamesRule,
+)
+from graphql.validation.validate import ValidationAbortedError
+
+from gateway.graphql.limits import (
+    CODE,
+    DocumentLimits,
+    cost_errors,
+    measure,
+    shape_errors,
+    too_large,
+)
+from gateway.graphql.operations import ReadyDocument
+
+Prepared: TypeAlias = ReadyDocument | list[GraphQLError]
+Rules: TypeAlias = tuple[type[ASTValidationRule], ...]
+
+MISFIT = "The document does not fit the schema."
+CACHED_DOCUMENTS = 500
+CACHED_CHARACTERS = 500_000  # of source text; a parsed document takes some 200 times as much
+
+# Rules that only look at the document: their messages name what the caller wrote and are the same
+# whatever the schema has.
+_OWN_RULES: Rules = (
+    ExecutableDefinitionsRule,
+    UniqueOperationNamesRule,
+    LoneAnonymousOperationRule,
+    UniqueFragmentNamesRule,
+    KnownFragmentNamesRule,
+    NoUnusedFragmentsRule,
+    NoFragmentCyclesRule,
+    UniqueVariableNamesRule,
+    NoUndefinedVariablesRule,
+    NoUnusedVariablesRule,
+    UniqueArgumentNamesRule,
+    UniqueInputFieldNamesRule,
+)
+
+# "… found String '4111'." and "Invalid number, … did you mean '0.4111'?" quote what was written.
+_QUOTED = re.compile(r"(String|BlockString|Int|Float) ['\"].*|(Invalid [^:,]*)[:,].*", re.DOTALL)
+
+
+class _Overlaps(OverlappingFieldsCanBeMergedRule):
+    """graphql-core's rule with a smaller budget: its own lets 10,000 characters take 3 seconds."""
+
+    def __init__(self, context: Any) -> None:
+        super().__init__(context)
+        self.rule_context.remaining_complexity_budget = 20_000
+
+
+_SCHEMA_RULES: Rules = (
+    *(
+        rule
+        for rule in specified_rules
+        if rule not in _OWN_RULES and rule is not OverlappingFieldsCanBeMergedRule
+    ),
+    _Overlaps,
+)
+
+
+class Documents:
+    """The schema's documents, each prepared once; the ones used least lately are dropped.
+
+    ``remote`` are the names of the fields whose resolvers call another service: they cost more.
+    Without ``suggestions`` all that a caller learns of a misfit is that there is one: names,
+    positions and numbers of errors would each tell what is in the schema. Without
+    ``introspection`` documents that ask for the schema are refused.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        limits: DocumentLimits,
+        *,
+        remote: Collection[str],
+        introspection: bool,
+        suggestions: bool,
+    ) -> None:
+        self._schema = schema
+        self._remote = remote
+        self._limits = limits
+        self._suggestions = suggestions
+        self._validate = partial(
+            validate, schema, max_errors=limits.errors, hide_suggestions=not suggestions
+        )
+        closed: Rules = () if introspection else (NoSchemaIntrospectionCustomRule,)
+        self._own_rules = (*_OWN_RULES, *closed)
+        self._cache = _Cache()
+
+    def prepare(self, source: str) -> Prepared:
+        """The document, or its errors; their messages quote no value."""
+        if len(source) > self._limits.source_length:  # nothing to keep, and nothing to look up
+            return [too_large("source_length", self._limits, f"has {len(source):,} characters")]
+        found = self._cache.get(source)
+        if found is None:
+            found = self._prepare(source)
+            self._cache.put(source, found)
+        return found
+
+    def _prepare(self, source: str) -> Prepared:
+        try:
+            document = self._parse(source)
+        except GraphQLSyntaxError as error:
+            return [self._syntax_error(error)]
+        found = measure(document, self._remote)
+        prepared = (
+            shape_errors(found, self._limits)
+            or self._shown(self._validate(document, rules=self._own_rules))
+            or self._misfits(document)
+            or cost_errors(found, self._limits)
+            or ReadyDocument(self._schema, document, suggestions=self._suggestions)
+        )
+        _unlink(document)
+        return prepared
+
+    def _parse(self, source: str) -> DocumentNode:
+        return parse(
+            source,
+            allow_empty_selection_sets=False,
+            max_lexical_tokens=self._limits.tokens,
+            max_comments=self._limits.comments,
+            max_source_length=self._limits.source_length,
+        )
+
+    def _syntax_error(self, error: GraphQLSyntaxError) -> GraphQLError:
+        if error.message.endswith("Parsing aborted."):
+            for limit in ("tokens", "comments"):
+                if f" {limit}." in error.message:
+                    most = getattr(self._limits, limit)
+                    return too_large(limit, self._limits, f"has more than {most:,} {limit}")
+            return _too_complex()
+        message = _QUOTED.sub(r"\1\2", error.message)
+        return GraphQLError(message, source=error.source, positions=error.positions)
+
+    def _misfits(self, document: DocumentNode) -> list[GraphQLError]:
+        errors = self._validate(document, rules=_SCHEMA_RULES)
+        if errors and not self._suggestions:
+            return [GraphQLError(MISFIT)]
+        return self._shown(errors)
+
+    def _shown(self, errors: Iterable[GraphQLError]) -> list[GraphQLError]:
+        shown: list[GraphQLError] = []
+        for error in errors:
+            if not isinstance(error, ValidationAbortedError):
+                shown.append(_without_value(error))
+            elif len(shown) < self._limits.errors:
+                shown.append(_too_complex())
+            else:
+                what = f"has more than {self._limits.errors:,} errors"
+                shown.append(too_large("errors", self._limits, what))
+        return shown
+
+
+def _unlink(document: DocumentNode) -> None:
+    """Take the tokens apart, which know the next and the one before: places in the text remain.
+
+    They would keep a dropped document in memory until the collector comes.
+    """
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        following, token.prev, token.next = token.next, None, None
+        token = following
+
+
+def _too_complex() -> GraphQLError:
+    message = "The document is nested too deeply, or repeats too many fields or fragments."
+    return GraphQLError(message, extensions={"code": CODE})
+
+
+def _without_value(error: GraphQLError) -> GraphQLError:
+    """The error without values, and without its nodes, which would keep the document in memory."""
+    message = error.message
+    first = error.nodes[0] if error.nodes else None
+    if isinstance(first, ValueNode) and not isinstance(first, VariableNode):
+        message = "This value does not have the type that the schema asks for here."
+    return GraphQLError(message, source=error.source, positions=error.positions)
+
+
+class _Cache:
+    """What was used lately, bounded in number and in the length of all sources together."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[str, Prepared] = OrderedDict()
+        self._characters = 0
+
+    def get(self, source: str) -> Prepared | None:
+        found = self._entries.get(source)
+        if found is not None:
+            self._entries.move_to_end(source)
+        return found
+
+    def put(self, source: str, prepared: Prepared) -> None:
+        self._entries[source] = prepared
+        self._characters += len(source)
+        while len(self._entries) > CACHED_DOCUMENTS or self._characters > CACHED_CHARACTERS:
+            dropped, _ = self._entries.popitem(last=False)
+            self._characters -= len(dropped)

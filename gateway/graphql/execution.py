@@ -1,0 +1,144 @@
+"""From a GraphQL request to a GraphQL response: select, coerce, execute, mask."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Protocol
+
+import structlog
+from graphql import ExecutionResult, GraphQLError, OperationType
+
+from gateway.errors import GatewayError
+from gateway.graphql.documents import Documents
+from gateway.graphql.operations import ReadyDocument
+
+log = structlog.get_logger()
+
+UNEXPECTED = "Something went wrong inside the gateway; it has been logged."
+
+_VALUE = re.compile(r"(Variable '\$\w+' has invalid value[^:]*):.*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLRequest:
+    """The parameters of one GraphQL-over-HTTP request."""
+
+    query: str
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+
+
+class Failure(Enum):
+    """Why a request was not executed."""
+
+    SYNTAX = auto()
+    INVALID = auto()  # the document or the variables do not fit the schema
+    ONLY_BY_POST = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLResponse:
+    """A response body, and what the HTTP status depends on."""
+
+    body: dict[str, Any]
+    failure: Failure | None = None
+
+
+class Context(Protocol):
+    """What is handed to every resolver of one operation; the executor needs this much of it."""
+
+    request_id: str
+    facts: Mapping[str, Any]
+
+    def must_end_at(self, deadline: float) -> None:
+        """Learn when the operation has to be over, by the event loop's clock."""
+
+
+class Executor:
+    """Executes requests, each within its time."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        *,
+        query_deadline: float,
+        mutation_deadline: float,
+    ) -> None:
+        self._documents = documents
+        self._seconds = {
+            OperationType.QUERY: query_deadline,
+            OperationType.MUTATION: mutation_deadline,
+        }
+
+    async def execute(
+        self, request: GraphQLRequest, context: Context, *, read_only: bool = False
+    ) -> GraphQLResponse:
+        """Answer one request; nothing is raised but a cancellation.
+
+        With ``read_only`` (GET) anything but a query is not executed.
+        """
+        document = self._documents.prepare(request.query)
+        if not isinstance(document, ReadyDocument):
+            syntax = document[0].message.startswith("Syntax Error")
+            return _failed(document, context, Failure.SYNTAX if syntax else Failure.INVALID)
+        operation = document.operation(request.operation_name)
+        if operation is None:
+            return _failed([_no_operation(request)], context)
+        if read_only and operation.kind is not OperationType.QUERY:
+            error = GraphQLError("Only queries can be sent by GET; use POST.")
+            return _failed([error], context, Failure.ONLY_BY_POST)
+        context.must_end_at(asyncio.get_running_loop().time() + self._seconds[operation.kind])
+        context.facts = operation.facts
+        result = operation.run(context, request.variables)
+        if not isinstance(result, ExecutionResult):
+            result = await result
+        return _response(result, context)
+
+
+def _no_operation(request: GraphQLRequest) -> GraphQLError:
+    if request.operation_name is None:
+        return GraphQLError("The document has no single operation: name one in operationName.")
+    return GraphQLError("The document has no operation of the name in operationName.")
+
+
+def _response(result: ExecutionResult, context: Context) -> GraphQLResponse:
+    errors = result.errors or []
+    if result.data is None and all(error.path is None for error in errors):
+        return _failed([_without_value(error) for error in errors], context)
+    body: dict[str, Any] = {"data": result.data}
+    if errors:
+        body = _errors(errors, context) | body
+    return GraphQLResponse(body)
+
+
+def _failed(
+    errors: Sequence[GraphQLError], context: Context, failure: Failure = Failure.INVALID
+) -> GraphQLResponse:
+    return GraphQLResponse(_errors(errors, context), failure)
+
+
+def _errors(errors: Sequence[GraphQLError], context: Context) -> dict[str, Any]:
+    return {"errors": [_formatted(error, context) for error in errors]}
+
+
+def _formatted(error: GraphQLError, context: Context) -> dict[str, Any]:
+    shown: dict[str, Any] = {"message": error.message}
+    if error.locations:
+        shown["locations"] = [place.formatted for place in error.locations]
+    if error.path:
+        shown["path"] = error.path
+    extensions = {"code": "GRAPHQL_REQUEST_INVALID", **(error.extensions or {})}
+    cause = error.original_error
+    if cause is not None and not isinstance(cause, GatewayError | GraphQLError):
+        shown["message"] = UNEXPECTED
+        extensions = {"code": "INTERNAL", "retryable": False}
+        log.error("unexpected_error", path=error.path, error=cause)
+    shown["extensions"] = {**extensions, "requestId": context.request_id}
+    return shown
+
+
+def _without_value(error: GraphQLError) -> GraphQLError:
+    message = _VALUE.sub(r"\1; compare it with the schema.", error.message)
+    return GraphQLError(message, error.nodes)

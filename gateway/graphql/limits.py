@@ -1,0 +1,210 @@
+"""How large a document may be, and how large it is: one number per fragment, no recursion.
+
+A fragment that spreads two others doubles with each step: 18 of them in under 1,000 characters
+stand for 262,144 fields. Here each fragment is measured once and its numbers are added where it
+is spread, so that measuring takes time in proportion to the text, whatever the text stands for.
+It comes before graphql-core's validation, which is not as careful everywhere.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionNode,
+    SelectionSetNode,
+)
+
+CODE = "DOCUMENT_TOO_LARGE"
+
+# Every field costs 1. Those whose resolvers call another service cost this much more, wherever a
+# field of that name stands.
+REMOTE_CALL = 10
+
+# Introspection is as deep as its own rule of graphql-core permits: the query that every tool
+# sends is 15 deep, and is no reason to let anything else be.
+_INTROSPECTION = frozenset({"__schema", "__type"})
+_MOST = 1_000_000  # larger numbers are not told apart: they could have hundreds of digits
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLimits:
+    """The most that one document may have; characters, tokens and so on are counted as one each."""
+
+    source_length: int = 20_000
+    tokens: int = 5_000
+    comments: int = 200
+    depth: int = 12
+    cost: int = 1_000
+    root_mutation_fields: int = 10
+    errors: int = 20
+
+
+class Measure(NamedTuple):
+    """What a part of a document comes to, with its fragments in their places."""
+
+    depth: int = 0  # fields within fields
+    fields: int = 0
+    cost: int = 0
+    roots: int = 0  # fields at the top
+
+
+class _Spread(NamedTuple):
+    name: str
+    level: int | None  # how deep it stands; None where depth is not counted
+    at_top: bool
+
+
+class _Place(NamedTuple):
+    level: int | None
+    at_top: bool
+
+
+class _Part:
+    """One definition by itself: its own numbers, and the fragments to be added."""
+
+    def __init__(self, selection_set: SelectionSetNode, remote: Collection[str]) -> None:
+        self._remote = remote
+        self.own = Measure()
+        self.spreads: list[_Spread] = []
+        self._left = [(selection_set, _Place(0, True))]
+        while self._left:
+            current, place = self._left.pop()
+            for node in current.selections:
+                self._add(node, place)
+
+    def _add(self, node: SelectionNode, place: _Place) -> None:
+        if isinstance(node, FragmentSpreadNode):
+            self.spreads.append(_Spread(node.name.value, *place))
+            return
+        inside = place
+        if isinstance(node, FieldNode):
+            inside = self._count(node.name.value, place)
+        nested: SelectionSetNode | None = getattr(node, "selection_set", None)
+        if nested:
+            self._left.append((nested, inside))
+
+    def _count(self, name: str, place: _Place) -> _Place:
+        level = None if place.level is None else place.level + 1
+        depth, count, cost, roots = self.own
+        self.own = Measure(
+            max(depth, level or 0),
+            count + 1,
+            cost + 1 + (REMOTE_CALL if name in self._remote else 0),
+            roots + place.at_top,
+        )
+        return _Place(None if name in _INTROSPECTION else level, False)
+
+    def total(self, known: Mapping[str, Measure]) -> Measure:
+        """Its numbers with those of its fragments; what is not known adds nothing."""
+        depth, count, cost, roots = self.own
+        for name, level, at_top in self.spreads:
+            inner = known.get(name, Measure())
+            depth = max(depth, 0 if level is None else level + inner.depth)
+            count = min(count + inner.fields, _MOST)
+            cost = min(cost + inner.cost, _MOST)
+            roots = min(roots + at_top * inner.roots, _MOST)
+        return Measure(depth, count, cost, roots)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentMeasure:
+    """A document's largest operation in each respect; ``fields`` counts unused fragments too."""
+
+    depth: int
+    fields: int
+    cost: int
+    root_mutation_fields: int
+
+
+def measure(document: DocumentNode, remote: Collection[str]) -> DocumentMeasure:
+    """Measure a parsed document that may be invalid in any way; numbers end at a million.
+
+    ``remote`` are the names of the fields whose resolvers call another service.
+    """
+    parts = {
+        one.name.value: _Part(one.selection_set, remote)
+        for one in document.definitions
+        if isinstance(one, FragmentDefinitionNode)
+    }
+    known = _totals(parts)
+    operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
+    found = [_Part(one.selection_set, remote).total(known) for one in operations]
+    mutations = [
+        total.roots
+        for operation, total in zip(operations, found, strict=True)
+        if operation.operation is OperationType.MUTATION
+    ]
+    return DocumentMeasure(
+        depth=max((one.depth for one in found), default=0),
+        fields=max((one.fields for one in [*known.values(), *found]), default=0),
+        cost=max((one.cost for one in found), default=0),
+        root_mutation_fields=max(mutations, default=0),
+    )
+
+
+def _totals(parts: Mapping[str, _Part]) -> dict[str, Measure]:
+    """Each fragment's numbers; a spread that closes a cycle adds nothing, validation refuses it."""
+    known: dict[str, Measure] = {}
+    for name in parts:
+        path = [] if name in known else [(name, iter(parts[name].spreads))]
+        on_path = {name}
+        while path:
+            current, spreads = path[-1]
+            if (below := _next(spreads, parts, known, on_path)) is not None:
+                path.append((below, iter(parts[below].spreads)))
+                on_path.add(below)
+            else:
+                known[current] = parts[current].total(known)
+                on_path.remove(current)
+                path.pop()
+    return known
+
+
+def _next(
+    spreads: Iterator[_Spread],
+    parts: Mapping[str, _Part],
+    known: Mapping[str, Measure],
+    on_path: set[str],
+) -> str | None:
+    for spread in spreads:
+        if spread.name in parts and spread.name not in known and spread.name not in on_path:
+            return spread.name
+    return None
+
+
+def shape_errors(found: DocumentMeasure, limits: DocumentLimits) -> list[GraphQLError]:
+    """What is too large whatever the schema says; to be asked before validation.
+
+    The price of calls is left out: a refusal for it would tell which names are in the schema.
+    """
+    wrong = []
+    if found.depth > limits.depth:
+        wrong.append(too_large("depth", limits, f"is {found.depth:,} fields deep"))
+    if found.fields > limits.cost:
+        wrong.append(too_large("cost", limits, f"has a cost of {found.fields:,} or more"))
+    if found.root_mutation_fields > limits.root_mutation_fields:
+        what = f"asks for {found.root_mutation_fields:,} mutations"
+        wrong.append(too_large("root_mutation_fields", limits, what))
+    return wrong
+
+
+def cost_errors(found: DocumentMeasure, limits: DocumentLimits) -> list[GraphQLError]:
+    """What is too costly in a valid document, calls included."""
+    if found.cost <= limits.cost:
+        return []
+    return [too_large("cost", limits, f"has a cost of {found.cost:,}")]
+
+
+def too_large(limit: str, limits: DocumentLimits, what: str) -> GraphQLError:
+    """The error of one limit; ``what`` says what the document is or has."""
+    most = getattr(limits, limit)
+    message = f"The document {what}; at most {most:,} is allowed."
+    return GraphQLError(message, extensions={"code": CODE})

@@ -1,0 +1,345 @@
+"""The fields of a plan: each knows its definition, its type and what to do with its value.
+
+How it works
+------------
+A field is executed as graphql-core does it: resolve, await, complete by the type, and turn what was
+raised into a null with an error, here or further up. Awaitables are nested and gathered exactly as
+there, for that decides which siblings are cancelled when one fails, and in which order errors
+come. What is not plain is handed to an ``Executor`` of graphql-core, the ``core``: lists, types
+that do not fit, and the settling of what nobody waits for any more.
+
+Nothing is made before it is needed: the fields below a field when it has a first value, a path and
+an info when there is a resolver to see them, or an error to be placed.
+"""
+
+from collections.abc import Awaitable, Callable
+from copy import copy
+from operator import attrgetter
+from types import CoroutineType
+from typing import Any, TypeAlias
+
+from graphql import (
+    ExecutionResult,
+    GraphQLAbstractType,
+    GraphQLError,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    GraphQLUnionType,
+    is_leaf_type,
+    located_error,
+)
+from graphql.execution import default_field_resolver, default_type_resolver
+from graphql.execution.collect_fields import FieldDetails, GroupedFieldSet
+from graphql.execution.executor import CollectedErrors, Executor, invalid_return_type_error
+from graphql.execution.values import VariableValues
+from graphql.pyutils import Path, Undefined, gather_with_cancel, is_awaitable
+
+from gateway.graphql.plan.resolvers import direct_resolver
+from gateway.graphql.plan.values import attribute_of, compile_arguments, compile_leaf
+
+_Completer: TypeAlias = Callable[["Run", Any, Path, Any], Any]
+_Execute: TypeAlias = Callable[["Run", Any, Path | None], Any]
+
+
+class Run:
+    """What belongs to one execution: all else is shared by all."""
+
+    __slots__ = ("context", "errors", "variables")
+
+    def __init__(self, context: Any, variables: VariableValues) -> None:
+        self.context = context
+        self.variables = variables
+        self.errors = CollectedErrors()
+
+    def result(self, data: dict[str, Any] | None) -> ExecutionResult:
+        """The result with the errors that were collected on the way."""
+        return ExecutionResult(data, self.errors.errors or None)
+
+    def failed(self, error: GraphQLError) -> ExecutionResult:
+        """The result where an error reached the root."""
+        self.errors.add(error, None)
+        return self.result(None)
+
+    async def awaited(self, data: Awaitable[dict[str, Any]]) -> ExecutionResult:
+        """The result once the data are there."""
+        try:
+            return self.result(await data)
+        except GraphQLError as error:
+            return self.failed(error)
+
+    def executor(self, core: Executor[None]) -> Executor[None]:
+        """An executor of graphql-core that goes on with this run."""
+        executor = copy(core)
+        executor.context_value = self.context
+        executor.variable_values = self.variables
+        executor.collected_errors = self.errors
+        return executor
+
+
+class Selection:
+    """The fields of one object type, in the order of the response."""
+
+    def __init__(
+        self, core: Executor[None], type_: GraphQLObjectType, grouped: GroupedFieldSet
+    ) -> None:
+        fields = ((key, _execute(core, type_, key, details)) for key, details in grouped.items())
+        self._fields = [(key, execute) for key, execute in fields if execute]
+        self._settle_in_background = core.settle_in_background
+
+    def execute(self, run: Run, source: Any, path: Path | None) -> Any:
+        """The fields' values, or a coroutine for them; raises where a null must go further up."""
+        results: dict[str, Any] = {}
+        pending: list[str] = []
+        try:
+            for key, execute in self._fields:
+                value = results[key] = execute(run, source, path)
+                if type(value) is CoroutineType:
+                    pending.append(key)
+        except Exception:
+            if pending:
+                self._settle_in_background([results[key] for key in pending])
+            raise
+        return self._gathered(results, pending) if pending else results
+
+    async def _gathered(self, results: dict[str, Any], pending: list[str]) -> dict[str, Any]:
+        if len(pending) == 1:
+            results[pending[0]] = await results[pending[0]]
+        else:
+            values = await gather_with_cancel(*(results[key] for key in pending))
+            results.update(zip(pending, values, strict=True))
+        return results
+
+    def execute_serially(self, run: Run) -> Any:
+        """The values of a mutation's root fields, each executed when the one before is done."""
+        results: dict[str, Any] = {}
+        for number, (key, execute) in enumerate(self._fields):
+            value = execute(run, None, None)
+            if type(value) is CoroutineType:
+                return self._rest(run, results, key, value, number + 1)
+            results[key] = value
+        return results
+
+    async def _rest(
+        self, run: Run, results: dict[str, Any], key: str, value: Awaitable[Any], number: int
+    ) -> dict[str, Any]:
+        results[key] = await value
+        for key, execute in self._fields[number:]:
+            value = execute(run, None, None)
+            results[key] = await value if type(value) is CoroutineType else value
+        return results
+
+
+def _execute(
+    core: Executor[None], parent: GraphQLObjectType, key: str, details: list[FieldDetails]
+) -> _Execute | None:
+    name = details[0].node.name.value
+    definition = core.schema.get_field(parent, name)
+    if definition is None:
+        return None
+    if name == "__typename":
+        return lambda run, source, path: parent.name
+    attribute = attribute_of(definition)
+    type_ = _nullable(definition.type)
+    asks = isinstance(type_, GraphQLObjectType) and not type_.is_type_of
+    if attribute and (is_leaf_type(type_) or asks):
+        return _Attribute(core, parent, key, details, definition, attribute).execute
+    return _Field(core, parent, key, details, definition).execute
+
+
+class _Field:
+    """A field with a resolver, executed as graphql-core does."""
+
+    def __init__(
+        self,
+        core: Executor[None],
+        parent: GraphQLObjectType,
+        key: str,
+        details: list[FieldDetails],
+        definition: GraphQLField,
+    ) -> None:
+        self._core = core
+        self._parent = parent
+        self._key = key
+        self._nodes = [one.node for one in details]
+        self._name = self._nodes[0].name.value
+        self._type = definition.type
+        self._nullable = not isinstance(definition.type, GraphQLNonNull)
+        self._resolve = (
+            direct_resolver(core.schema, definition) or definition.resolve or default_field_resolver
+        )
+        self._arguments = compile_arguments(
+            definition, self._nodes[0], hide_suggestions=core.hide_suggestions
+        )
+        self._complete_as = _completer(core, details, _nullable(definition.type))
+
+    def execute(self, run: Run, source: Any, parent: Path | None) -> Any:
+        """The field's value, or a coroutine for it; raises where null is not permitted."""
+        path = Path(parent, self._key, self._parent.name)
+        info = self._info(run, path)
+        try:
+            result = self._resolve(source, info, **self._arguments(run.variables))
+            return self._finished(run, result, path, info)
+        except Exception as error:
+            return self._failed(run, error, path)
+
+    def _info(self, run: Run, path: Path) -> GraphQLResolveInfo[Any]:
+        core = self._core
+        return GraphQLResolveInfo(
+            self._name,
+            self._nodes[:],
+            self._type,
+            self._parent,
+            path,
+            core.schema,
+            core.fragment_definitions,
+            None,
+            core.operation,
+            run.variables,
+            run.context,
+            is_awaitable,
+            None,
+            core.async_helpers,
+        )
+
+    def _finished(self, run: Run, result: Any, path: Path, info: Any) -> Any:
+        if is_awaitable(result):
+            return self._awaited(run, result, path, info)
+        completed = self._complete(run, result, path, info)
+        return self._guarded(run, completed, path) if is_awaitable(completed) else completed
+
+    async def _awaited(self, run: Run, result: Awaitable[Any], path: Path, info: Any) -> Any:
+        try:
+            completed = self._complete(run, await result, path, info)
+            return await completed if is_awaitable(completed) else completed
+        except Exception as error:
+            return self._failed(run, error, path)
+
+    async def _guarded(self, run: Run, completed: Awaitable[Any], path: Path) -> Any:
+        try:
+            return await completed
+        except Exception as error:
+            return self._failed(run, error, path)
+
+    def _complete(self, run: Run, value: Any, path: Path, info: Any) -> Any:
+        if isinstance(value, Exception):
+            raise value
+        absent = value is None or value is Undefined
+        if absent and not self._nullable:
+            raise TypeError(
+                f"Cannot return null for non-nullable field {self._parent}.{self._name}."
+            )
+        return None if absent else self._complete_as(run, value, path, info)
+
+    def _failed(self, run: Run, error: Exception, path: Path) -> None:
+        located = located_error(error, self._nodes[:], path.as_list())
+        if not self._nullable:
+            raise located
+        run.errors.add(located, path)
+
+
+class _Attribute(_Field):
+    """A field that is read from an attribute; its path is made when something needs it."""
+
+    def __init__(
+        self,
+        core: Executor[None],
+        parent: GraphQLObjectType,
+        key: str,
+        details: list[FieldDetails],
+        definition: GraphQLField,
+        attribute: str,
+    ) -> None:
+        super().__init__(core, parent, key, details, definition)
+        self._read = attrgetter(attribute)
+        self._plain = compile_leaf(_nullable(definition.type))
+
+    def execute(self, run: Run, source: Any, parent: Path | None) -> Any:
+        """As for any field."""
+        try:
+            value = self._read(source)
+            plain = self._plain(value)
+            if plain is not None or (value is None and self._nullable):
+                return plain
+            return self._finished(run, value, Path(parent, self._key, self._parent.name), None)
+        except Exception as error:
+            return self._failed(run, error, Path(parent, self._key, self._parent.name))
+
+
+def _nullable(type_: Any) -> Any:
+    return type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+
+
+def _completer(core: Executor[None], details: list[FieldDetails], type_: Any) -> _Completer:
+    if isinstance(type_, GraphQLObjectType):
+        return _object(core, details, type_)
+    if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
+        return _abstract(core, details, type_)
+    if isinstance(type_, GraphQLList):
+        return _list(core, details, type_)
+    return lambda run, value, path, info: core.complete_leaf_value(type_, value)
+
+
+def _list(core: Executor[None], details: list[FieldDetails], type_: Any) -> _Completer:
+    # The schema has no lists yet: what is in them is graphql-core's.
+    return lambda run, value, path, info: run.executor(core).complete_list_value(
+        type_, details, info, path, value, None
+    )
+
+
+def _object(
+    core: Executor[None], details: list[FieldDetails], type_: GraphQLObjectType
+) -> _Completer:
+    selection: Selection | None = None
+
+    def execute(run: Run, value: Any, path: Path) -> Any:
+        nonlocal selection
+        if selection is None:
+            grouped = core.collect_subfields(type_, details).grouped_field_set
+            selection = Selection(core, type_, grouped)
+        return selection.execute(run, value, path)
+
+    def complete(run: Run, value: Any, path: Path, info: Any) -> Any:
+        if type_.is_type_of is None:
+            return execute(run, value, path)
+
+        def checked(fits: Any) -> Any:
+            if not fits:
+                raise invalid_return_type_error(type_, value, details)
+            return execute(run, value, path)
+
+        return _then(type_.is_type_of(value, info), checked)
+
+    return complete
+
+
+def _abstract(
+    core: Executor[None], details: list[FieldDetails], type_: GraphQLAbstractType
+) -> _Completer:
+    resolve_type = type_.resolve_type or default_type_resolver
+    objects: dict[str, _Completer] = {}
+
+    def complete(run: Run, value: Any, path: Path, info: Any) -> Any:
+        def named(name: Any) -> Any:
+            found = objects.get(name) if isinstance(name, str) else None
+            if found is None:
+                known = core.ensure_valid_runtime_type(name, type_, details, info, value)
+                found = objects[known.name] = _object(core, details, known)
+            return found(run, value, path, info)
+
+        return _then(resolve_type(value, info, type_), named)
+
+    return complete
+
+
+def _then(value: Any, use: Callable[[Any], Any]) -> Any:
+    """What ``use`` makes of the value, or a coroutine for it."""
+
+    async def later() -> Any:
+        result = use(await value)
+        return await result if is_awaitable(result) else result
+
+    return later() if is_awaitable(value) else use(value)

@@ -1,0 +1,243 @@
+"""Sending a call: attempts under one key and one body, until ``may_repeat`` or the time says stop.
+
+    Call ──► _attempt ──► Outcome ──► may_repeat ──► wait, sign again, repeat
+                                         └─► stop ──► value, or the error that fits
+
+A modifying call that left without a clear answer ends as OutcomeUnknown, never as "failed".
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import structlog
+
+from gateway import __version__, errors
+from gateway.config import Settings
+from gateway.ledger import SEND_WINDOW, Claim, too_late, unknown
+from gateway.provider import refusals, retries
+from gateway.provider.breaker import Breaker
+from gateway.provider.calls import Access, Answer, Attempt, Call
+from gateway.provider.clock import ProviderClock
+from gateway.provider.concurrency import ConcurrencyLimit
+from gateway.provider.credentials import Credentials, FetchedToken, TokenSource, TooLate
+from gateway.provider.models import AccessToken
+from gateway.provider.progress import Progress
+from gateway.provider.refusals import still_in_flight
+from gateway.provider.retries import Kind, Outcome, Step, may_repeat
+from gateway.provider.transport import causes
+from gateway.provider.transport.transport import (
+    ExchangeFailed,
+    Origin,
+    Reply,
+    Request,
+    Timeouts,
+    Transport,
+)
+from gateway.runtime import Runtime
+from gateway.signing import Signer
+from gateway.telemetry import NO_REQUEST, request_id, traceparent
+
+T = TypeVar("T")
+log = structlog.get_logger()
+
+# Identity: a compressed answer would save nothing here and can be made to explode.
+COMMON_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"card-gateway/{__version__}",
+}
+CONFLICT_WAIT = 1.0  # seconds for an earlier request with the same key to be answered
+
+
+class Sender:
+    """Sends calls: repeats within bounds, signs each attempt, tells what came of it."""
+
+    def __init__(
+        self,
+        wire: Transport,
+        origin: Origin,
+        settings: Settings,
+        fetch_token: Callable[[], Awaitable[FetchedToken]],
+        runtime: Runtime,
+    ) -> None:
+        self._wire = wire
+        self._origin = origin
+        self._settings = settings
+        self._runtime = runtime
+        self._credentials = Credentials(
+            Signer(settings.private_key, keyid=str(settings.signing_key_id)),
+            origin.authority,
+            now=runtime.now,
+            backdate=settings.created_backdate,
+        )
+        self.tokens = TokenSource(fetch_token, clock=runtime.clock, margin=settings.token_margin)
+        self.clock = ProviderClock(
+            now=runtime.now,
+            tolerance=settings.clock_tolerance,
+            backdate=settings.created_backdate,
+        )
+        self.breaker = Breaker(
+            failures=settings.breaker_failures, pause=settings.breaker_pause, clock=runtime.clock
+        )
+        self._room = ConcurrencyLimit(most=settings.max_connections, wait=settings.pool_timeout)
+
+    async def send(self, call: Call[T], claim: Claim | None = None) -> Answer[T]:
+        """Carry the call out; raises the ProviderError, Overloaded, DeadlineExceeded or
+        IdempotencyConflict that fits its end.
+
+        A call with a key needs the ``claim`` of that key.
+        """
+        if claim and claim.indeterminate and claim.age(self._runtime) >= SEND_WINDOW:
+            raise too_late(claim.promise(self._runtime))
+        progress = Progress(claim)
+        is_probe = call.kind is Kind.READ and self._is_probe(call)
+        try:
+            return await self._carry_out(call, progress)
+        finally:
+            if is_probe:
+                self.breaker.probed()
+
+    def _is_probe(self, call: Call[T]) -> bool:
+        # A token is fetched on behalf of a call that was let through already.
+        return call.access is Access.SIGNED and self.breaker.admit()
+
+    async def _carry_out(self, call: Call[T], progress: Progress) -> Answer[T]:
+        began = self._runtime.clock()
+        try:
+            async with asyncio.timeout(self._settings.call_deadline):
+                attempt = await self._repeat(call, progress)
+        except TimeoutError:
+            attempt = Attempt(Outcome.NO_WHOLE_ANSWER, cause=causes.DeadlinePassed())
+        except Exception as error:
+            if not (call.kind is Kind.KEYED and progress.open):
+                raise
+            # A fault of our own, but a request has left: its outcome is as open as any.
+            log.error("unexpected_error", error=error)
+            attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
+        self._log(call, attempt, progress, self._runtime.clock() - began)
+        value = self._conclude(call, attempt, progress)
+        ended = self._runtime.now()
+        return Answer(value, ended - (self._runtime.clock() - began), ended)
+
+    async def _repeat(self, call: Call[T], progress: Progress) -> Attempt[T]:
+        ends = self._runtime.clock() + self._settings.call_deadline
+        while True:
+            attempt = await self._attempt(call, progress, left=ends - self._runtime.clock())
+            step = may_repeat(attempt.outcome, call.kind, progress.outcomes)
+            progress.outcomes.append(attempt.outcome)
+            self.breaker.note(attempt.outcome)
+            if step is Step.STOP or len(progress.outcomes) >= self._settings.max_attempts:
+                return attempt
+            if step is Step.RENEW_TOKEN:
+                if attempt.token is None:
+                    return attempt
+                self.tokens.forget(attempt.token)
+                continue
+            wait = self._wait(attempt, len(progress.outcomes))
+            if self._runtime.clock() + wait >= ends:
+                return attempt
+            await self._runtime.sleep(wait)
+
+    async def _attempt(self, call: Call[T], progress: Progress, *, left: float) -> Attempt[T]:
+        token = None
+        if call.access is not Access.NOTHING:
+            try:
+                token = await self.tokens.get()
+            except errors.GatewayError as error:
+                return Attempt(Outcome.NO_TOKEN, error=error, cause=causes.known(error))
+        try:
+            async with self._room:
+                request = self._request(call, token, progress.claim)
+                progress.in_flight = True
+                reply = await self._wire.exchange(request, self._timeouts(left))
+        except errors.Overloaded:
+            attempt: Attempt[T] = Attempt(Outcome.POOL_EXHAUSTED)
+        except TooLate:
+            attempt = Attempt(Outcome.TOO_LATE)
+        except ExchangeFailed as broken:
+            attempt = Attempt(broken.outcome, cause=broken.cause)
+        else:
+            self.clock.watch(reply)
+            attempt = _read(call, reply, token)
+        progress.in_flight = False
+        return attempt
+
+    def _request(self, call: Call[T], token: AccessToken | None, claim: Claim | None) -> Request:
+        """One attempt's request: the call's key and bytes, and a signature of its own."""
+        headers = COMMON_HEADERS.copy()
+        if (name := request_id.get()) != NO_REQUEST:
+            headers["X-Request-Id"] = name
+        if trace := traceparent.get():
+            headers["traceparent"] = trace
+        if call.body:
+            headers["Content-Type"] = "application/json"
+        if call.key:
+            headers["Idempotency-Key"] = str(call.key)
+        if token:
+            headers["Authorization"] = f"Bearer {token.token}"
+        request = Request(call.method, self._origin.path + call.path, headers, call.body)
+        if call.access is Access.SIGNED:
+            not_after = claim.not_after(self._runtime) if claim else math.inf
+            self._credentials.sign(request, not_after=not_after)
+        return request
+
+    def _timeouts(self, left: float) -> Timeouts:
+        """What an attempt may take. Getting a connection ends before the call's deadline does:
+        only then is it certain that nothing has left."""
+        settings, most = self._settings, max(left * 0.4, 0.001)
+        return Timeouts(
+            connect=min(settings.connect_timeout, most),
+            read=settings.read_timeout,
+            write=settings.write_timeout,
+        )
+
+    def _wait(self, attempt: Attempt[T], number: int) -> float:
+        hint = None
+        if attempt.reply is not None:
+            header = attempt.reply.headers.get("Retry-After")
+            hint = retries.parse_retry_after(header, now=self._runtime.utc_now())
+        least = CONFLICT_WAIT if attempt.outcome is Outcome.IN_FLIGHT else 0.0
+        return max(hint or least, retries.backoff(number, random=self._runtime.random))
+
+    def _log(self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float) -> None:
+        log.info(
+            "provider_call",
+            method=call.method,
+            route=call.route,
+            status=attempt.reply.status if attempt.reply is not None else None,
+            outcome=attempt.outcome.name.lower(),
+            cause=type(attempt.cause).__name__ if attempt.cause else None,
+            attempts=len(progress.outcomes),
+            duration_ms=round(took * 1000, 1),
+        )
+
+    def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress) -> T:
+        if attempt.outcome is Outcome.SUCCESS:
+            return attempt.value  # type: ignore[return-value]  # T may itself be None
+        if progress.claim is not None and progress.open:
+            raise unknown(progress.claim.promise(self._runtime)) from attempt.cause
+        error = refusals.refusal(call, attempt, self.clock.hint())
+        error.sent = error.sent or progress.sent
+        raise error from (attempt.cause or error.__cause__)
+
+
+def _outcome(call: Call[Any], reply: Reply) -> Outcome:
+    """What an answer means; only a call with a key can have a conflict about its key."""
+    outcome = retries.outcome_of_status(reply.status, call.success)
+    if call.kind is not Kind.KEYED:
+        return Outcome.OTHER_REFUSAL if outcome is Outcome.KEY_REUSED else outcome
+    if outcome is Outcome.CONFLICT and still_in_flight(call, reply):
+        return Outcome.IN_FLIGHT
+    return outcome
+
+
+def _read(call: Call[T], reply: Reply, token: AccessToken | None) -> Attempt[T]:
+    outcome = _outcome(call, reply)
+    if outcome is not Outcome.SUCCESS:
+        return Attempt(outcome, reply, token=token)
+    try:
+        return Attempt(outcome, reply, call.read(reply.body), token)
+    except errors.ProviderProtocolError as error:
+        return Attempt(Outcome.UNREADABLE, reply, token=token, error=error)

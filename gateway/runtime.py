@@ -1,0 +1,32 @@
+"""Time and chance as an argument, so that tests can hand in their own."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Time and chance, as arguments: ``now`` is UNIX seconds, ``clock`` is monotonic."""
+
+    now: Callable[[], float] = time.time
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    random: Callable[[], float] = random.random
+
+    def utc_now(self) -> datetime:
+        """``now`` as a date."""
+        return datetime.fromtimestamp(self.now(), UTC)
+
+
+def look_at(future: asyncio.Future[Any]) -> None:
+    """Take notice of an error that nobody may be left to see: asyncio would log its text.
+
+    For ``add_done_callback``.
+    """
+    if not future.cancelled():
+        future.exception()

@@ -1,0 +1,48 @@
+"""The request id: it names one HTTP request in the log, in its answer and at the provider."""
+
+import re
+import secrets
+from contextvars import ContextVar
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+NO_REQUEST = "-"  # the request id of what no request asked for
+request_id: ContextVar[str] = ContextVar("request_id", default=NO_REQUEST)
+traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
+
+_ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C, version 00
+
+
+class RequestIdMiddleware:
+    """Gives each HTTP request an id: the caller's ``X-Request-Id`` where usable, else a new one.
+
+    It and a W3C ``traceparent`` go on to the provider with every call that the request makes.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application with the id set, and show it in the answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        name = given if _ACCEPTABLE.fullmatch(given) else secrets.token_hex(16)
+        trace = headers.get(b"traceparent", b"").decode("latin-1")
+        names = request_id.set(name)
+        traces = traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else None)
+        shown = (b"x-request-id", name.encode("ascii"))
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"].append(shown)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            request_id.reset(names)
+            traceparent.reset(traces)
