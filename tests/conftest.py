@@ -38,6 +38,28 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("short")
 
 
+_unmarked: list[str] = []  # the test that runs, where it has no marker that permits a process
+
+
+def _refuse_processes(event: str, _arguments: object) -> None:
+    """An audit hook: `make check` is fast, since no other test starts a process."""
+    if event == "subprocess.Popen" and _unmarked:
+        raise AssertionError(f"{_unmarked[0]} starts a process: give it the marker `process`")
+
+
+sys.addaudithook(_refuse_processes)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Let only tests with the marker `process` or `browser` start processes."""
+    marked = item.get_closest_marker("process") or item.get_closest_marker("browser")
+    _unmarked[:] = [] if marked else [item.nodeid]
+    result = yield
+    _unmarked.clear()
+    return result
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _imported_modules_are_no_garbage() -> None:
     """Keep all that was imported out of the collections that follow, which are then fast."""
