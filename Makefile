@@ -22,7 +22,7 @@ TESTABLE := $(VENV)/.testable
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check test-long chaos bench lint format schema contract lock assets image clean help
+.PHONY: run test check test-one test-long chaos bench lint format schema contract lock assets image clean help
 
 run: $(RUNNABLE) ## install what is missing, start the gateway with the emulator and GraphiQL (PORT=8000)
 	@exec $(BIN)/gateway dev --port $(PORT)
@@ -30,8 +30,11 @@ run: $(RUNNABLE) ## install what is missing, start the gateway with the emulator
 test: lint ## lint, types, then all tests with branch coverage: what CI runs
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered
 
-check: lint ## lint, types, and the tests that are fast: half a minute, for between two edits
+check: lint ## lint, types, and the tests that start no process: for between two edits
 	$(BIN)/python -m pytest -n auto -m "not (process or browser or slow or long or hypothesis)"
+
+test-one: $(TESTABLE) ## some tests (T=test_ledger, or T="test_ledger -k refused")
+	$(BIN)/python -m pytest -n 0 tests/$(firstword $(T)).py $(wordlist 2,99,$(T))
 
 test-long: $(TESTABLE) ## the long forms of tests, and properties with many random examples
 	$(BIN)/python -m pytest -n auto -m "long or hypothesis" --hypothesis-profile=long

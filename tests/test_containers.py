@@ -256,7 +256,14 @@ def serve_environment(folder: Path) -> dict[str, str]:
 
 @pytest.mark.process
 @linux
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "0.0.0.0"])  # noqa: S104
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("127.0.0.1", marks=pytest.mark.long),
+        pytest.param("127.0.0.2", marks=pytest.mark.long),
+        "0.0.0.0",  # noqa: S104
+    ],
+)
 def test_serve_is_healthy_wherever_it_listens(tmp_path: Path, host: str) -> None:
     """The check finds `serve` on any address and port, and misses it when it hangs or ends."""
     with started("serve", **serve_environment(tmp_path) | {"GATEWAY_HOST": host}) as serve:

@@ -197,11 +197,14 @@ def has_ipv6() -> bool:
 @pytest.mark.parametrize(
     "options",
     [
-        (),
+        pytest.param((), marks=pytest.mark.long),
         ("--host", EVERY_IPV4, "--api-secret", 'it\'s a "$HOME" `secret` \\ & more'),
         pytest.param(
             ("--host", "::"),
-            marks=pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6"),
+            marks=[
+                pytest.mark.long,
+                pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6"),
+            ],
         ),
     ],
     ids=["loopback", "all of IPv4", "all of IPv6"],
