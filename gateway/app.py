@@ -29,7 +29,7 @@ from gateway.callers import (
 from gateway.cards import REMOTE_FIELDS, build_schema
 from gateway.config import OFF, DocumentSettings, Settings, is_loopback
 from gateway.errors import ConfigError, GatewayError
-from gateway.graphql import DocumentLimits, Documents, Executor, TrustedDocuments
+from gateway.graphql import DocumentLimits, Documents, Executor, TrustedDocuments, engine_schema
 from gateway.http import (
     BadRequest,
     Dependencies,
@@ -138,7 +138,7 @@ class _ToGraphiQL:
 def _dependencies(settings: Settings, provider: ProviderClient, limits: RateLimits) -> Dependencies:
     executor = Executor(
         Documents(
-            build_schema()._schema,
+            engine_schema(build_schema()),
             document_limits(settings),
             remote=REMOTE_FIELDS,
             introspection=settings.introspection,

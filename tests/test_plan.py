@@ -27,12 +27,12 @@ from graphql import build_schema as build_core_schema
 from graphql.pyutils import Undefined
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strawberry.extensions import FieldExtension
+from strawberry.extensions import FieldExtension, SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 
 from gateway import errors, ledger, provider
 from gateway.cards import build_schema
-from gateway.graphql.plan.plan import Plan, compile_plan
+from gateway.graphql.plan import Plan, compile_plan, engine_schema
 from gateway.graphql.plan.resolvers import direct_resolver
 from gateway.graphql.plan.values import attribute_of
 from tests.examples import examples
@@ -40,7 +40,7 @@ from tests.random_documents import Writer
 from tests.random_worlds import CORE, STRAWBERRY, Mode, World, later
 from tests.waiting import waiting_for
 
-REAL = build_schema()._schema
+REAL = engine_schema(build_schema())
 ID = "123e4567-e89b-12d3-a456-426614174000"
 PROMISE = errors.Promise(datetime(2026, 1, 1, tzinfo=UTC), 600)
 
@@ -525,13 +525,28 @@ def test_what_a_plan_does_not_know_it_refuses(source: str) -> None:
     assert compile_plan(schema, document, operation) is None
 
 
-def test_no_operation_of_a_schema_with_defer_has_a_plan() -> None:
-    """graphql.execute refuses such schemas as a whole."""
-    schema = build_core_schema("directive @defer on FIELD type Query { a: String }")
-    document = parse("{ a }")
+@pytest.mark.parametrize(("source", "planned"), [("{ a }", True), ("{ ... @defer { a } }", False)])
+def test_a_document_with_defer_falls_back_alone(source: str, planned: bool) -> None:
+    """A schema may have @defer: only a document that uses it is left to graphql-core."""
+    schema = build_core_schema(
+        "directive @defer on FRAGMENT_SPREAD | INLINE_FRAGMENT type Query { a: String }"
+    )
+    document = parse(source)
     operation = get_operation_ast(document)
     assert operation
-    assert compile_plan(schema, document, operation) is None
+    assert (compile_plan(schema, document, operation) is not None) is planned
+
+
+def test_extensions_that_would_never_run_are_refused() -> None:
+    """The engine does not take a schema whose extensions it would pass over."""
+
+    @strawberry.type
+    class Query:
+        name: str
+
+    schema = strawberry.Schema(Query, extensions=[SchemaExtension])
+    with pytest.raises(ValueError, match="extensions"):
+        engine_schema(schema)
 
 
 async def test_the_variables_errors_are_graphql_cores() -> None:

@@ -39,11 +39,12 @@ def build_documents(
     from gateway.app import document_limits
     from gateway.cards import REMOTE_FIELDS, build_schema
     from gateway.config import DocumentSettings, Settings, file_reason
+    from gateway.graphql import engine_schema
     from gateway.graphql.manifest import ManifestRefused, as_json, build
 
     limits = document_limits(DocumentSettings.load(beside=Settings.model_fields))
     try:
-        operations = build(files, build_schema()._schema, limits, REMOTE_FIELDS)
+        operations = build(files, engine_schema(build_schema()), limits, REMOTE_FIELDS)
     except ManifestRefused as refused:
         for problem in refused.problems:
             typer.secho(problem, fg="red", err=True)

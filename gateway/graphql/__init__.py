@@ -9,6 +9,7 @@ from gateway.graphql.execution import (
     GraphQLResponse,
 )
 from gateway.graphql.limits import DocumentLimits
+from gateway.graphql.plan import engine_schema
 from gateway.graphql.trusted import DocumentRefused, TrustedDocuments
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "GraphQLRequest",
     "GraphQLResponse",
     "TrustedDocuments",
+    "engine_schema",
 ]

@@ -13,15 +13,12 @@ an info when there is a resolver to see them, or an error to be placed.
 """
 
 from collections.abc import Awaitable, Callable
-from copy import copy
 from operator import attrgetter
 from types import CoroutineType
 from typing import Any, TypeAlias
 
 from graphql import (
-    ExecutionResult,
     GraphQLAbstractType,
-    GraphQLError,
     GraphQLField,
     GraphQLInterfaceType,
     GraphQLList,
@@ -33,51 +30,23 @@ from graphql import (
     located_error,
 )
 from graphql.execution import default_field_resolver, default_type_resolver
-from graphql.execution.collect_fields import FieldDetails, GroupedFieldSet
-from graphql.execution.executor import CollectedErrors, Executor, invalid_return_type_error
-from graphql.execution.values import VariableValues
-from graphql.pyutils import Path, Undefined, gather_with_cancel, is_awaitable
 
+from gateway.graphql.plan.compat import (
+    Executor,
+    FieldDetails,
+    GroupedFieldSet,
+    Path,
+    Undefined,
+    gather_with_cancel,
+    invalid_return_type_error,
+    is_awaitable,
+)
 from gateway.graphql.plan.resolvers import direct_resolver
+from gateway.graphql.plan.run import Run
 from gateway.graphql.plan.values import attribute_of, compile_arguments, compile_leaf
 
-_Completer: TypeAlias = Callable[["Run", Any, Path, Any], Any]
-_Execute: TypeAlias = Callable[["Run", Any, Path | None], Any]
-
-
-class Run:
-    """What belongs to one execution: all else is shared by all."""
-
-    __slots__ = ("context", "errors", "variables")
-
-    def __init__(self, context: Any, variables: VariableValues) -> None:
-        self.context = context
-        self.variables = variables
-        self.errors = CollectedErrors()
-
-    def result(self, data: dict[str, Any] | None) -> ExecutionResult:
-        """The result with the errors that were collected on the way."""
-        return ExecutionResult(data, self.errors.errors or None)
-
-    def failed(self, error: GraphQLError) -> ExecutionResult:
-        """The result where an error reached the root."""
-        self.errors.add(error, None)
-        return self.result(None)
-
-    async def awaited(self, data: Awaitable[dict[str, Any]]) -> ExecutionResult:
-        """The result once the data are there."""
-        try:
-            return self.result(await data)
-        except GraphQLError as error:
-            return self.failed(error)
-
-    def executor(self, core: Executor[None]) -> Executor[None]:
-        """An executor of graphql-core that goes on with this run."""
-        executor = copy(core)
-        executor.context_value = self.context
-        executor.variable_values = self.variables
-        executor.collected_errors = self.errors
-        return executor
+_Completer: TypeAlias = Callable[[Run, Any, Path, Any], Any]
+_Execute: TypeAlias = Callable[[Run, Any, Path | None], Any]
 
 
 class Selection:
@@ -189,20 +158,20 @@ class _Field:
     def _info(self, run: Run, path: Path) -> GraphQLResolveInfo[Any]:
         core = self._core
         return GraphQLResolveInfo(
-            self._name,
-            self._nodes[:],
-            self._type,
-            self._parent,
-            path,
-            core.schema,
-            core.fragment_definitions,
-            None,
-            core.operation,
-            run.variables,
-            run.context,
-            is_awaitable,
-            None,
-            core.async_helpers,
+            field_name=self._name,
+            field_nodes=self._nodes[:],
+            return_type=self._type,
+            parent_type=self._parent,
+            path=path,
+            schema=core.schema,
+            fragments=core.fragment_definitions,
+            root_value=None,
+            operation=core.operation,
+            variable_values=run.variables,
+            context=run.context,
+            is_awaitable=is_awaitable,
+            abort_signal=None,
+            async_helpers=core.async_helpers,
         )
 
     def _finished(self, run: Run, result: Any, path: Path, info: Any) -> Any:

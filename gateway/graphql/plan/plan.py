@@ -41,12 +41,10 @@ from graphql import (
     print_ast,
     visit,
 )
-from graphql.execution import default_field_resolver, default_type_resolver
-from graphql.execution.collect_fields import FragmentDetails, collect_fields
-from graphql.execution.executor import Executor
-from graphql.execution.values import VariableValues
 
-from gateway.graphql.plan.fields import Run, Selection
+from gateway.graphql.plan.compat import VariableValues, collect_fields, executor_of
+from gateway.graphql.plan.fields import Selection
+from gateway.graphql.plan.run import Run
 from gateway.graphql.plan.values import compile_variables
 
 MOST_CONDITIONS = 4  # variables of @skip and @include: each doubles what a plan can come to
@@ -68,11 +66,17 @@ def compile_plan(
     """
     root = schema.get_root_type(operation.operation)
     conditions = _conditions(document, operation)
-    streams = schema.get_directive("defer") or schema.get_directive("stream")
     subscribes = operation.operation is OperationType.SUBSCRIPTION
-    if root is None or conditions is None or streams or subscribes:
+    if root is None or conditions is None or subscribes:
         return None
-    return Plan(schema, document, operation, root, conditions, hide_suggestions)
+    return Plan(
+        schema=schema,
+        document=document,
+        operation=operation,
+        root=root,
+        conditions=conditions,
+        hide_suggestions=hide_suggestions,
+    )
 
 
 def fragments_of(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
@@ -119,6 +123,7 @@ class Plan:
 
     def __init__(
         self,
+        *,
         schema: GraphQLSchema,
         document: DocumentNode,
         operation: OperationDefinitionNode,
@@ -161,7 +166,13 @@ class Plan:
         return shape
 
     def _compile(self, key: tuple[bool, ...]) -> _Root:
-        core = self._core(dict(zip(self._conditions, key, strict=True)))
+        core = executor_of(
+            self._schema,
+            self._operation,
+            self._fragments,
+            dict(zip(self._conditions, key, strict=True)),
+            hide_suggestions=self._hide_suggestions,
+        )
         grouped = collect_fields(
             self._schema, core.fragments, core.variable_values, self._root, self._operation
         ).grouped_field_set
@@ -169,19 +180,3 @@ class Plan:
         if self._operation.operation is OperationType.MUTATION:
             return selection.execute_serially
         return lambda run: selection.execute(run, None, None)
-
-    def _core(self, conditions: dict[str, Any]) -> Executor[None]:
-        """An executor of graphql-core for what does not depend on the run."""
-        return Executor(
-            self._schema,
-            self._fragments,
-            {name: FragmentDetails(one) for name, one in self._fragments.items()},
-            None,
-            None,
-            self._operation,
-            VariableValues({}, conditions),
-            default_field_resolver,
-            default_type_resolver,
-            default_field_resolver,
-            hide_suggestions=self._hide_suggestions,
-        )

@@ -19,26 +19,31 @@ import strawberry
 from graphql import GraphQLField, GraphQLSchema
 from strawberry.relay import GlobalID
 from strawberry.scalars import is_scalar
-from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.base import (
     StrawberryMaybe,
     StrawberryObjectDefinition,
     StrawberryOptional,
     has_object_definition,
 )
-from strawberry.types.field import StrawberryField
+
+from gateway.graphql.plan.compat import (
+    GraphQLCoreConverter,
+    StrawberryField,
+    converter_of,
+    definition_of,
+    info_for,
+    input_definition,
+    is_coroutine_resolver,
+)
 
 Resolve: TypeAlias = Callable[..., Any]
 Convert: TypeAlias = Callable[[Any], Any]
 
-_WRAPPER = "_async_resolver"  # Strawberry's, around a coroutine function
-
 
 def direct_resolver(schema: GraphQLSchema, field: GraphQLField) -> Resolve | None:
     """What does as the field's own ``resolve`` does, in fewer steps; None where it is not known."""
-    known = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    converter = _converter_of(schema)
-    if converter is None or not isinstance(known, StrawberryField) or not _is_plain(known, field):
+    known, converter = definition_of(field), converter_of(schema)
+    if converter is None or known is None or not _is_plain(known, field):
         return None
     converts = {
         converter.config.name_converter.from_argument(one): (
@@ -52,19 +57,11 @@ def direct_resolver(schema: GraphQLSchema, field: GraphQLField) -> Resolve | Non
     return _resolve(known, converts)
 
 
-def _converter_of(schema: GraphQLSchema) -> GraphQLCoreConverter | None:
-    """Strawberry's part of the schema, where it is as plain as ours."""
-    whole = getattr(schema, "_strawberry_schema", None)
-    if not isinstance(whole, strawberry.Schema) or whole.schema_converter.exception_handlers:
-        return None
-    return whole.schema_converter if whole.config.info_class is strawberry.Info else None
-
-
 def _is_plain(known: StrawberryField, field: GraphQLField) -> bool:
     """A field whose wrapper only converts the arguments and awaits the function."""
     resolver = known.base_resolver
     return (
-        getattr(field.resolve, "__name__", None) == _WRAPPER
+        is_coroutine_resolver(field)
         and not known.extensions
         and type(known).get_result is StrawberryField.get_result
         and resolver is not None
@@ -85,7 +82,7 @@ def _resolve(known: StrawberryField, converts: dict[str, Any]) -> Resolve:
         for name, value in given.items():
             python_name, convert = converts[name]
             arguments[python_name] = convert(value)
-        arguments[info_name] = strawberry.Info(_raw_info=info, _field=known)
+        arguments[info_name] = info_for(info, known)
         return await function(source, **arguments)
 
     return resolve
@@ -105,7 +102,7 @@ def _conversion(
     if type_ is not GlobalID and is_scalar(type_, converter.scalar_registry):
         return _as_it_is
     if has_object_definition(type_):
-        return _input_conversion(type_, type_.__strawberry_definition__, converter, around)
+        return _input_conversion(type_, input_definition(type_), converter, around)
     return None
 
 

@@ -30,21 +30,22 @@ from graphql import (
     is_required_argument,
     specified_scalar_types,
 )
-from graphql.execution.get_variable_signature import (
+from graphql.language import FieldNode
+from graphql.utilities import coerce_input_literal
+
+from gateway.graphql.plan.compat import (
+    CustomGraphQLEnumType,
     GraphQLVariableSignature,
-    get_variable_signature,
-)
-from graphql.execution.values import (
+    Undefined,
     VariableValues,
     VariableValueSource,
+    definition_of,
     get_argument_values,
+    get_variable_signature,
     get_variable_values,
+    is_awaitable,
+    is_read_from_attribute,
 )
-from graphql.language import FieldNode
-from graphql.pyutils import Undefined, is_awaitable
-from graphql.utilities import coerce_input_literal
-from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
-from strawberry.types.field import StrawberryField
 
 Variables: TypeAlias = Callable[[Mapping[str, Any] | None], VariableValues | list[GraphQLError]]
 Arguments: TypeAlias = Callable[[VariableValues], dict[str, Any]]
@@ -139,16 +140,8 @@ def _parts(parts: list[tuple[str, str | None, Any]], ask: Arguments) -> Argument
 
 def attribute_of(field: GraphQLField) -> str | None:
     """The attribute that a field of Strawberry is read from, where its resolver does just that."""
-    known = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
-    if (
-        isinstance(known, StrawberryField)
-        and getattr(field.resolve, "_is_default", False)
-        and getattr(field.resolve, "__name__", None) == "_get_basic_result"
-        and type(known).get_result is StrawberryField.get_result
-        and known.default_resolver is getattr
-    ):
-        return known.python_name
-    return None
+    known = definition_of(field)
+    return known.python_name if known and is_read_from_attribute(field, known) else None
 
 
 def compile_leaf(type_: Any) -> Leaf:

@@ -1,0 +1,143 @@
+"""All that a plan takes from the inside of graphql-core and Strawberry, in one file.
+
+None of it is promised by either library: a new release may change it, and then this file has to
+follow, and no other. The differential tests tell whether it has.
+"""
+
+from typing import Any
+
+import strawberry
+from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema, OperationDefinitionNode
+from graphql.execution import default_field_resolver, default_type_resolver
+from graphql.execution.collect_fields import (
+    FieldDetails,
+    FragmentDetails,
+    GroupedFieldSet,
+    collect_fields,
+)
+from graphql.execution.executor import CollectedErrors, Executor, invalid_return_type_error
+from graphql.execution.get_variable_signature import (
+    GraphQLVariableSignature,
+    get_variable_signature,
+)
+from graphql.execution.values import (
+    VariableValues,
+    VariableValueSource,
+    get_argument_values,
+    get_variable_values,
+)
+from graphql.language import FragmentDefinitionNode
+from graphql.pyutils import Path, Undefined, gather_with_cancel, is_awaitable
+from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
+from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types.field import StrawberryField
+
+__all__ = [
+    "CollectedErrors",
+    "CustomGraphQLEnumType",
+    "Executor",
+    "FieldDetails",
+    "GraphQLCoreConverter",
+    "GraphQLVariableSignature",
+    "GroupedFieldSet",
+    "Path",
+    "StrawberryField",
+    "Undefined",
+    "VariableValueSource",
+    "VariableValues",
+    "collect_fields",
+    "converter_of",
+    "definition_of",
+    "engine_schema",
+    "executor_of",
+    "gather_with_cancel",
+    "get_argument_values",
+    "get_variable_signature",
+    "get_variable_values",
+    "info_for",
+    "input_definition",
+    "invalid_return_type_error",
+    "is_awaitable",
+    "is_coroutine_resolver",
+    "is_read_from_attribute",
+]
+
+
+def engine_schema(schema: strawberry.Schema) -> GraphQLSchema:
+    """The schema of graphql-core behind Strawberry's, which is what the engine executes.
+
+    Raises ValueError where the schema has extensions: only Strawberry's own ``execute`` runs
+    those, and here they would be passed over without a word.
+    """
+    if schema.extensions:
+        raise ValueError(
+            "The engine runs no extensions of a schema; use extensions of fields, which it runs."
+        )
+    return schema._schema
+
+
+def converter_of(schema: GraphQLSchema) -> GraphQLCoreConverter | None:
+    """Strawberry's part of the schema, where nothing is set in it that a plan does not know."""
+    whole = getattr(schema, "_strawberry_schema", None)
+    if not isinstance(whole, strawberry.Schema) or whole.schema_converter.exception_handlers:
+        return None
+    return whole.schema_converter if whole.config.info_class is strawberry.Info else None
+
+
+def definition_of(field: GraphQLField) -> StrawberryField | None:
+    """What Strawberry knows of a field; None where the field is none of Strawberry's."""
+    known = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+    return known if isinstance(known, StrawberryField) else None
+
+
+def is_read_from_attribute(field: GraphQLField, known: StrawberryField) -> bool:
+    """Whether the field's resolver only reads the attribute of its name."""
+    return (
+        getattr(field.resolve, "_is_default", False)
+        and getattr(field.resolve, "__name__", None) == "_get_basic_result"
+        and type(known).get_result is StrawberryField.get_result
+        and known.default_resolver is getattr
+    )
+
+
+def is_coroutine_resolver(field: GraphQLField) -> bool:
+    """Whether the field's resolver is Strawberry's wrapper around a coroutine function."""
+    return getattr(field.resolve, "__name__", None) == "_async_resolver"
+
+
+def info_for(info: GraphQLResolveInfo[Any], known: StrawberryField) -> strawberry.Info[Any, Any]:
+    """Strawberry's info around that of graphql-core."""
+    return strawberry.Info(_raw_info=info, _field=known)
+
+
+def input_definition(type_: Any) -> StrawberryObjectDefinition:
+    """What Strawberry knows of one of its input types."""
+    definition: StrawberryObjectDefinition = type_.__strawberry_definition__
+    return definition
+
+
+def executor_of(
+    schema: GraphQLSchema,
+    operation: OperationDefinitionNode,
+    fragments: dict[str, FragmentDefinitionNode],
+    conditions: dict[str, Any],
+    *,
+    hide_suggestions: bool,
+) -> Executor[None]:
+    """An executor of graphql-core for what does not depend on a run.
+
+    ``conditions`` are the values of the variables that decide which fields there are.
+    """
+    return Executor(
+        schema=schema,
+        fragment_definitions=fragments,
+        fragments={name: FragmentDetails(one) for name, one in fragments.items()},
+        root_value=None,
+        context_value=None,
+        operation=operation,
+        variable_values=VariableValues({}, conditions),
+        field_resolver=default_field_resolver,
+        type_resolver=default_type_resolver,
+        subscribe_field_resolver=default_field_resolver,
+        hide_suggestions=hide_suggestions,
+    )
