@@ -26,7 +26,7 @@ from gateway.callers import (
     TokenVerifier,
     key_source,
 )
-from gateway.cards import REMOTE_FIELDS, build_schema
+from gateway.cards import build_schema
 from gateway.config import OFF, DocumentSettings, Settings, is_loopback
 from gateway.errors import ConfigError, GatewayError
 from gateway.graphql import DocumentLimits, Documents, Executor, TrustedDocuments, engine_schema
@@ -140,7 +140,6 @@ def _dependencies(settings: Settings, provider: ProviderClient, limits: RateLimi
         Documents(
             engine_schema(build_schema()),
             document_limits(settings),
-            remote=REMOTE_FIELDS,
             introspection=settings.introspection,
             suggestions=settings.suggestions,
         ),

@@ -14,7 +14,7 @@ import pytest
 from graphql import ExecutionResult
 
 from gateway.callers import Caller, RateLimits
-from gateway.cards import REMOTE_FIELDS, build_schema
+from gateway.cards import build_schema
 from gateway.errors import ConfigError
 from gateway.graphql import Documents
 from gateway.graphql.limits import DocumentLimits
@@ -43,7 +43,6 @@ def sha256(text: str) -> str:
 def documents(**changes: Any) -> Documents:
     """Documents with suggestions and introspection, and changes."""
     given: dict[str, Any] = {
-        "remote": REMOTE_FIELDS,
         "introspection": True,
         "suggestions": True,
     }

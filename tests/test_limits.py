@@ -5,14 +5,18 @@ import sys
 import time
 
 import pytest
+import strawberry
 from graphql import GraphQLSchema, parse
 
-from gateway.cards import REMOTE_FIELDS, build_schema
-from gateway.graphql import Documents
-from gateway.graphql.limits import DocumentLimits, DocumentMeasure, measure
+from gateway.cards import build_schema
+from gateway.graphql import Documents, engine_schema
+from gateway.graphql.limits import DocumentLimits, DocumentMeasure, measure, remote_fields
 from tests.stack import Stack, running
 
 NOBODY = "123e4567-e89b-12d3-a456-426614174000"
+
+
+SCHEMA = engine_schema(build_schema())
 
 
 def doubling(steps: int, last: str = "__typename") -> str:
@@ -23,7 +27,7 @@ def doubling(steps: int, last: str = "__typename") -> str:
 
 def measured(document: str) -> DocumentMeasure:
     """The numbers of a document's text."""
-    return measure(parse(document), REMOTE_FIELDS)
+    return measure(parse(document), remote_fields(SCHEMA))
 
 
 @pytest.mark.parametrize(
@@ -71,9 +75,7 @@ def test_long_chains_of_fragments_are_measured() -> None:
 
 def refusal(schema: GraphQLSchema, document: str) -> float:
     """Seconds of work until a document that doubles is refused."""
-    documents = Documents(
-        schema, DocumentLimits(), remote=REMOTE_FIELDS, introspection=True, suggestions=True
-    )
+    documents = Documents(schema, DocumentLimits(), introspection=True, suggestions=True)
     began = time.thread_time()  # what else the machine does is not counted
     errors = documents.prepare(document)
     took = time.thread_time() - began
@@ -162,3 +164,23 @@ async def test_a_costly_misfit_does_not_tell_what_exists(name: str) -> None:
     async with running(suggestions=False) as stack:
         error = await stack.error(document)
     assert error["extensions"]["code"] == "GRAPHQL_REQUEST_INVALID"
+
+
+def test_a_field_that_may_call_the_provider_costs_more_without_being_listed() -> None:
+    """Every field with a coroutine resolver has the cost of a call; one that only reads has not."""
+
+    @strawberry.type
+    class Query:
+        plain: str
+
+        @strawberry.field
+        async def called(self) -> str:
+            return ""
+
+        @strawberry.field
+        def made(self) -> str:
+            return ""
+
+    schema = engine_schema(strawberry.Schema(Query))
+    assert remote_fields(schema) == {"called"}
+    assert remote_fields(SCHEMA) == {"card", "issueVirtualCard", "simulateCardIssue"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cards import REMOTE_FIELDS, build_schema
+from gateway.cards import build_schema
 from gateway.graphql.limits import DocumentLimits
 from gateway.graphql.manifest import ManifestRefused, Operation, as_json, build
 from gateway.graphql.trusted import TrustedDocuments
@@ -24,7 +24,7 @@ UNUSED = "fragment Unused on Card { id }\n"
 
 def built(paths: list[Path], limits: DocumentLimits) -> list[Operation]:
     """The operations in these files, which fit the gateway's schema."""
-    return build(paths, build_schema()._schema, limits, REMOTE_FIELDS)
+    return build(paths, build_schema()._schema, limits)
 
 
 def files(folder: Path, *texts: str) -> list[Path]:

@@ -185,10 +185,6 @@ def _key(info: Info, given: str | None, done: str) -> Key:
     return Key(client, provider_key(context.caller.id, field, client), chosen is None, done)
 
 
-REMOTE_FIELDS = frozenset({"card", "issueVirtualCard", "simulateCardIssue"})
-"""The fields whose resolvers call the provider."""
-
-
 @cache
 def build_schema() -> strawberry.Schema:
     """The GraphQL schema, ready to be executed; it never changes, and is built once."""

@@ -37,14 +37,14 @@ def build_documents(
     The limits of a document apply, read from where `gateway serve` reads its settings.
     """
     from gateway.app import document_limits
-    from gateway.cards import REMOTE_FIELDS, build_schema
+    from gateway.cards import build_schema
     from gateway.config import DocumentSettings, Settings, file_reason
     from gateway.graphql import engine_schema
     from gateway.graphql.manifest import ManifestRefused, as_json, build
 
     limits = document_limits(DocumentSettings.load(beside=Settings.model_fields))
     try:
-        operations = build(files, engine_schema(build_schema()), limits, REMOTE_FIELDS)
+        operations = build(files, engine_schema(build_schema()), limits)
     except ManifestRefused as refused:
         for problem in refused.problems:
             typer.secho(problem, fg="red", err=True)

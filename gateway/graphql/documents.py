@@ -2,7 +2,7 @@
 
 import re
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -41,6 +41,7 @@ from gateway.graphql.limits import (
     DocumentLimits,
     cost_errors,
     measure,
+    remote_fields,
     shape_errors,
     too_large,
 )
@@ -95,7 +96,6 @@ _SCHEMA_RULES: Rules = (
 class Documents:
     """The schema's documents, each prepared once; the ones used least lately are dropped.
 
-    ``remote`` are the names of the fields whose resolvers call another service: they cost more.
     Without ``suggestions`` all that a caller learns of a misfit is that there is one: names,
     positions and numbers of errors would each tell what is in the schema. Without
     ``introspection`` documents that ask for the schema are refused.
@@ -106,12 +106,11 @@ class Documents:
         schema: GraphQLSchema,
         limits: DocumentLimits,
         *,
-        remote: Collection[str],
         introspection: bool,
         suggestions: bool,
     ) -> None:
         self._schema = schema
-        self._remote = remote
+        self._remote = remote_fields(schema)
         self._limits = limits
         self._suggestions = suggestions
         self._validate = partial(

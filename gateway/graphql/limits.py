@@ -16,16 +16,20 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     SelectionNode,
     SelectionSetNode,
 )
 
+from gateway.graphql.plan.compat import is_awaited
+
 CODE = "DOCUMENT_TOO_LARGE"
 
-# Every field costs 1. Those whose resolvers call another service cost this much more, wherever a
-# field of that name stands.
+# Every field costs 1. Those whose resolvers are coroutine functions cost this much more, wherever a
+# field of that name stands: only they can call another service.
 REMOTE_CALL = 10
 
 # Introspection is as deep as its own rule of graphql-core permits: the query that every tool
@@ -124,10 +128,18 @@ class DocumentMeasure:
     root_mutation_fields: int
 
 
+def remote_fields(schema: GraphQLSchema) -> frozenset[str]:
+    """The names of the fields that may call another service, found out from their resolvers."""
+    objects = (one for one in schema.type_map.values() if isinstance(one, GraphQLObjectType))
+    return frozenset(
+        name for each in objects for name, field in each.fields.items() if is_awaited(field)
+    )
+
+
 def measure(document: DocumentNode, remote: Collection[str]) -> DocumentMeasure:
     """Measure a parsed document that may be invalid in any way; numbers end at a million.
 
-    ``remote`` are the names of the fields whose resolvers call another service.
+    ``remote`` are the names of the fields that may call another service.
     """
     parts = {
         one.name.value: _Part(one.selection_set, remote)

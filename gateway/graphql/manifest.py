@@ -25,7 +25,7 @@ from graphql import (
 )
 
 from gateway.graphql.documents import Documents
-from gateway.graphql.limits import DocumentLimits, DocumentMeasure, measure
+from gateway.graphql.limits import DocumentLimits, DocumentMeasure, measure, remote_fields
 from gateway.graphql.operations import ReadyDocument
 from gateway.graphql.trusted import APOLLO
 
@@ -55,9 +55,7 @@ class Operation:
         return hashlib.sha256(self.body.encode()).hexdigest()
 
 
-def build(
-    files: Iterable[Path], schema: GraphQLSchema, limits: DocumentLimits, remote: Collection[str]
-) -> list[Operation]:
+def build(files: Iterable[Path], schema: GraphQLSchema, limits: DocumentLimits) -> list[Operation]:
     """The operations of all files, sorted by name; raises ManifestRefused with every problem.
 
     Fragments are shared by all files; those that no operation uses are left out.
@@ -65,13 +63,14 @@ def build(
     whole = concat_ast(_parsed(files))
     if problems := list(_unusable(whole.definitions)):
         raise ManifestRefused(problems)
-    documents = Documents(schema, limits, remote=remote, introspection=False, suggestions=True)
+    documents = Documents(schema, limits, introspection=False, suggestions=True)
     alone = sorted(separate_operations(whole).items())
     problems = [one for _, each in alone for one in _misfits(each, schema)]
     if not problems:
         problems = [one for _, each in alone for one in _refusals(each, documents)]
     if problems:
         raise ManifestRefused(problems)
+    remote = remote_fields(schema)
     return [_operation(name, each, remote) for name, each in alone]
 
 

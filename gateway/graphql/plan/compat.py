@@ -4,6 +4,7 @@ None of it is promised by either library: a new release may change it, and then 
 follow, and no other. The differential tests tell whether it has.
 """
 
+from inspect import iscoroutinefunction
 from typing import Any
 
 import strawberry
@@ -58,6 +59,7 @@ __all__ = [
     "input_definition",
     "invalid_return_type_error",
     "is_awaitable",
+    "is_awaited",
     "is_coroutine_resolver",
     "is_read_from_attribute",
 ]
@@ -103,6 +105,14 @@ def is_read_from_attribute(field: GraphQLField, known: StrawberryField) -> bool:
 def is_coroutine_resolver(field: GraphQLField) -> bool:
     """Whether the field's resolver is Strawberry's wrapper around a coroutine function."""
     return getattr(field.resolve, "__name__", None) == "_async_resolver"
+
+
+def is_awaited(field: GraphQLField) -> bool:
+    """Whether the field's resolver is a coroutine function: one that may wait for something."""
+    known = definition_of(field)
+    if known is None or known.base_resolver is None:
+        return iscoroutinefunction(field.resolve)
+    return known.base_resolver.is_async
 
 
 def info_for(info: GraphQLResolveInfo[Any], known: StrawberryField) -> strawberry.Info[Any, Any]:
