@@ -197,9 +197,8 @@ def _rate_limits(settings: Settings) -> RateLimits:
         ISSUE: settings.rate_limit_issue,
         SIMULATE: settings.rate_limit_simulate,
     }
-    limited = {operation: rule for operation, rule in rules.items() if rule != OFF}
     return RateLimits(
-        limited if settings.auth == "jwt" else {},
+        rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),
         store=settings.rate_limit_store.get_secret_value(),
     )
 

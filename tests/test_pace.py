@@ -5,7 +5,9 @@ import uuid
 import pytest
 from limits import parse
 
+from gateway.callers import RateLimits
 from gateway.callers.rate_limits import RateLimiter
+from gateway.config import OFF
 from gateway.errors import ConfigError
 from tests.stack import Clock, settings
 
@@ -101,3 +103,11 @@ def test_every_rate_that_can_be_set_can_be_counted(rate: str) -> None:
         pace, item = RateLimiter(Clock(1e6)), parse(rate)
         waits = [pace.hit(item, "alice", "read") for _ in range(min(item.amount + 1, 100))]
         assert (waits[0], waits[-1] > 0) == (0, item.amount < 100)
+
+
+async def test_an_operation_that_nobody_gave_a_rate_is_refused() -> None:
+    """A forgotten operation has no unlimited rate: it cannot be counted at all."""
+    limits = RateLimits({"cards:read": OFF}, store="")
+    await limits.count("alice", "cards:read")
+    with pytest.raises(KeyError):
+        await limits.count("alice", "cards:terminate")

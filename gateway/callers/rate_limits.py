@@ -9,6 +9,7 @@ from limits import RateLimitItem, parse
 
 from gateway.callers.caller import READ
 from gateway.callers.shared_limits import SharedLimits, StoreUnavailable
+from gateway.config import OFF
 from gateway.errors import Overloaded, RateLimited
 
 _ROUNDING = 1e-6  # seconds
@@ -47,27 +48,28 @@ class RateLimiter:
 
 
 class RateLimits:
-    """Counts operations by caller; ``rules`` maps an operation to a text such as 60/minute.
+    """Counts operations by caller; ``rules`` maps an operation to a text such as 60/minute, or off.
 
+    An operation without a rule is refused: one that was forgotten must not be without a limit.
     ``store`` is the URL of a store for gateways that share their counts; empty: each gateway counts
     by itself. While the store is unavailable reads are counted by each gateway, and all else is
     refused: nobody issues more cards because the counts are lost.
     """
 
     def __init__(self, rules: Mapping[str, str], *, store: str) -> None:
-        self._rules: dict[str, RateLimitItem] = {
-            operation: parse(rule) for operation, rule in rules.items() if rule
+        self._rules: dict[str, RateLimitItem | None] = {
+            operation: None if rule == OFF else parse(rule) for operation, rule in rules.items()
         }
         self._pace = RateLimiter()
-        self._shared = SharedLimits(store) if store and self._rules else None
+        self._shared = SharedLimits(store) if store and any(self._rules.values()) else None
 
     async def count(self, caller: str, operation: str) -> None:
         """Count one operation.
 
         Raises RateLimited with the seconds until one more is allowed, or Overloaded when the
-        operation cannot be counted now.
+        operation cannot be counted now, and KeyError for an operation without a rule.
         """
-        rule = self._rules.get(operation)
+        rule = self._rules[operation]
         if rule is None:
             return
         wait = await self._hit(rule, caller, operation)
