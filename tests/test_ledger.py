@@ -257,6 +257,20 @@ async def test_records_are_kept_for_a_day(ending: Any) -> None:
     assert len(one.store) == 1
 
 
+async def test_a_call_that_runs_binds_its_input_after_its_record_is_over() -> None:
+    """Another input under the key of a call that runs is a conflict, however old the record is."""
+    one = Fixture()
+    task = one.start()
+    await asyncio.sleep(0)
+    one.now.time = START + 48 * HOUR
+    other = one.start(bound=B)
+    await asyncio.sleep(0)
+    one.provider.gate.set()
+    with pytest.raises(errors.IdempotencyConflict):
+        await other
+    assert await task == Outcome("card", False)
+
+
 async def test_a_wall_clock_that_jumps_makes_nothing_forgotten() -> None:
     """The wall clock set forward by days, or back, takes no record away."""
     wall, monotonic = Now(), Now()

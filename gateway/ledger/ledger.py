@@ -147,6 +147,14 @@ class Replay:
 Act = Callable[[Claim], Awaitable[T]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Call(Generic[T]):
+    """A call that runs, and the input that its key is bound to meanwhile."""
+
+    fingerprint: bytes
+    task: "asyncio.Task[T | GatewayError]"
+
+
 class Ledger(Generic[T]):
     """Runs each key's call once at a time and tells every caller of it the same outcome.
 
@@ -156,7 +164,7 @@ class Ledger(Generic[T]):
     def __init__(self, store: MemoryStore, *, runtime: Runtime) -> None:
         self._store = store
         self._runtime = runtime
-        self._calls: dict[UUID, asyncio.Task[T | GatewayError]] = {}
+        self._calls: dict[UUID, _Call[T]] = {}
 
     async def run(
         self, key: UUID, fingerprint: bytes, act: Act[T], card_of: Callable[[T], UUID]
@@ -166,19 +174,19 @@ class Ledger(Generic[T]):
         Raises IdempotencyConflict when the key is bound to another input, Overloaded when no new
         key can be remembered, and what ``act`` raises.
         """
-        record = self._store.get(key)
-        if record is not None and record.fingerprint != fingerprint:
+        record, call = self._store.get(key), self._calls.get(key)
+        # A call that runs binds its input, too: its record may be over before it ends.
+        if any(one is not None and one.fingerprint != fingerprint for one in (record, call)):
             raise key_reused()
         if record is not None and record.state is State.DONE and record.card_id is not None:
             return Replay(record.card_id)
-        call = self._calls.get(key)
         coalesced = call is not None
         if call is None:
             claim = self._claim(key, fingerprint, record)
-            call = asyncio.create_task(self._carry_out(key, fingerprint, claim, act, card_of))
-            self._calls[key] = call
+            task = asyncio.create_task(self._carry_out(key, fingerprint, claim, act, card_of))
+            call = self._calls[key] = _Call(fingerprint, task)
         # Shielded: a caller that goes away takes only itself away.
-        ended = await asyncio.shield(call)
+        ended = await asyncio.shield(call.task)
         if isinstance(ended, GatewayError):
             # Many may wait for this one exception, and each raise would lengthen its traceback.
             raise ended.with_traceback(None)
@@ -191,7 +199,7 @@ class Ledger(Generic[T]):
     async def drain(self, seconds: float) -> None:
         """Wait for the calls in flight, at most so long."""
         if self._calls:
-            await asyncio.wait(list(self._calls.values()), timeout=seconds)
+            await asyncio.wait([call.task for call in self._calls.values()], timeout=seconds)
 
     def _claim(self, key: UUID, fingerprint: bytes, record: Record | None) -> Claim:
         """Take the right to send; a known key without an outcome may have been carried out."""
