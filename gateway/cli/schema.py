@@ -31,12 +31,13 @@ def schema(
         raise ConfigError(["Give one of --check and --against."])
     from gateway.cards import schema_text
 
+    ours = schema_text()
     if against:
-        _list_changes(against, schema_text())
+        _list_changes(against, ours)
     elif check:
-        _check(check, schema_text())
+        _check(check, ours)
     else:
-        typer.echo(schema_text(), nl=False)
+        typer.echo(ours, nl=False)
 
 
 def _check(path: Path, ours: str) -> None:

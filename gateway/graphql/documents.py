@@ -39,6 +39,7 @@ from graphql.validation.validate import ValidationAbortedError
 from gateway.graphql.limits import (
     CODE,
     DocumentLimits,
+    DocumentMeasure,
     cost_errors,
     measure,
     remote_fields,
@@ -130,12 +131,16 @@ class Documents:
             self._cache.put(source, found)
         return found
 
+    def measure(self, document: DocumentNode) -> DocumentMeasure:
+        """How large a parsed document is, with the cost of its fields in this schema."""
+        return measure(document, self._remote)
+
     def _prepare(self, source: str) -> Prepared:
         try:
             document = self._parse(source)
         except GraphQLSyntaxError as error:
             return [self._syntax_error(error)]
-        found = measure(document, self._remote)
+        found = self.measure(document)
         prepared = (
             shape_errors(found, self._limits)
             or self._shown(self._validate(document, rules=self._own_rules))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -25,7 +25,7 @@ from graphql import (
 )
 
 from gateway.graphql.documents import Documents
-from gateway.graphql.limits import DocumentLimits, DocumentMeasure, measure, remote_fields
+from gateway.graphql.limits import DocumentLimits, DocumentMeasure
 from gateway.graphql.operations import ReadyDocument
 from gateway.graphql.trusted import APOLLO
 
@@ -70,8 +70,7 @@ def build(files: Iterable[Path], schema: GraphQLSchema, limits: DocumentLimits) 
         problems = [one for _, each in alone for one in _refusals(each, documents)]
     if problems:
         raise ManifestRefused(problems)
-    remote = remote_fields(schema)
-    return [_operation(name, each, remote) for name, each in alone]
+    return [_operation(name, each, documents) for name, each in alone]
 
 
 def as_json(operations: Iterable[Operation], form: Format) -> str:
@@ -134,9 +133,9 @@ def _refusals(document: DocumentNode, documents: Documents) -> list[str]:
 _OPERATION = OperationDefinitionNode
 
 
-def _operation(name: str, document: DocumentNode, remote: Collection[str]) -> Operation:
+def _operation(name: str, document: DocumentNode, documents: Documents) -> Operation:
     [kind] = [one.operation for one in document.definitions if isinstance(one, _OPERATION)]
-    return Operation(name, kind.value, print_ast(document), measure(document, remote))
+    return Operation(name, kind.value, print_ast(document), documents.measure(document))
 
 
 def _sentence(error: GraphQLError) -> str:
