@@ -12,7 +12,7 @@ from tests.processes import started
 from tests.unmeasured import unmeasured
 from tests.waiting import PATIENCE
 
-FOLDER = Path(__file__).parent / "audits"
+FOLDER = Path(__file__).parent.parent / "audits"
 LOCK = FOLDER / "package-lock.json"
 INSTALLED = FOLDER / "node_modules" / ".package-lock.json"  # npm writes it last
 NODE, NPM = shutil.which("node"), shutil.which("npm")

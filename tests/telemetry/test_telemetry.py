@@ -93,7 +93,7 @@ def test_an_exception_is_its_class_and_place(lines: Any) -> None:
     assert canary not in json.dumps(lines())
     for line in lines():
         assert line["error"] == "KeyError"
-        assert line["at"][-1].startswith("tests.test_telemetry:")
+        assert line["at"][-1].startswith("tests.telemetry.test_telemetry:")
 
 
 def test_readable_logs_have_no_colours_off_a_terminal() -> None:

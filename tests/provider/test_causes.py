@@ -19,10 +19,10 @@ from gateway.provider.transport import causes
 from gateway.provider.transport.causes import Cause
 from gateway.runtime import Runtime
 from tests.certificates import CANARY, Authority
+from tests.diagnosis.test_doctor import environment, tls
 from tests.processes import started
 from tests.sockets import Connection, Script, message, serving
 from tests.stack import CARD, ISSUE, issue_input, options, settings
-from tests.test_doctor import environment, tls
 from tests.tls import says, served, talking
 
 BANNER = "canary-banner"

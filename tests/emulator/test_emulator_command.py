@@ -21,8 +21,8 @@ import pytest
 from gateway import cli
 from gateway.emulator.fault_texts import describe_faults
 from gateway.emulator.output import WAITING
+from tests.cli.test_cli import three_steps
 from tests.processes import ROOT, run, started
-from tests.test_cli import three_steps
 
 LIMIT = 300  # seconds for anything that is waited for: the machine may be slow
 SECRET = "hunter2"

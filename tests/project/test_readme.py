@@ -10,7 +10,7 @@ from gateway.cards.failures import ErrorCode
 from gateway.config import Settings
 from gateway.graphql import limits, trusted
 
-README = (Path(__file__).parent.parent / "README.md").read_text()
+README = (Path(__file__).parent.parent.parent / "README.md").read_text()
 
 
 def setting_rows() -> list[str]:

@@ -22,7 +22,7 @@ from gateway.errors import ConfigError
 from gateway.graphql.changes import changes
 from tests.commands import Command
 
-FILE = Path(__file__).parent.parent / "schema.graphql"
+FILE = Path(__file__).parent.parent.parent / "schema.graphql"
 SCHEMA = build_schema(schema_text())
 OWN = {
     name: kind

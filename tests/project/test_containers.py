@@ -19,10 +19,10 @@ import yaml
 from gateway.cli import cli
 from gateway.config import Settings
 from gateway.signing import PrivateKey
+from tests.cli.test_cli import three_steps
 from tests.pair import URL
 from tests.processes import ROOT, Process, run, started
 from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY
-from tests.test_cli import three_steps
 
 IMAGE = "card-gateway"
 LIMIT = 90  # seconds until a server answers, on a busy machine
