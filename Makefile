@@ -34,7 +34,8 @@ check: lint ## lint, types, and the tests that start no process: for between two
 	$(BIN)/python -m pytest -n auto -m "not (process or browser or slow or long or hypothesis)"
 
 test-one: $(TESTABLE) ## some tests (T=test_ledger, or T="test_ledger -k refused")
-	$(BIN)/python -m pytest -n 0 tests/$(firstword $(T)).py $(wordlist 2,99,$(T))
+	$(BIN)/python -m pytest -n 0 $(or $(shell find tests -name $(firstword $(T)).py),$(error \
+	  T=test_ledger names the file of the tests; there is no $(firstword $(T)).py in tests)) $(wordlist 2,99,$(T))
 
 test-long: $(TESTABLE) ## the long forms of tests, and properties with many random examples
 	$(BIN)/python -m pytest -n auto -m "long or hypothesis" --hypothesis-profile=long
