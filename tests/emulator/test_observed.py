@@ -137,7 +137,9 @@ async def test_an_unforeseen_failure_is_told_and_contained() -> None:
     client.http = httpx.AsyncClient(transport=transport, base_url=client.http.base_url)
     assert (await client.create()).status_code == 500
     [line] = map(request_line, records)
-    assert re.search(r" 500 internal error: RuntimeError in tests\.emulator\.test_observed:\d+$", line)
+    assert re.search(
+        r" 500 internal error: RuntimeError in tests\.emulator\.test_observed:\d+$", line
+    )
 
 
 @pytest.mark.parametrize(
