@@ -60,15 +60,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     return result
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _imported_modules_are_no_garbage() -> None:
-    """Keep all that was imported out of the collections that follow, which are then fast."""
+@pytest.fixture(scope="module", autouse=True)
+def _what_stays_is_no_garbage() -> None:
+    """Keep what was imported, and what earlier modules left for good, out of the collections.
+
+    Those that follow each test are fast then: what they look through is what this module made.
+    """
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
-def _leaks_are_reported_where_they_happen(_imported_modules_are_no_garbage: None) -> Iterator[None]:
+def _leaks_are_reported_where_they_happen(_what_stays_is_no_garbage: None) -> Iterator[None]:
     """Collect what a test leaves behind before the next one begins.
 
     A socket or a transport that was never closed says so when it is collected. Were that left to
