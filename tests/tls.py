@@ -7,10 +7,11 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import uvicorn
+from anyio.from_thread import start_blocking_portal
 from starlette.types import ASGIApp
+
+from tests.loopback import on_loopback
 
 WAIT = 60.0  # seconds that no test should need
 Talk = Callable[[socket.socket], None]
@@ -18,19 +19,12 @@ Talk = Callable[[socket.socket], None]
 
 @contextlib.contextmanager
 def served(app: ASGIApp, certificate: Path | None = None) -> Iterator[int]:
-    """Run an ASGI application, over TLS where there is a certificate; its port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    tls: dict[str, Any] = {} if certificate is None else {"ssl_certfile": certificate}
-    config = uvicorn.Config(app, log_config=None, lifespan="off", date_header=False, **tls)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        thread.join(WAIT)
-        listener.close()
+    """Run an ASGI application in a thread, over TLS where there is a certificate; its port."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(on_loopback(app, certificate)) as port,
+    ):
+        yield port
 
 
 def server_context(certificate: Path) -> ssl.SSLContext:
