@@ -6,6 +6,10 @@ IMAGE ?= card-gateway
 # The Python to make the virtual environment with; empty: the newest that tools/install finds.
 export PYTHON ?=
 VENV := .venv
+# What Python compiles is kept out of the source folders, also where it would not be kept at all:
+# without it each of the tests' processes compiles everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX := $(abspath $(VENV)/.bytecode)
 BIN := $(VENV)/bin
 UV := .venv-installer/lib/bin/uv
 # make lock UPGRADE=--upgrade renews.
