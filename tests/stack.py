@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 from gateway.app import create_app
 from gateway.config import Settings
 from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
 from gateway.runtime import Runtime
 from gateway.signing import PrivateKey
+from tests.loopback import on_loopback
 from tests.waiting import PATIENCE
 
 API_KEY = "d04953b7-5878-4fd0-8970-0a5f77fbce59"
@@ -146,6 +150,30 @@ class Recorder(httpx.AsyncBaseTransport):
         ]
 
 
+class Door:
+    """The recorder as an ASGI application, for what comes over the network.
+
+    Where the recorder breaks a call off, an answer begins and the connection is closed.
+    """
+
+    def __init__(self, wire: Recorder) -> None:
+        self._wire = wire
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request on, and write the answer as it is."""
+        asked = Request(scope, receive)
+        url, body = str(asked.url), await asked.body()
+        request = httpx.Request(asked.method, url, headers=asked.headers.raw, content=body)
+        try:
+            response = await self._wire.handle_async_request(request)
+        except httpx.TransportError:
+            await send({"type": "http.response.start", "status": 200})
+            return
+        start = {"status": response.status_code, "headers": response.headers.raw}
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": response.content})
+
+
 @dataclass
 class Stack:
     """A gateway, the emulator behind it, and a client in front of it."""
@@ -184,26 +212,48 @@ class Stack:
         return (await self.data(CARD, {"id": card_id}))["card"]
 
 
+NETWORK = False  # whether a stack uses the network where its test does not say
+in_process = pytest.mark.parametrize("transport", [False], ids=["in process"], indirect=True)
+"""For tests of what no network can do, where the fixture ``transport`` would try both."""
+
+
 @contextlib.asynccontextmanager
 async def running(
     emulator_options: EmulatorOptions | None = None,
     clock: Clock | None = None,
     beside: Stack | None = None,
     runtime: Runtime | None = None,
+    network: bool | None = None,
     **changes: Any,
 ) -> AsyncIterator[Stack]:
     """Run a stack; ``changes`` go to the gateway's settings, ``clock`` to both sides.
 
-    With ``beside`` the new gateway stands in front of that stack's emulator.
+    With ``beside`` the new gateway stands in front of that stack's emulator, and with ``network``
+    it sends its calls as in production: with the network's transport, over a socket.
     """
     chosen = emulator_options or options()
     emulator = create_emulator(chosen, now=clock) if clock else create_emulator(chosen)
     emulator = beside.emulator if beside else emulator
     wire = Recorder(httpx.ASGITransport(app=emulator))
-    app = create_app(
-        settings(**changes), transport=wire, runtime=clock.runtime() if clock else runtime
-    )
-    front = httpx.ASGITransport(app=app)
-    client = httpx.AsyncClient(transport=front, base_url="http://gateway")
-    async with app.router.lifespan_context(app), client:
-        yield Stack(client, emulator, wire)
+    async with _reached(wire, NETWORK if network is None else network) as (transport, url):
+        app = create_app(
+            settings(**url, **changes),
+            transport=transport,
+            runtime=clock.runtime() if clock else runtime,
+        )
+        front = httpx.ASGITransport(app=app)
+        client = httpx.AsyncClient(transport=front, base_url="http://gateway")
+        async with app.router.lifespan_context(app), client:
+            yield Stack(client, emulator, wire)
+
+
+@contextlib.asynccontextmanager
+async def _reached(
+    wire: Recorder, network: bool
+) -> AsyncIterator[tuple[httpx.AsyncBaseTransport | None, dict[str, str]]]:
+    """How a gateway reaches the emulator: a transport of its own, or the settings' URL."""
+    if not network:
+        yield wire, {}
+        return
+    async with on_loopback(Door(wire)) as port:
+        yield None, {"provider_url": f"http://127.0.0.1:{port}/v1"}

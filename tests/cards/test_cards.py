@@ -208,7 +208,7 @@ async def test_fifty_aliases_over_ten_ids_are_ten_concurrent_reads() -> None:
 
 async def test_reads_at_once_are_bounded() -> None:
     """No more card reads are in flight than the setting permits."""
-    together, most = 0, 0
+    together, most, three = 0, 0, asyncio.Event()
     async with running(max_card_reads=3) as stack:
         await stack.card(str(uuid.uuid4()))  # the token is there
         passing = stack.wire.handle_async_request
@@ -216,6 +216,9 @@ async def test_reads_at_once_are_bounded() -> None:
         async def counted(request: httpx.Request) -> httpx.Response:
             nonlocal together, most
             together, most = together + 1, max(most, together + 1)
+            if together == 3:
+                three.set()
+            await three.wait()
             await asyncio.sleep(0)
             response = await passing(request)
             together -= 1
@@ -223,7 +226,8 @@ async def test_reads_at_once_are_bounded() -> None:
 
         stack.wire.handle_async_request = counted  # type: ignore[method-assign]
         aliases = " ".join(f'c{n}: card(id: "{uuid.uuid4()}") {{ id }}' for n in range(20))
-        await stack.data("{" + aliases + "}")
+        async with waiting_for("three reads in flight at once"):
+            await stack.data("{" + aliases + "}")
     assert most == 3
 
 

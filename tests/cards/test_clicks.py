@@ -12,7 +12,17 @@ import pytest
 
 from gateway.emulator import GUIDE_ACCOUNT
 from gateway.runtime import Runtime
-from tests.stack import ADDRESS, ISSUE, SIMULATE, Clock, Stack, issue_input, options, running
+from tests.stack import (
+    ADDRESS,
+    ISSUE,
+    SIMULATE,
+    Clock,
+    Stack,
+    in_process,
+    issue_input,
+    options,
+    running,
+)
 
 FIELDS = "__typename ... on IssueVirtualCardSuccess { idempotencyKey replayed card { id } }"
 TWO = f"""
@@ -296,6 +306,7 @@ async def test_a_wait_to_repeat_takes_no_place() -> None:
         await asyncio.gather(read_card, return_exceptions=True)
 
 
+@in_process
 async def test_an_unforeseen_error_takes_no_siblings_answer_with_it() -> None:
     """A mutation that fails as nobody foresaw leaves the cards of its document's others told."""
     async with running(clock=Clock()) as stack:
@@ -354,6 +365,7 @@ async def test_a_failing_sibling_does_not_stop_a_click() -> None:
     assert data["good"]["__typename"] == "IssueVirtualCardSuccess"
 
 
+@in_process
 async def test_a_fault_of_our_own_leaves_the_outcome_open() -> None:
     """When the gateway itself fails after a click has left, the result is unknown, not an error."""
     key = str(uuid.uuid4())
@@ -371,6 +383,7 @@ async def test_a_fault_of_our_own_leaves_the_outcome_open() -> None:
         assert (await stack.issue(idempotencyKey=key))["__typename"] == "IssueVirtualCardSuccess"
 
 
+@in_process
 async def test_a_fault_between_attempts_leaves_the_outcome_open() -> None:
     """When the gateway fails after an attempt was lost, that attempt may still have worked."""
     async with running(clock=Clock()) as stack:
