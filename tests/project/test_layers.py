@@ -115,3 +115,11 @@ def test_the_help_waits_for_no_server() -> None:
     )
     loaded = set(result.stdout.split())
     assert not loaded & {"uvicorn", "starlette", "strawberry", "graphql", "httpx", "pydantic"}
+
+
+def test_tests_lie_where_their_package_is_named() -> None:
+    """Tests are in a folder with a package's name, in end_to_end or in project, and named once."""
+    files = list((ROOT / "tests").rglob("test_*.py"))
+    packages = {path.parent.name for path in (ROOT / "gateway").glob("*/__init__.py")}
+    assert {path.parent.name for path in files} == packages | {"end_to_end", "project"}
+    assert len({path.name for path in files}) == len(files)
