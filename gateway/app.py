@@ -27,7 +27,15 @@ from gateway.callers import (
     key_source,
 )
 from gateway.cards import build_schema
-from gateway.config import OFF, DocumentSettings, Settings, is_loopback
+from gateway.config import (
+    OFF,
+    CallerSettings,
+    DocumentSettings,
+    ServerSettings,
+    Settings,
+    TrustedDocumentSettings,
+    is_loopback,
+)
 from gateway.errors import ConfigError, GatewayError
 from gateway.graphql import DocumentLimits, Documents, Executor, TrustedDocuments, engine_schema
 from gateway.http import (
@@ -96,7 +104,7 @@ async def _as_json(_request: Request, error: Exception) -> Response:
     return error_response(BadRequest(error.status_code, error.detail, **(error.headers or {})))
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
+def _middleware(settings: ServerSettings) -> list[Middleware]:
     around = [Middleware(RequestIdMiddleware), Middleware(SecurityHeaders)]
     if settings.allowed_hosts or is_loopback(settings.host):
         around.append(Middleware(Hosts, names=settings.allowed_hosts))
@@ -113,7 +121,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
     return around
 
 
-def _routes(settings: Settings, provider: ProviderClient) -> list[BaseRoute]:
+def _routes(settings: ServerSettings, provider: ProviderClient) -> list[BaseRoute]:
     async def ready(_request: Request) -> Response:
         return await _readiness(provider)
 
@@ -169,7 +177,7 @@ def document_limits(settings: DocumentSettings) -> DocumentLimits:
     )
 
 
-def _trusted_documents(settings: Settings) -> TrustedDocuments:
+def _trusted_documents(settings: TrustedDocumentSettings) -> TrustedDocuments:
     if settings.documents is None:
         return TrustedDocuments({})
     try:
@@ -178,7 +186,7 @@ def _trusted_documents(settings: Settings) -> TrustedDocuments:
         raise ConfigError([f"GATEWAY_DOCUMENTS: {one}" for one in error.problems]) from error
 
 
-def _gatekeeper(settings: Settings) -> Authenticator:
+def _gatekeeper(settings: CallerSettings) -> Authenticator:
     if settings.auth != "jwt":
         return AnyoneAllowed()
     rules = TokenRules(
@@ -190,7 +198,7 @@ def _gatekeeper(settings: Settings) -> Authenticator:
     return TokenVerifier(KeySet(key_source(settings.jwt_keys), clock=time.monotonic), rules)
 
 
-def _rate_limits(settings: Settings) -> RateLimits:
+def _rate_limits(settings: CallerSettings) -> RateLimits:
     """Limits are for callers that are told apart: where all are anyone, one could stop them all."""
     rules = {
         READ: settings.rate_limit_read,

@@ -1,17 +1,38 @@
 """Settings: what can be set, where it is read from, and how a refusal is worded."""
 
+from gateway.config.callers import CallerSettings
 from gateway.config.checks import OFF, host_name, is_loopback
+from gateway.config.documents import DocumentSettings
 from gateway.config.files import Unreadable, file_reason, read_text
-from gateway.config.settings import DevSettings, DocumentSettings, ServeSettings, Settings
+from gateway.config.ledger import LedgerSettings
+from gateway.config.provider import ProviderSettings
+from gateway.config.server import ServerSettings
+from gateway.config.settings import (
+    ClientSettings,
+    DevSettings,
+    ServeSettings,
+    Settings,
+    ViewSettings,
+)
+from gateway.config.telemetry import TelemetrySettings
+from gateway.config.trusted import TrustedDocumentSettings
 from gateway.config.wording import expected
 
 __all__ = [
     "OFF",
+    "CallerSettings",
+    "ClientSettings",
     "DevSettings",
     "DocumentSettings",
+    "LedgerSettings",
+    "ProviderSettings",
     "ServeSettings",
+    "ServerSettings",
     "Settings",
+    "TelemetrySettings",
+    "TrustedDocumentSettings",
     "Unreadable",
+    "ViewSettings",
     "expected",
     "file_reason",
     "host_name",

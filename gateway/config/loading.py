@@ -3,13 +3,15 @@
 import os
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.config.sources import ENV_FILE, PREFIX, Sources, read_sources
 from gateway.config.wording import NOT_SET, expected, reason
 from gateway.errors import ConfigError
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 
 
 class Loadable(BaseModel):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from gateway.config import Settings
+from gateway.config import ProviderSettings
 from gateway.diagnosis.finding import Finding
 from gateway.provider.transport import causes
 from gateway.provider.transport.causes import Cause
@@ -91,7 +91,7 @@ _KNOWN: dict[type[Cause], tuple[str, str]] = {
 }
 
 
-async def broken(cause: Cause | None, settings: Settings) -> Finding:
+async def broken(cause: Cause | None, settings: ProviderSettings) -> Finding:
     """What a broken exchange comes from; without a cause, the time was over."""
     match cause:
         case causes.ConnectTimedOut():
@@ -106,7 +106,7 @@ async def broken(cause: Cause | None, settings: Settings) -> Finding:
             return _known(type(cause or causes.DeadlinePassed()), settings)
 
 
-async def wants_tls(settings: Settings) -> bool:
+async def wants_tls(settings: ProviderSettings) -> bool:
     """Whether the URL says http and the port speaks TLS."""
     url = urlsplit(settings.provider_url)
     if url.scheme != "http":
@@ -120,7 +120,7 @@ async def wants_tls(settings: Settings) -> bool:
     return True
 
 
-def missing_tls(settings: Settings) -> Finding:
+def missing_tls(settings: ProviderSettings) -> Finding:
     """The URL says http and the port speaks TLS."""
     host = urlsplit(settings.provider_url).netloc
     return Finding(
@@ -130,7 +130,7 @@ def missing_tls(settings: Settings) -> Finding:
     )
 
 
-async def _timed_out(settings: Settings) -> Finding:
+async def _timed_out(settings: ProviderSettings) -> Finding:
     """Tell apart how far the connection came before the time was over."""
     url = urlsplit(settings.provider_url)
     try:
@@ -150,7 +150,7 @@ async def _timed_out(settings: Settings) -> Finding:
     return Finding(False, f"connection: {what}", advice)
 
 
-def _untrusted(settings: Settings) -> Finding:
+def _untrusted(settings: ProviderSettings) -> Finding:
     host = urlsplit(settings.provider_url).netloc
     what = f"connection: the certificate of {host} is not trusted"
     if settings.provider_ca_file:
@@ -181,7 +181,7 @@ def _system_has_certificates() -> bool:
     return bool(in_file) or (bool(folder) and any(Path(folder).glob("*.[0-9]")))
 
 
-def _known(cause: type[Cause], settings: Settings) -> Finding:
+def _known(cause: type[Cause], settings: ProviderSettings) -> Finding:
     what, advice = _KNOWN[cause]
     facts = {
         "host": urlsplit(settings.provider_url).netloc,
@@ -194,7 +194,7 @@ def _known(cause: type[Cause], settings: Settings) -> Finding:
     return Finding(False, "connection: " + what.format(**facts), advice)
 
 
-async def _within(settings: Settings, work: Awaitable[object]) -> None:
+async def _within(settings: ProviderSettings, work: Awaitable[object]) -> None:
     async with asyncio.timeout(settings.connect_timeout):
         await work
 

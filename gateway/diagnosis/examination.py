@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from gateway.config import Settings
+from gateway.config import ClientSettings
 from gateway.diagnosis import Finding, Watched, explain
 from gateway.diagnosis.answers import difference
 from gateway.errors import GatewayError
@@ -23,7 +23,7 @@ from gateway.provider.transport.transport import Origin
 Tell = Callable[[Finding], None]
 
 
-async def examine(settings: Settings, tell: Tell) -> bool:
+async def examine(settings: ClientSettings, tell: Tell) -> bool:
     """Tell each finding as soon as it is there; whether nothing is bad.
 
     It takes ``call_deadline`` at most, and asks for everything once.
@@ -37,7 +37,7 @@ async def examine(settings: Settings, tell: Tell) -> bool:
     return it.good
 
 
-async def register_key(settings: Settings) -> Finding:
+async def register_key(settings: ClientSettings) -> Finding:
     """Tell the provider the public half of the signing key; whether it took it, or why not."""
     public = settings.private_key.public_key()
     async with _Examination(settings, lambda _finding: None) as it:
@@ -49,7 +49,7 @@ async def register_key(settings: Settings) -> Finding:
 class _Examination:
     """A client of the provider whose exchanges are watched, and what has been found with it."""
 
-    def __init__(self, settings: Settings, tell: Tell) -> None:
+    def __init__(self, settings: ClientSettings, tell: Tell) -> None:
         self._settings = settings
         self._tell = tell
         self._wire = Watched(

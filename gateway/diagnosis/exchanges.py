@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from gateway.config import Settings
+from gateway.config import ProviderSettings
 from gateway.diagnosis import answers
 from gateway.diagnosis.connection import broken, missing_tls, wants_tls
 from gateway.diagnosis.finding import Finding
@@ -44,7 +44,9 @@ class Watched:
         await self._wire.aclose()
 
 
-async def explain(exchange: Exchange | None, settings: Settings, clock: ProviderClock) -> Finding:
+async def explain(
+    exchange: Exchange | None, settings: ProviderSettings, clock: ProviderClock
+) -> Finding:
     """What is wrong where this was the last exchange of a call that failed."""
     if exchange is None or exchange.reply is None:
         return await broken(exchange.cause if exchange else None, settings)

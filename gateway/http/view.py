@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.callers import Authenticator, Caller, RateLimits
 from gateway.cards.context import CardLoader, Context
-from gateway.config import Settings
+from gateway.config import ServerSettings, ViewSettings
 from gateway.errors import IdentityUnavailable, NotAuthenticated
 from gateway.graphql.execution import UNEXPECTED, Executor, Failure, GraphQLRequest, GraphQLResponse
 from gateway.graphql.trusted import DocumentRefused, TrustedDocuments
@@ -57,7 +57,7 @@ class Dependencies:
     gatekeeper: Authenticator
     limits: RateLimits
     trusted: TrustedDocuments
-    settings: Settings
+    settings: ViewSettings
 
 
 class GraphQLView:
@@ -133,7 +133,7 @@ def _idempotency_key(request: Request) -> str | None:
     return keys[0] if keys else None
 
 
-def _refuse_other_sites(request: Request, settings: Settings) -> None:
+def _refuse_other_sites(request: Request, settings: ServerSettings) -> None:
     """Refuse a GET that a page of another site may have made without asking (CSRF).
 
     A POST needs none of this: browsers ask before they send application/json elsewhere.

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from gateway import __version__, errors
-from gateway.config import Settings
+from gateway.config import ProviderSettings
 from gateway.ledger import SEND_WINDOW, Claim, too_late, unknown
 from gateway.provider import refusals, retries
 from gateway.provider.breaker import Breaker
@@ -58,7 +58,7 @@ class Sender:
         self,
         wire: Transport,
         origin: Origin,
-        settings: Settings,
+        settings: ProviderSettings,
         fetch_token: Callable[[], Awaitable[FetchedToken]],
         runtime: Runtime,
     ) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from gateway import errors
-from gateway.config import Settings
+from gateway.config import ClientSettings
 from gateway.ledger.claims import Claim
 from gateway.ledger.ledger import Ledger, MemoryStore, Replay, State
 from gateway.ledger.ledger import Outcome as Recorded
@@ -50,7 +50,7 @@ class ProviderClient:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ClientSettings,
         *,
         transport: "httpx.AsyncBaseTransport | None" = None,
         wire: Transport | None = None,

@@ -95,6 +95,15 @@ def test_foreign_libraries_stay_in_their_package(path: Path) -> None:
         assert owners is None or part_of(path) in owners, name
 
 
+WHOLE = {f"gateway.config.{name}" for name in ("Settings", "DevSettings", "ServeSettings")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_part_is_given_its_own_group_of_settings(path: Path) -> None:
+    """Only the composition root and the commands know the class that has all settings."""
+    assert part_of(path) in {"config", "app", "cli"} or not WHOLE & set(imports(path))
+
+
 @pytest.mark.process
 def test_importing_the_package_imports_no_server() -> None:
     """`import gateway` costs nothing: no server, no GraphQL, no HTTP client."""

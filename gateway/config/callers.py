@@ -1,0 +1,72 @@
+"""The callers: who is let in, and how often each may ask."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+
+from gateway.config import checks
+from gateway.config.loading import Loadable
+from gateway.config.wording import not_set
+
+
+class CallerSettings(Loadable):
+    """Who is let in, and how often each caller may ask."""
+
+    auth: Literal["jwt", "none", "open"] | None = Field(
+        default=None,
+        validate_default=True,
+        description="Who is let in: callers with a bearer `jwt`; anybody on loopback (`none`); or "
+        "anybody at all, on purpose (`open`). `serve` does not start without a decision. With "
+        "`none` and `open` callers are not told apart: they share idempotency keys.",
+    )
+    jwt_keys: str = Field(
+        default="",
+        validate_default=True,
+        description="JWKS of the identity provider: a file, or an https URL.",
+    )
+    jwt_issuer: str = Field(
+        default="", validate_default=True, description="The `iss` that tokens must have."
+    )
+    jwt_audience: str = Field(
+        default="", validate_default=True, description="The `aud` that tokens must have."
+    )
+    jwt_leeway: float = Field(
+        default=10, ge=0, le=300, description="Clock difference that is forgiven in `exp`."
+    )
+    jwt_accounts_claim: str = Field(
+        default="accounts", description="Claim that lists the caller's account ids, or is `*`."
+    )
+    rate_limit_read: str = Field(
+        default="6000/minute", description="How often a caller known by `jwt` may ask for a card."
+    )
+    rate_limit_issue: str = Field(
+        default="60/minute", description="How often such a caller may issue; `off`: no limit."
+    )
+    rate_limit_simulate: str = Field(
+        default="60/minute", description="How often such a caller may simulate."
+    )
+    rate_limit_store: SecretStr = Field(
+        default=SecretStr(""),
+        description="Where requests are counted: `async+redis://host:6379`, or the same with "
+        "`async+valkey`, and with TLS `async+rediss` or `async+valkeys`, for gateways that share "
+        "their counts; unset: in each gateway's memory.",
+    )
+
+    @field_validator("jwt_keys", "jwt_issuer", "jwt_audience")
+    @classmethod
+    def _needed_for_jwt(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("auth") == "jwt" and not value:
+            raise not_set("is not set, and GATEWAY_AUTH=jwt needs it")
+        return checks.key_set(value) if info.field_name == "jwt_keys" and value else value
+
+    @field_validator("rate_limit_read", "rate_limit_issue", "rate_limit_simulate")
+    @classmethod
+    def _rate(cls, value: str) -> str:
+        return checks.rate(value)
+
+    @field_validator("rate_limit_store")
+    @classmethod
+    def _usable_store(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value():
+            checks.store(value.get_secret_value())
+        return value

@@ -1,0 +1,52 @@
+"""The HTTP server: where it listens, and which hosts and web origins it answers."""
+
+import re
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from gateway.config import checks
+from gateway.config.loading import Loadable
+
+
+class ServerSettings(Loadable):
+    """Where the gateway listens, whom it answers over HTTP, and how."""
+
+    host: str = Field(default="127.0.0.1", description="Address that `gateway serve` binds to.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that it binds to.")
+    allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Host names that are answered, as JSON; none: loopback names where bound to "
+        "loopback, else all.",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(), description='Web origins whose pages may ask, as JSON: `["https://a.example"]`.'
+    )
+    http_statuses: Literal["classic", "draft"] = Field(
+        default="classic",
+        description="Status of request errors in `application/graphql-response+json`: always 400, "
+        "or 422 and 294 as in the draft of August 2026.",
+    )
+    graphiql: bool = Field(default=False, description="Show GraphiQL to browsers on `/graphql`.")
+
+    cors_origin_pattern: ClassVar[str | None] = None
+    """Origins that are allowed besides, as a regular expression."""
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _host_names(cls, value: Any) -> Any:
+        return checks.texts(value, "gateway.example", checks.host_name)
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> Any:
+        return checks.texts(value, "https://a.example", checks.origin)
+
+    def allows_origin(self, origin: str) -> bool:
+        """Whether pages of this web origin may ask and read the answers."""
+        pattern = self.cors_origin_pattern
+        return (
+            origin in self.cors_origins
+            or "*" in self.cors_origins
+            or bool(pattern and re.fullmatch(pattern, origin))
+        )
