@@ -2,32 +2,70 @@
 
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from gateway import errors
 from gateway.callers.caller import SCOPES
 from gateway.cards.failures import ErrorCode
-from gateway.config import Settings
+from gateway.config import (
+    CallerSettings,
+    DocumentSettings,
+    LedgerSettings,
+    ProviderSettings,
+    ServerSettings,
+    Settings,
+    TelemetrySettings,
+    TrustedDocumentSettings,
+)
 from gateway.graphql import limits, trusted
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text()
 
 
-def setting_rows() -> list[str]:
-    """One row of the README's table per setting, in the order of the code."""
-    rows = []
-    for name, field in Settings.model_fields.items():
+HEADER = "| variable | default | meaning |\n|---|---|---|\n"
+HEADINGS: dict[type[BaseModel], str] = {
+    ProviderSettings: "The provider",
+    ServerSettings: "The HTTP server",
+    CallerSettings: "Callers",
+    DocumentSettings: "Documents",
+    TrustedDocumentSettings: "Trusted documents",
+    LedgerSettings: "Idempotency keys",
+    TelemetrySettings: "Telemetry",
+    Settings: "Where settings are read from",
+}
+
+
+def rows(group: type[BaseModel]) -> str:
+    """One row of the README for each setting that this class itself has, in its order."""
+    written = ""
+    for name in filter(group.model_fields.get, group.__annotations__):
+        field = group.model_fields[name]
         default = "" if isinstance(field.default, SecretStr) else field.default
         shown = "required" if field.is_required() else "" if default is None else str(default)
         if isinstance(default, bool):
             shown = shown.lower()
-        rows.append(f"| `GATEWAY_{name.upper()}` | {shown} | {field.description} |")
-    return rows
+        written += f"| `GATEWAY_{name.upper()}` | {shown} | {field.description} |\n"
+    return written
+
+
+def setting_tables() -> str:
+    """The README's tables of settings: a heading and a table for each group."""
+    return "\n".join(
+        f"### {heading}\n\n{HEADER}{rows(group)}" for group, heading in HEADINGS.items()
+    )
 
 
 def test_every_setting_is_listed() -> None:
-    """Each setting stands in the README with its default and its description."""
-    assert [row for row in setting_rows() if row not in README] == []
+    """Each setting stands once in the README, in its group, with its default and description."""
+    listed = README.partition("### The provider\n")
+    tables = listed[1] + listed[2].partition("\n## ")[0]
+    assert tables.splitlines() == setting_tables().splitlines()
+
+
+def test_every_setting_is_in_a_group() -> None:
+    """The README's groups have all settings, in the order in which they are checked."""
+    names = [name for group in HEADINGS for name in group.__annotations__]
+    assert [name for name in names if name in Settings.model_fields] == [*Settings.model_fields]
 
 
 def all_errors(kind: type[errors.GatewayError]) -> set[str]:
