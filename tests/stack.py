@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from gateway.app import create_app
-from gateway.config import Settings
+from gateway.app import create_app, document_limits
+from gateway.config import DocumentSettings, Settings
 from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
 from gateway.runtime import Runtime
 from gateway.signing import PrivateKey
@@ -64,6 +64,9 @@ LIMITS = dict.fromkeys(
     ),
     PATIENCE,
 )
+
+DOCUMENT_LIMITS = document_limits(DocumentSettings.of())
+"""What a document may have where nothing is set."""
 
 CARD = "query Card($id: ID!) { card(id: $id) { id status maskedPan network name expirationDate } }"
 

@@ -42,13 +42,13 @@ _MOST = 1_000_000  # larger numbers are not told apart: they could have hundreds
 class DocumentLimits:
     """The most that one document may have; characters, tokens and so on are counted as one each."""
 
-    source_length: int = 20_000
-    tokens: int = 5_000
-    comments: int = 200
-    depth: int = 12
-    cost: int = 1_000
-    root_mutation_fields: int = 10
-    errors: int = 20
+    source_length: int
+    tokens: int
+    comments: int
+    depth: int
+    cost: int
+    root_mutation_fields: int
+    errors: int
 
 
 class Measure(NamedTuple):

@@ -18,7 +18,6 @@ from gateway.cards import build_schema
 from gateway.config import OFF
 from gateway.errors import ConfigError
 from gateway.graphql import Documents
-from gateway.graphql.limits import DocumentLimits
 from gateway.graphql.operations import ReadyDocument
 from gateway.graphql.trusted import (
     DocumentNotFound,
@@ -29,6 +28,7 @@ from gateway.graphql.trusted import (
     TrustedDocuments,
     id_of,
 )
+from tests.stack import DOCUMENT_LIMITS
 
 SCHEMA = build_schema()._schema
 CARD = 'query Card { card(id: "123e4567-e89b-12d3-a456-426614174000") { id } }'
@@ -47,7 +47,7 @@ def documents(**changes: Any) -> Documents:
         "introspection": True,
         "suggestions": True,
     }
-    return Documents(SCHEMA, DocumentLimits(), **(given | changes))
+    return Documents(SCHEMA, DOCUMENT_LIMITS, **(given | changes))
 
 
 @pytest.mark.parametrize("source", [CARD, "{", "{ nonsense }"])
@@ -73,7 +73,7 @@ def test_the_length_of_all_that_is_kept_is_bounded() -> None:
     kept = documents()
     first = kept.prepare(CARD)
     for number in range(30):
-        kept.prepare(f"query Q{number} {{ __typename }}".ljust(20_000))
+        kept.prepare(f"query Q{number} {{ __typename }}".ljust(DOCUMENT_LIMITS.source_length))
     assert kept.prepare(CARD) is not first
 
 

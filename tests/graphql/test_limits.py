@@ -10,7 +10,8 @@ from graphql import GraphQLSchema, parse
 
 from gateway.cards import build_schema
 from gateway.graphql import Documents, engine_schema
-from gateway.graphql.limits import DocumentLimits, DocumentMeasure, measure, remote_fields
+from gateway.graphql.limits import REMOTE_CALL, DocumentMeasure, measure, remote_fields
+from tests.stack import DOCUMENT_LIMITS as LIMITS
 from tests.stack import Stack, running
 
 NOBODY = "123e4567-e89b-12d3-a456-426614174000"
@@ -75,7 +76,7 @@ def test_long_chains_of_fragments_are_measured() -> None:
 
 def refusal(schema: GraphQLSchema, document: str) -> float:
     """Seconds of work until a document that doubles is refused."""
-    documents = Documents(schema, DocumentLimits(), introspection=True, suggestions=True)
+    documents = Documents(schema, LIMITS, introspection=True, suggestions=True)
     began = time.thread_time()  # what else the machine does is not counted
     errors = documents.prepare(document)
     took = time.thread_time() - began
@@ -109,16 +110,29 @@ async def test_fifty_cards_at_once_pass(stack: Stack) -> None:
     assert len(await stack.data(aliases(50))) == 50
 
 
-DEEP = "{ card(id: 1) " + "{ billingAddress " * 11 + "{ city }" + " }" * 12
+DEEP = (
+    "{ card(id: 1) " + "{ billingAddress " * (LIMITS.depth - 1) + "{ city }" + " }" * LIMITS.depth
+)
+COST = 3 + REMOTE_CALL  # of one of the aliases above
+TOO_MANY_ROOTS = LIMITS.root_mutation_fields + 1
+TOO_MANY = LIMITS.cost // COST + 1
 TOO_LARGE = [
-    ("source_length", "{ __typename }" + " " * 20_000, "20,014"),
-    ("tokens", "{ " + "a " * 5_001 + "}", "5,000"),
-    ("comments", "#\n" * 201 + "{ __typename }", "200"),
-    ("depth", DEEP, "13"),
-    ("cost", aliases(77), "1,001"),
+    (
+        "source_length",
+        "{ __typename }" + " " * LIMITS.source_length,
+        f"{LIMITS.source_length + 14:,}",
+    ),
+    ("tokens", "{ " + "a " * (LIMITS.tokens + 1) + "}", f"{LIMITS.tokens:,}"),
+    ("comments", "#\n" * (LIMITS.comments + 1) + "{ __typename }", f"{LIMITS.comments:,}"),
+    ("depth", DEEP, f"{LIMITS.depth + 1:,}"),
+    ("cost", aliases(TOO_MANY), f"{TOO_MANY * COST:,}"),
     ("cost", doubling(18, "nonsense"), "262,144"),
-    ("root_mutation_fields", "mutation { " + "m " * 11 + "}", "11"),
-    ("errors", "{ " + " ".join(f"n{i}" for i in range(21)) + " }", "20"),
+    ("root_mutation_fields", f"mutation {{ {'m ' * TOO_MANY_ROOTS}}}", f"{TOO_MANY_ROOTS:,}"),
+    (
+        "errors",
+        "{ " + " ".join(f"n{i}" for i in range(LIMITS.errors + 1)) + " }",
+        f"{LIMITS.errors:,}",
+    ),
 ]
 
 
@@ -132,7 +146,7 @@ async def test_what_is_too_large_is_refused(limit: str, document: str, number: s
     assert "data" not in body
     assert error["extensions"]["code"] == "DOCUMENT_TOO_LARGE"
     assert number in error["message"]
-    assert f"{getattr(DocumentLimits(), limit):,} is allowed" in error["message"]
+    assert f"{getattr(LIMITS, limit):,} is allowed" in error["message"]
 
 
 _SPREADS = " ".join(f"...F{i}" for i in range(400))

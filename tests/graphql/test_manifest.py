@@ -11,7 +11,7 @@ from gateway.graphql.limits import DocumentLimits
 from gateway.graphql.manifest import ManifestRefused, Operation, as_json, build
 from gateway.graphql.trusted import TrustedDocuments
 from tests.commands import Command
-from tests.stack import running
+from tests.stack import DOCUMENT_LIMITS, running
 
 CARD = "query Card($id: ID!) {\n  card(id: $id) { ...Shown }\n}\n"
 LIST = "query Twice { a: card(id: 1) { ...Shown } b: card(id: 2) { ...Shown } }\n"
@@ -37,7 +37,7 @@ def files(folder: Path, *texts: str) -> list[Path]:
 
 def test_operations_come_with_the_fragments_they_use(tmp_path: Path) -> None:
     """Each operation is one text with its fragments from whatever file, sorted by name."""
-    operations = built(files(tmp_path, SIMULATE + LIST + CARD, SHOWN + UNUSED), DocumentLimits())
+    operations = built(files(tmp_path, SIMULATE + LIST + CARD, SHOWN + UNUSED), DOCUMENT_LIMITS)
     assert [(one.name, one.type) for one in operations] == [
         ("Card", "query"),
         ("Do", "mutation"),
@@ -51,7 +51,7 @@ def test_operations_come_with_the_fragments_they_use(tmp_path: Path) -> None:
 async def test_what_was_built_runs_where_only_trusted_documents_do(tmp_path: Path) -> None:
     """The texts of a manifest are found by their ids, and the gateway executes them."""
     out = tmp_path / "manifest.json"
-    [operation] = built(files(tmp_path, "query Known { __typename }"), DocumentLimits())
+    [operation] = built(files(tmp_path, "query Known { __typename }"), DOCUMENT_LIMITS)
     out.write_text(as_json([operation], "apollo"))
     text = TrustedDocuments.load(out).find(operation.id)
     assert text is not None
@@ -80,7 +80,7 @@ REFUSED = [
 def test_what_the_gateway_would_refuse_is_refused(tmp_path: Path, text: str, problem: str) -> None:
     """A file that does not fit the schema or the limits is named with the line."""
     with pytest.raises(ManifestRefused) as caught:
-        built(files(tmp_path, text), DocumentLimits())
+        built(files(tmp_path, text), DOCUMENT_LIMITS)
     assert any(problem in one for one in caught.value.problems), caught.value.problems
 
 
@@ -88,16 +88,16 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     """Every file's problems come in one go; those of a shared fragment once."""
     wrong = "fragment Shown on Card { id nonsense }"
     with pytest.raises(ManifestRefused) as caught:
-        built(files(tmp_path, CARD, LIST, wrong, "query X { oops }"), DocumentLimits())
+        built(files(tmp_path, CARD, LIST, wrong, "query X { oops }"), DOCUMENT_LIMITS)
     assert [one.split("Cannot query ")[1][:16] for one in caught.value.problems] == [
         "field 'nonsense'",
         "field 'oops' on ",
     ]
     with pytest.raises(ManifestRefused, match="no such file"):
-        built([tmp_path / "none.graphql"], DocumentLimits())
+        built([tmp_path / "none.graphql"], DOCUMENT_LIMITS)
     (tmp_path / "a.graphql").write_bytes(b"\xff")
     with pytest.raises(ManifestRefused, match="UTF-8"):
-        built([tmp_path / "a.graphql"], DocumentLimits())
+        built([tmp_path / "a.graphql"], DOCUMENT_LIMITS)
 
 
 def test_the_command_writes_both_forms(tmp_path: Path, command: Command) -> None:
