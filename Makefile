@@ -1,7 +1,8 @@
 # make run    everything a visitor needs, then the gateway with the emulator and GraphiQL
 # make check  lint, types and the fast tests
 # make test   everything that CI runs
-PORT ?= 8000
+# Empty: the usual port of `gateway dev`.
+PORT ?=
 IMAGE ?= card-gateway
 # The Python to make the virtual environment with; empty: the newest that tools/install finds.
 export PYTHON ?=
@@ -28,8 +29,8 @@ TESTABLE := $(VENV)/.testable
 .DELETE_ON_ERROR:
 .PHONY: run test check test-one test-long chaos bench lint format schema contract lock assets image clean help
 
-run: $(RUNNABLE) ## install what is missing, start the gateway with the emulator and GraphiQL (PORT=8000)
-	@exec $(BIN)/gateway dev --port $(PORT)
+run: $(RUNNABLE) ## install what is missing, start the gateway with the emulator and GraphiQL (PORT=9000 for another port)
+	@exec $(BIN)/gateway dev $(if $(PORT),--port $(PORT))
 
 test: lint ## lint, types, then all tests with branch coverage: what CI runs
 	$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.options import ActivationDelay, Port
+from gateway.cli.emulator_options import emulator_default
+from gateway.cli.options import DefaultFrom, port_option, setting_default
 
 if TYPE_CHECKING:
     from gateway.config import DevSettings
@@ -29,20 +30,35 @@ AllowedHost = Annotated[
         help="Host name that is answered besides those of this machine; may be repeated.",
     ),
 ]
-
-
-# No GATEWAY_ variable, which this command does not read: the container image sets it.
-DevHost = Annotated[
+Host = Annotated[
     str,
-    typer.Option(metavar="ADDRESS", help="Address to listen on.", envvar="CARD_GATEWAY_DEV_HOST"),
+    typer.Option(
+        default_factory=DefaultFrom(setting_default, "host"),
+        metavar="ADDRESS",
+        help="Address to listen on.",
+        # No GATEWAY_ variable, which this command does not read: the container image sets it.
+        envvar="CARD_GATEWAY_DEV_HOST",
+    ),
+]
+Port = Annotated[int, port_option(default_factory=DefaultFrom(setting_default, "port"))]
+ActivationDelay = Annotated[
+    float,
+    typer.Option(
+        default_factory=DefaultFrom(emulator_default, "activation_delay"),
+        min=0,
+        max=3600,
+        metavar="SECONDS",
+        help="Time until an issued card is active.",
+    ),
 ]
 
 
 def dev(
-    host: DevHost = "127.0.0.1",
-    port: Port = 8000,
+    *,
+    host: Host,
+    port: Port,
     allowed_host: AllowedHost = None,
-    activation_delay: ActivationDelay = 1.0,
+    activation_delay: ActivationDelay,
 ) -> None:
     """Try it out: GraphiQL and an embedded emulator of the provider.
 
@@ -57,10 +73,10 @@ def dev(
     from gateway.telemetry import configure_logging
 
     names = [_checked(name) for name in allowed_host or []]
-    configure_logging("info", readable=True)
     listener = serving.listen(host, port, port_from="--port, or make run PORT=9000")
     key = PrivateKey.generate()
     settings = _settings(key, [*_own_names(listener), *names])
+    configure_logging(settings.log_level, readable=True)
     emulator = create_emulator(
         EmulatorOptions(
             api_key=settings.provider_api_key.get_secret_value(),

@@ -2,17 +2,19 @@
 
 import contextlib
 import sys
+from typing import Annotated
 
 import typer
 
 from gateway.cli import emulator_options
-from gateway.cli.options import Port
+from gateway.cli.options import port_option, setting_default
 from gateway.errors import ConfigError
 
 
 def emulator(
     context: typer.Context,
-    port: Port = 8001,
+    *,
+    port: Annotated[int, port_option()] = 8001,
     host: emulator_options.Host = "127.0.0.1",
     allowed_host: emulator_options.AllowedHosts = None,
     api_key: emulator_options.ApiKey = None,
@@ -20,14 +22,14 @@ def emulator(
     account: emulator_options.Accounts = None,
     any_account: emulator_options.AnyAccount = False,
     one_card_per_account: emulator_options.OneCard = False,
-    second_card: emulator_options.SecondCard = "409",
-    activation_delay: emulator_options.ActivationDelay = "1",
-    token_lifetime: emulator_options.TokenLifetime = "3600",  # noqa: S107 - not a token
-    latency: emulator_options.Latency = "0",
+    second_card: emulator_options.SecondCard,
+    activation_delay: emulator_options.ActivationDelay,
+    token_lifetime: emulator_options.TokenLifetime,
+    latency: emulator_options.Latency,
     sparse_cards: emulator_options.SparseCards = False,
-    bad_signature_status: emulator_options.BadSignatureStatus = "400",
-    reused_key_status: emulator_options.ReusedKeyStatus = "422",
-    error_body: emulator_options.ErrorBody = "json",
+    bad_signature_status: emulator_options.BadSignatureStatus,
+    reused_key_status: emulator_options.ReusedKeyStatus,
+    error_body: emulator_options.ErrorBody,
     faults: emulator_options.FaultsJson = "{}",
 ) -> None:
     """Run the provider's strict double over HTTP; one line is printed for each request."""
@@ -39,7 +41,7 @@ def emulator(
     chosen = read_command_line(context.params)
     listener = serving.listen(chosen.host, port)
     hosts = (*chosen.hosts, listener.getsockname()[0])
-    url, port_of_gateway = serving.address(listener), _free_port(8000)
+    url, port_of_gateway = serving.address(listener), _port_of_gateway()
     with contextlib.closing(Output(sys.stdout)) as output:
         app = create_emulator(
             chosen.options, faults=chosen.faults, hosts=hosts, observe=output.observe
@@ -49,12 +51,13 @@ def emulator(
         serve_now()
 
 
-def _free_port(wanted: int) -> int:
-    """The port, if `gateway serve` can have it now, else 0: any free one."""
+def _port_of_gateway() -> int:
+    """The usual port of `gateway serve` if it can have it now, else 0: any free one."""
     from gateway.cli import serving
 
+    wanted: int = setting_default("port")
     try:
-        serving.listen("127.0.0.1", wanted).close()
+        serving.listen(setting_default("host"), wanted).close()
     except ConfigError:
         return 0
     return wanted

@@ -3,10 +3,28 @@
 They arrive as text: ``gateway.emulator.command_line`` checks them, each under its own name.
 """
 
+import dataclasses
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
+
+from gateway.cli.options import DefaultFrom
+
+
+def emulator_default(name: str) -> Any:
+    """What an option of the emulator is where nothing chooses it."""
+    from gateway.emulator import EmulatorOptions
+
+    [default] = [one.default for one in dataclasses.fields(EmulatorOptions) if one.name == name]
+    return default
+
+
+def _as_typed(name: str) -> str:
+    """The same as somebody would type it."""
+    default = emulator_default(name)
+    return default if isinstance(default, str) else f"{default:g}"
+
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to bind to.")]
 AllowedHosts = Annotated[
@@ -43,6 +61,7 @@ OneCard = Annotated[
 SecondCard = Annotated[
     str,
     typer.Option(
+        default_factory=DefaultFrom(_as_typed, "second_card"),
         metavar="409|400|issue_failed",
         help="What a card beyond that limit gets: a status, or a 201 and a card that fails later.",
     ),
@@ -50,13 +69,27 @@ SecondCard = Annotated[
 ActivationDelay = Annotated[
     str,
     typer.Option(
-        metavar="SECONDS", help="From the simulator's 202 until the card is active or has failed."
+        default_factory=DefaultFrom(_as_typed, "activation_delay"),
+        metavar="SECONDS",
+        help="From the simulator's 202 until the card is active or has failed.",
     ),
 ]
 TokenLifetime = Annotated[
-    str, typer.Option(metavar="SECONDS", help="How long an access token lives.")
+    str,
+    typer.Option(
+        default_factory=DefaultFrom(_as_typed, "token_lifetime"),
+        metavar="SECONDS",
+        help="How long an access token lives.",
+    ),
 ]
-Latency = Annotated[str, typer.Option(metavar="SECONDS", help="How long each call is worked on.")]
+Latency = Annotated[
+    str,
+    typer.Option(
+        default_factory=DefaultFrom(_as_typed, "latency"),
+        metavar="SECONDS",
+        help="How long each call is worked on.",
+    ),
+]
 SparseCards = Annotated[
     bool,
     typer.Option(
@@ -65,15 +98,29 @@ SparseCards = Annotated[
     ),
 ]
 BadSignatureStatus = Annotated[
-    str, typer.Option(metavar="400|401", help="Status for a bad signature or content digest.")
+    str,
+    typer.Option(
+        default_factory=DefaultFrom(_as_typed, "bad_signature_status"),
+        metavar="400|401",
+        help="Status for a bad signature or content digest.",
+    ),
 ]
 ReusedKeyStatus = Annotated[
     str,
     typer.Option(
-        metavar="422|409", help="Status for an idempotency key that comes with another payload."
+        default_factory=DefaultFrom(_as_typed, "reused_key_status"),
+        metavar="422|409",
+        help="Status for an idempotency key that comes with another payload.",
     ),
 ]
-ErrorBody = Annotated[str, typer.Option(metavar="json|text", help="Form of the error bodies.")]
+ErrorBody = Annotated[
+    str,
+    typer.Option(
+        default_factory=DefaultFrom(_as_typed, "error_body"),
+        metavar="json|text",
+        help="Form of the error bodies.",
+    ),
+]
 FaultsJson = Annotated[
     str, typer.Option(metavar="JSON", help="What goes wrong: an object of the faults below.")
 ]

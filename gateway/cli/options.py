@@ -1,22 +1,45 @@
 """What the commands' options have in common: their types, their help, and how one is refused."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Annotated, Any, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-Port = Annotated[
-    int,
-    typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on; 0 takes any free one."),
-]
-ActivationDelay = Annotated[
-    float,
-    typer.Option(min=0, max=3600, metavar="SECONDS", help="Time until an issued card is active."),
-]
+
+class DefaultFrom:
+    """The default of an option that stands elsewhere: it is read when the option is needed.
+
+    typer calls it for the value, and shows its text in the help of the command.
+    """
+
+    def __init__(self, read: Callable[[str], Any], name: str) -> None:
+        self._read = read
+        self._name = name
+
+    def __call__(self) -> Any:
+        """The default."""
+        return self._read(self._name)
+
+    def __str__(self) -> str:
+        return str(self())
+
+
+def setting_default(name: str) -> Any:
+    """What a setting is where nothing sets it."""
+    from gateway.config import Settings
+
+    return Settings.model_fields[name].default
+
+
+def port_option(**default: Any) -> Any:
+    """The option for the port that a command listens on."""
+    words = "Port to listen on; 0 takes any free one."
+    return typer.Option(min=0, max=65535, metavar="PORT", help=words, **default)
 
 
 class Commands(TyperGroup):

@@ -123,7 +123,7 @@ def test_what_platforms_inject_is_passed_over(
 ) -> None:
     """Kubernetes' variables of Services, and the one of CGI, are no settings."""
     environment.setenv(name, value)
-    assert Settings.load().port == 8000
+    assert Settings.load().port == Settings.model_fields["port"].default
 
 
 def test_a_service_that_hides_the_port_is_told(

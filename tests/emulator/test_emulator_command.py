@@ -19,6 +19,7 @@ import httpx
 import pytest
 
 from gateway import cli
+from gateway.config import Settings
 from gateway.emulator.fault_texts import describe_faults
 from gateway.emulator.output import WAITING
 from tests.cli.test_cli import three_steps
@@ -212,7 +213,8 @@ def has_ipv6() -> bool:
 def test_the_printed_commands_work_as_they_are(options: Sequence[str], tmp_path: Path) -> None:
     """Pasted into a shell in an empty folder they start a gateway in front of the emulator, also
     where its usual port is in use."""
-    with taken(8000), started("emulator", "--port", "0", *options) as emulator:
+    usual = Settings.model_fields["port"].default
+    with taken(usual), started("emulator", "--port", "0", *options) as emulator:
         emulator.wait_for("export GATEWAY_PORT=0", LIMIT)
         emulator.wait_for("gateway serve", LIMIT)
         with pasted(commands(emulator.lines), tmp_path) as output:
