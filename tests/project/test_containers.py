@@ -28,6 +28,7 @@ IMAGE = "card-gateway"
 LIMIT = 90  # seconds until a server answers, on a busy machine
 HEALTHCHECK = ROOT / "deploy" / "healthcheck"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+README = (ROOT / "README.md").read_text()
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 VARIABLES = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | {"GATEWAY_SECRETS_DIR"}
@@ -38,7 +39,7 @@ WITH_VALUE = {"-p", "-v", "-e", "--user", "--cap-drop", "--security-opt", "--sto
 
 def readme_commands(program: str) -> list[list[str]]:
     """The words of each command in the README's shell blocks that runs this program."""
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     commands = [shlex.split(line, comments=True) for line in lines if "docker" in line]
     return [words for words in commands if words[words.index("docker") :][1:2] == [program]]
@@ -132,8 +133,16 @@ def test_services_wait_for_each_other() -> None:
     }
     assert SERVICES["emulator"]["healthcheck"]["test"] == ["CMD", HEALTHCHECK.name]
     assert [one for one in SERVICES if "ports" in SERVICES[one]] == ["gateway"]
+
+
+def test_containers_are_given_the_time_that_calls_in_flight_are_given() -> None:
+    """Compose file, Dockerfile and README let a container stop later than the gateway would."""
     grace = Settings.model_fields["shutdown_grace"].default
-    assert int(gateway["stop_grace_period"].removesuffix("s")) > grace
+    assert int(SERVICES["gateway"]["stop_grace_period"].removesuffix("s")) > grace
+    for text in (DOCKERFILE, README):
+        given = re.findall(r"--stop-timeout (\d+)", text)
+        assert given
+        assert all(int(seconds) > grace for seconds in given)
 
 
 def test_the_dockerfile_holds_together() -> None:

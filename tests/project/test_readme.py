@@ -1,5 +1,6 @@
 """The README and the code say the same."""
 
+import re
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
@@ -66,6 +67,14 @@ def test_every_setting_is_in_a_group() -> None:
     """The README's groups have all settings, in the order in which they are checked."""
     names = [name for group in HEADINGS for name in group.__annotations__]
     assert [name for name in names if name in Settings.model_fields] == [*Settings.model_fields]
+
+
+def test_the_example_waits_for_the_result_of_a_mutation() -> None:
+    """The README's client gives up later than a mutation may take where nothing is set."""
+    found = re.search(r"AbortSignal\.timeout\(([\d_]+)\), // longer than (\w+)", README)
+    assert found
+    deadline = Settings.model_fields[found[2].removeprefix("GATEWAY_").lower()].default
+    assert int(found[1]) > deadline * 1000
 
 
 def all_errors(kind: type[errors.GatewayError]) -> set[str]:
