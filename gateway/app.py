@@ -12,12 +12,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gateway.callers import (
-    ISSUE,
-    READ,
-    SIMULATE,
     AnyoneAllowed,
     Authenticator,
     KeySet,
@@ -26,7 +23,7 @@ from gateway.callers import (
     TokenVerifier,
     key_source,
 )
-from gateway.cards import build_schema
+from gateway.cards import OPERATIONS, build_schema
 from gateway.config import (
     OFF,
     CallerSettings,
@@ -48,7 +45,9 @@ from gateway.http import (
     ide_routes,
     is_browser,
 )
+from gateway.ledger import Ledger, MemoryStore
 from gateway.provider import BreakerState, ProviderClient
+from gateway.provider.transport import Origin, transport_to
 from gateway.runtime import Runtime
 from gateway.telemetry import RequestIdMiddleware
 
@@ -65,37 +64,31 @@ def create_app(
     runtime: Runtime | None = None,
 ) -> Starlette:
     """The gateway as an ASGI application; ``transport`` stands in for the network."""
-    provider = ProviderClient(settings, transport=transport, runtime=runtime)
+    runtime = runtime or Runtime()
+    origin = Origin.of(settings.provider_url)
+    way = transport_to(origin, through=transport, ca_file=settings.provider_ca_file)
+    provider = ProviderClient(settings, way, runtime)
+    store = MemoryStore(size=settings.max_idempotency_records, clock=runtime.clock)
+    ledger = Ledger[Any](store, runtime=runtime)
     limits = _rate_limits(settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await limits.check()
         yield
+        await ledger.drain(min(settings.shutdown_grace, settings.call_deadline))
         await provider.aclose()
         await limits.aclose()
 
-    view = GraphQLView(_dependencies(settings, provider, limits))
+    view = GraphQLView(_dependencies(settings, provider, ledger, limits))
     app = Starlette(
-        routes=_routes(settings, provider),
-        middleware=[*_middleware(settings), Middleware(_Straight, view=view)],
+        routes=[Route("/graphql", view), *_routes(settings, provider)],
+        middleware=_middleware(settings),
         exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
     return app
-
-
-class _Straight:
-    """Hands ``/graphql`` to the view: router and exception handlers have nothing to do there."""
-
-    def __init__(self, app: ASGIApp, view: ASGIApp) -> None:
-        self._app = app
-        self._view = view
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        straight = scope["type"] == "http" and scope["path"] == "/graphql"
-        await (self._view if straight else self._app)(scope, receive, send)
 
 
 async def _as_json(_request: Request, error: Exception) -> Response:
@@ -143,7 +136,9 @@ class _ToGraphiQL:
         await RedirectResponse("/graphql", headers=headers)(scope, receive, send)
 
 
-def _dependencies(settings: Settings, provider: ProviderClient, limits: RateLimits) -> Dependencies:
+def _dependencies(
+    settings: Settings, provider: ProviderClient, ledger: Ledger[Any], limits: RateLimits
+) -> Dependencies:
     executor = Executor(
         Documents(
             engine_schema(build_schema()),
@@ -157,7 +152,8 @@ def _dependencies(settings: Settings, provider: ProviderClient, limits: RateLimi
     return Dependencies(
         executor=executor,
         provider=provider,
-        gatekeeper=_gatekeeper(settings),
+        ledger=ledger,
+        authenticator=_authenticator(settings),
         limits=limits,
         trusted=_trusted_documents(settings),
         settings=settings,
@@ -186,7 +182,7 @@ def _trusted_documents(settings: TrustedDocumentSettings) -> TrustedDocuments:
         raise ConfigError([f"GATEWAY_DOCUMENTS: {one}" for one in error.problems]) from error
 
 
-def _gatekeeper(settings: CallerSettings) -> Authenticator:
+def _authenticator(settings: CallerSettings) -> Authenticator:
     if settings.auth != "jwt":
         return AnyoneAllowed()
     rules = TokenRules(
@@ -200,13 +196,10 @@ def _gatekeeper(settings: CallerSettings) -> Authenticator:
 
 def _rate_limits(settings: CallerSettings) -> RateLimits:
     """Limits are for callers that are told apart: where all are anyone, one could stop them all."""
-    rules = {
-        READ: settings.rate_limit_read,
-        ISSUE: settings.rate_limit_issue,
-        SIMULATE: settings.rate_limit_simulate,
-    }
+    rules = {operation.name: operation.rate for operation in OPERATIONS}
     return RateLimits(
         rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),
+        reads=[operation.name for operation in OPERATIONS if operation.kind == "query"],
         store=settings.rate_limit_store.get_secret_value(),
     )
 

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 
 from gateway.config import Settings
-from gateway.provider import ProviderClient
 from gateway.signing import PrivateKey
 from tests.processes import Process, started
+from tests.provider_client import client_of
 from tests.stack import LIMITS
 from tests.waiting import PATIENCE
 
@@ -57,7 +57,7 @@ async def registered(printed: str, folder: Path) -> dict[str, str]:
     environment["GATEWAY_SIGNING_KEY_FILE"] = str(file)
     environment["GATEWAY_SIGNING_KEY_ID"] = str(uuid.uuid4())
     given = {name.removeprefix("GATEWAY_").lower(): value for name, value in environment.items()}
-    provider = ProviderClient(Settings.of(**(LIMITS | given)))
+    provider = client_of(Settings.of(**(LIMITS | given)))
     await provider.register_signing_key(key.public_key())
     await provider.aclose()
     limits = {f"GATEWAY_{name.upper()}": str(seconds) for name, seconds in LIMITS.items()}

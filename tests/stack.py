@@ -51,6 +51,7 @@ mutation Simulate($input: SimulateCardIssueInput!) {
   }
 }
 """
+SIMULATE_FAILURE = SIMULATE.replace("Issue", "IssueFailure")
 # Longer than anything takes on a busy machine: a test for which one has to expire sets that one.
 LIMITS = dict.fromkeys(
     (
@@ -209,6 +210,11 @@ class Stack:
         """The result of simulating the issue of a card."""
         variables = {"input": {"cardId": card_id} | changes}
         return (await self.data(SIMULATE, variables))["simulateCardIssue"]
+
+    async def simulate_failure(self, card_id: str, **changes: Any) -> Any:
+        """The result of simulating that a card cannot be issued."""
+        variables = {"input": {"cardId": card_id} | changes}
+        return (await self.data(SIMULATE_FAILURE, variables))["simulateCardIssueFailure"]
 
     async def card(self, card_id: str) -> Any:
         """A card, or None."""

@@ -1,15 +1,12 @@
 """Callers: who asks, and what they may do."""
 
-from gateway.callers.caller import ISSUE, READ, SIMULATE, Caller
+from gateway.callers.caller import Caller
 from gateway.callers.jwks import KeySet
-from gateway.callers.rate_limits import RateLimits
+from gateway.callers.rate_limits import RateLimits, rate_rule
 from gateway.callers.sources import key_source
 from gateway.callers.tokens import AnyoneAllowed, Authenticator, TokenRules, TokenVerifier
 
 __all__ = [
-    "ISSUE",
-    "READ",
-    "SIMULATE",
     "AnyoneAllowed",
     "Authenticator",
     "Caller",
@@ -18,4 +15,5 @@ __all__ = [
     "TokenRules",
     "TokenVerifier",
     "key_source",
+    "rate_rule",
 ]

@@ -1,33 +1,31 @@
 """The caller as a value: who asks, and what they may do."""
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 from uuid import UUID
 
 from gateway.errors import NotAllowed
 
-READ: Final = "cards:read"
-ISSUE: Final = "cards:issue"
-SIMULATE: Final = "cards:simulate"
-SCOPES: Final = frozenset({READ, ISSUE, SIMULATE})
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. ``accounts`` are those whose cards they may see and issue; None means all."""
+    """Who asks. ``accounts`` are those whose cards they may see and issue.
+
+    None means all scopes, and all accounts.
+    """
 
     id: str
-    scopes: frozenset[str]
+    scopes: frozenset[str] | None
     accounts: frozenset[UUID] | None
 
     @classmethod
     def anyone(cls) -> Self:
         """Everybody, where callers are not told apart: all scopes, all accounts."""
-        return cls("anyone", SCOPES, None)
+        return cls("anyone", None, None)
 
     def require(self, scope: str) -> None:
         """Raise NotAllowed unless the caller has this scope."""
-        if scope not in self.scopes:
+        if self.scopes is not None and scope not in self.scopes:
             raise NotAllowed(f"Your access token does not have the scope {scope}.")
 
     def may_use(self, account_id: UUID) -> bool:

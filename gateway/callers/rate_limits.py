@@ -3,11 +3,10 @@
 import contextlib
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from limits import RateLimitItem, parse
 
-from gateway.callers.caller import READ
 from gateway.callers.shared_limits import SharedLimits, StoreUnavailable
 from gateway.config import OFF
 from gateway.errors import Overloaded, RateLimited
@@ -47,20 +46,25 @@ class RateLimiter:
         return len(self._due)
 
 
+def rate_rule(text: str) -> RateLimitItem | None:
+    """A rate such as 60/minute, or None for off; raises ValueError."""
+    return None if text == OFF else parse(text)
+
+
 class RateLimits:
     """Counts operations by caller; ``rules`` maps an operation to a text such as 60/minute, or off.
 
     An operation without a rule is refused: one that was forgotten must not be without a limit.
+    ``reads`` are the operations that change nothing.
     ``store`` is the URL of a store for gateways that share their counts; empty: each gateway counts
     by itself. While the store is unavailable reads are counted by each gateway, and all else is
     refused: nobody issues more cards because the counts are lost.
     """
 
-    def __init__(self, rules: Mapping[str, str], *, store: str) -> None:
-        self._rules: dict[str, RateLimitItem | None] = {
-            operation: None if rule == OFF else parse(rule) for operation, rule in rules.items()
-        }
-        self._pace = RateLimiter()
+    def __init__(self, rules: Mapping[str, str], *, reads: Collection[str], store: str) -> None:
+        self._rules = {operation: rate_rule(rule) for operation, rule in rules.items()}
+        self._reads = frozenset(reads)
+        self._limiter = RateLimiter()
         self._shared = SharedLimits(store) if store and any(self._rules.values()) else None
 
     async def count(self, caller: str, operation: str) -> None:
@@ -79,12 +83,12 @@ class RateLimits:
 
     async def _hit(self, rule: RateLimitItem, caller: str, operation: str) -> float:
         if self._shared is None:
-            return self._pace.hit(rule, caller, operation)
+            return self._limiter.hit(rule, caller, operation)
         try:
             return await self._shared.hit(rule, caller, operation)
         except StoreUnavailable:
-            if operation == READ:
-                return self._pace.hit(rule, caller, operation)
+            if operation in self._reads:
+                return self._limiter.hit(rule, caller, operation)
         raise Overloaded("The rate limit cannot be checked now; try again in a moment.")
 
     async def check(self) -> None:

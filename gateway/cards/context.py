@@ -11,6 +11,7 @@ from aiodataloader import DataLoader
 
 from gateway.callers import Caller, RateLimits
 from gateway.errors import DeadlineExceeded, ProviderUnavailable
+from gateway.ledger import Ledger
 from gateway.provider import Card, ProviderClient
 from gateway.runtime import look_at
 
@@ -25,7 +26,7 @@ class CardLoader:
     def __init__(self, provider: ProviderClient, *, most_at_once: int) -> None:
         self.deadline = math.inf  # of the event loop's clock: no read starts after it
         self._provider = provider
-        self._room = asyncio.Semaphore(most_at_once)
+        self._concurrency = asyncio.Semaphore(most_at_once)
         self._loader: DataLoader[UUID, Card | None] = DataLoader(self._load_all)
 
     async def load(self, card_id: UUID) -> Card | None:
@@ -59,7 +60,7 @@ class CardLoader:
             return error
 
     async def _load_one(self, card_id: UUID) -> Card | None:
-        async with self._room:
+        async with self._concurrency:
             if asyncio.get_running_loop().time() >= self.deadline:
                 raise too_slow()
             return await self._provider.card(card_id)
@@ -75,6 +76,7 @@ class Context:
     """Handed to every resolver of one operation."""
 
     provider: ProviderClient
+    ledger: Ledger[Any]
     cards: CardLoader
     request_id: str
     simulator_allowed: bool

@@ -135,6 +135,15 @@ class OutcomeUnknown(Error):
     )
 
 
+MUTATION_FAILURES: tuple[type[Error], ...] = (
+    InvalidInput,
+    NotAllowed,
+    IdempotencyConflict,
+    ProviderUnavailable,
+    OutcomeUnknown,
+)
+"""What every mutation can end with, whatever its endpoint."""
+
 _MEMBERS: dict[type[errors.GatewayError], type[Error]] = {
     errors.InvalidInput: InvalidInput,
     errors.NotFound: NotFound,
@@ -162,7 +171,7 @@ def as_member(
     must not take the answers of the document's other mutations with it.
     """
     if key is not None:
-        error = with_history(error, key, context.provider)
+        error = with_history(error, key, context.ledger)
     known = error if isinstance(error, errors.GatewayError) else None
     member = _MEMBERS.get(type(known)) if known else None
     if known is None or member is None or member not in members:
@@ -199,5 +208,5 @@ def _unforeseen(context: Context, key: Key | None) -> errors.OutcomeUnknown:
     return errors.OutcomeUnknown(
         "Something went wrong inside the gateway; it has been logged. "
         "Send the same request again with this idempotencyKey to learn what came of it.",
-        promise=context.provider.promise(key.provider if key else uuid4()),
+        promise=context.ledger.promise(key.provider if key else uuid4()),
     )

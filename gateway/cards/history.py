@@ -10,11 +10,11 @@ before, to this process or to another one, and its answer may have been lost.
 """
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from gateway import errors
-from gateway.ledger import State, too_late
-from gateway.provider import ProviderClient
+from gateway.ledger import Ledger, State, too_late
 
 # Failures after which this very request was not carried out, and another one may be.
 _PASSING = (
@@ -27,6 +27,7 @@ _PASSING = (
 # Failures that say nothing of a click whose key is known: they are about this request alone.
 _FINAL = (errors.Refused, errors.NotFound)
 
+_DONE = "The request of this key was carried out; its card cannot be read now."
 _NO_EFFECT = "This request had no effect."
 _NOT_SENT = "This request was not sent; an earlier one with this key may have worked."
 _NOT_DONE = "This request was not carried out; an earlier one with this key may have worked."
@@ -37,31 +38,29 @@ class Key:
     """The idempotency key of one mutation field: the client's, and the provider's derived from it.
 
     ``made_here`` says that the client sent none: no earlier request can have had this one.
-    ``done`` is the sentence for a call that was carried out earlier, and whose card is not there.
     """
 
     client: UUID
     provider: UUID
     made_here: bool
-    done: str
 
 
-def with_history(error: Exception, key: Key, provider: ProviderClient) -> Exception:
+def with_history(error: Exception, key: Key, ledger: Ledger[Any]) -> Exception:
     """The error that says what is known of earlier requests with this key, too."""
     if not isinstance(error, _PASSING + _FINAL):
         return error
-    match provider.state(key.provider):
+    match ledger.state(key.provider):
         case State.DONE:
-            return _done(error, key.done)
+            return _done(error)
         case State.INDETERMINATE | State.SENDING:
-            return _indeterminate(error, provider.promise(key.provider))
+            return _indeterminate(error, ledger.promise(key.provider))
     return _unknown(error, key)
 
 
-def _done(error: errors.GatewayError, message: str) -> errors.GatewayError:
+def _done(error: errors.GatewayError) -> errors.GatewayError:
     if isinstance(error, errors.RateLimited):
-        return error.worded(f"{message} {error.message}")
-    return errors.ProviderUnavailable(f"{message} Send the same request again in a moment.")
+        return error.worded(f"{_DONE} {error.message}")
+    return errors.ProviderUnavailable(f"{_DONE} Send the same request again in a moment.")
 
 
 def _indeterminate(error: errors.GatewayError, promise: errors.Promise) -> errors.GatewayError:

@@ -1,4 +1,4 @@
-"""GraphQL types, inputs and scalars: what we offer. Shapes for frontends, not wire models."""
+"""GraphQL types, inputs and scalars: shapes for frontends, not the provider's models."""
 
 from datetime import UTC, datetime
 from enum import Enum
@@ -94,15 +94,15 @@ class Address:
     post_code: str = strawberry.field(description="Postal or ZIP code.")
 
     @classmethod
-    def from_wire(cls, wire: provider.Address) -> Self:
+    def from_provider(cls, given: provider.Address) -> Self:
         """The provider's address as a frontend sees it."""
         return cls(
-            first_line=wire.first_line,
-            second_line=wire.second_line,
-            city=wire.city,
-            state=wire.state,
-            country=CountryCode(wire.country),
-            post_code=wire.post_code,
+            first_line=given.first_line,
+            second_line=given.second_line,
+            city=given.city,
+            state=given.state,
+            country=CountryCode(given.country),
+            post_code=given.post_code,
         )
 
 
@@ -125,22 +125,22 @@ class Card:
     updated_at: datetime = strawberry.field(description="When anything about it last changed.")
 
     @classmethod
-    def from_wire(cls, wire: provider.Card) -> Self:
+    def from_provider(cls, given: provider.Card) -> Self:
         """The provider's card as a frontend sees it."""
         return cls(
-            id=strawberry.ID(str(wire.id)),
-            account_id=strawberry.ID(str(wire.account_id)),
-            type=CardType[wire.type.name],
-            status=CardStatus[wire.status.name],
-            name=wire.name,
-            network=CardNetwork[wire.network.name] if wire.network else None,
-            masked_pan=wire.masked_pan,
-            expiration_date=wire.expiration_date,
-            billing_address=Address.from_wire(wire.billing_address)
-            if wire.billing_address
+            id=strawberry.ID(str(given.id)),
+            account_id=strawberry.ID(str(given.account_id)),
+            type=CardType[given.type.name],
+            status=CardStatus[given.status.name],
+            name=given.name,
+            network=CardNetwork[given.network.name] if given.network else None,
+            masked_pan=given.masked_pan,
+            expiration_date=given.expiration_date,
+            billing_address=Address.from_provider(given.billing_address)
+            if given.billing_address
             else None,
-            created_at=wire.created_at,
-            updated_at=wire.updated_at,
+            created_at=given.created_at,
+            updated_at=given.updated_at,
         )
 
 
@@ -160,28 +160,25 @@ class AddressInput:
     post_code: str = strawberry.field(description="Postal or ZIP code; at most 20 characters.")
 
 
-_KEY_TEXT = (
-    "Names this click: a request sent again with the same key and the same input never acts twice. "
-    "Without one the gateway makes one and returns it, unless it requires keys."
-)
-
-
-@strawberry.input(description="What a new virtual card needs.")
-class IssueVirtualCardInput:
-    """GraphQL input IssueVirtualCardInput."""
-
-    account_id: strawberry.ID = strawberry.field(description="The account that the card is for.")
-    billing_address: AddressInput = strawberry.field(description="The cardholder's address.")
-    idempotency_key: UUIDText | None = strawberry.field(
-        default=strawberry.UNSET, description=_KEY_TEXT
+def key_input() -> Any:
+    """The field ``idempotencyKey`` of a mutation's input."""
+    return strawberry.field(
+        default=strawberry.UNSET,
+        description="Names this click: a request sent again with the same key and the same input "
+        "never acts twice. Without one the gateway makes one and returns it, unless it requires "
+        "keys.",
     )
 
 
-@strawberry.input(description="Which card to let the simulator issue.")
-class SimulateCardIssueInput:
-    """GraphQL input SimulateCardIssueInput."""
+def key_output() -> Any:
+    """The field ``idempotencyKey`` of a mutation's success."""
+    return strawberry.field(
+        description="The key of this request: send it again with the same input to repeat safely."
+    )
 
-    card_id: strawberry.ID = strawberry.field(description="The card, in status ISSUING.")
-    idempotency_key: UUIDText | None = strawberry.field(
-        default=strawberry.UNSET, description=_KEY_TEXT
+
+def replayed_output() -> Any:
+    """The field ``replayed`` of a mutation's success."""
+    return strawberry.field(
+        description="True where an earlier request with the same key is known to have done this."
     )

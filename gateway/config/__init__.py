@@ -8,7 +8,6 @@ from gateway.config.ledger import LedgerSettings
 from gateway.config.provider import ProviderSettings
 from gateway.config.server import ServerSettings
 from gateway.config.settings import (
-    ClientSettings,
     DevSettings,
     ServeSettings,
     Settings,
@@ -21,7 +20,6 @@ from gateway.config.wording import expected
 __all__ = [
     "OFF",
     "CallerSettings",
-    "ClientSettings",
     "DevSettings",
     "DocumentSettings",
     "LedgerSettings",

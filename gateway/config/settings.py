@@ -18,17 +18,12 @@ from gateway.config.wording import not_set
 # Of several bases, pydantic takes the fields of the last one first; it checks them in this order.
 
 
-class ClientSettings(LedgerSettings, ProviderSettings):
-    """What the client of the provider needs: it keeps the ledger of the keys, too."""
-
-
 class ViewSettings(LedgerSettings, TrustedDocumentSettings, ServerSettings, ProviderSettings):
     """What the view that answers ``/graphql`` needs."""
 
 
 class Settings(
     TelemetrySettings,
-    ClientSettings,
     ViewSettings,
     LedgerSettings,
     TrustedDocumentSettings,

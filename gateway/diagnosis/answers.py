@@ -8,8 +8,8 @@ import re
 from urllib.parse import SplitResult
 
 from gateway.diagnosis.finding import Finding
-from gateway.provider.clock import ProviderClock
-from gateway.provider.transport.transport import Reply
+from gateway.provider import ProviderClock
+from gateway.provider.transport import Reply
 
 _REGISTER = "register the public key with `gateway register-key`"
 _REASONS = (

@@ -13,8 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from gateway.config import ProviderSettings
 from gateway.diagnosis.finding import Finding
-from gateway.provider.transport import causes
-from gateway.provider.transport.causes import Cause
+from gateway.provider.transport import Cause, causes
 
 _FIREWALL = (
     "Check host and port in GATEWAY_PROVIDER_URL, and that a firewall lets this machine out; "

@@ -11,19 +11,18 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from gateway.config import ClientSettings
+from gateway.config import ProviderSettings
 from gateway.diagnosis import Finding, Watched, explain
 from gateway.diagnosis.answers import difference
 from gateway.errors import GatewayError
-from gateway.provider import ProviderClient
-from gateway.provider.client import wire_to
-from gateway.provider.clock import ProviderClock
-from gateway.provider.transport.transport import Origin
+from gateway.provider import ProviderClient, ProviderClock
+from gateway.provider.transport import Origin, transport_to
+from gateway.runtime import Runtime
 
 Tell = Callable[[Finding], None]
 
 
-async def examine(settings: ClientSettings, tell: Tell) -> bool:
+async def examine(settings: ProviderSettings, tell: Tell) -> bool:
     """Tell each finding as soon as it is there; whether nothing is bad.
 
     It takes ``call_deadline`` at most, and asks for everything once.
@@ -37,7 +36,7 @@ async def examine(settings: ClientSettings, tell: Tell) -> bool:
     return it.good
 
 
-async def register_key(settings: ClientSettings) -> Finding:
+async def register_key(settings: ProviderSettings) -> Finding:
     """Tell the provider the public half of the signing key; whether it took it, or why not."""
     public = settings.private_key.public_key()
     async with _Examination(settings, lambda _finding: None) as it:
@@ -49,13 +48,12 @@ async def register_key(settings: ClientSettings) -> Finding:
 class _Examination:
     """A client of the provider whose exchanges are watched, and what has been found with it."""
 
-    def __init__(self, settings: ClientSettings, tell: Tell) -> None:
+    def __init__(self, settings: ProviderSettings, tell: Tell) -> None:
         self._settings = settings
         self._tell = tell
-        self._wire = Watched(
-            wire_to(Origin.of(settings.provider_url), ca_file=settings.provider_ca_file)
-        )
-        self.provider = ProviderClient(settings, wire=self._wire)
+        origin = Origin.of(settings.provider_url)
+        self._transport = Watched(transport_to(origin, ca_file=settings.provider_ca_file))
+        self.provider = ProviderClient(settings, self._transport, Runtime())
         self.good = True
 
     async def __aenter__(self) -> Self:
@@ -92,7 +90,7 @@ class _Examination:
         try:
             await call
         except GatewayError:
-            return await explain(self._wire.last, self._settings, self.provider.clock)
+            return await explain(self._transport.last, self._settings, self.provider.clock)
         return None
 
 

@@ -7,9 +7,15 @@ from gateway.config import ProviderSettings
 from gateway.diagnosis import answers
 from gateway.diagnosis.connection import broken, missing_tls, wants_tls
 from gateway.diagnosis.finding import Finding
-from gateway.provider.clock import ProviderClock
-from gateway.provider.transport.causes import Cause
-from gateway.provider.transport.transport import ExchangeFailed, Reply, Request, Timeouts, Transport
+from gateway.provider import ProviderClock
+from gateway.provider.transport import (
+    Cause,
+    ExchangeFailed,
+    Reply,
+    Request,
+    Timeouts,
+    Transport,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +28,17 @@ class Exchange:
 
 
 class Watched:
-    """A wire that remembers its last exchange."""
+    """A transport that remembers its last exchange."""
 
-    def __init__(self, wire: Transport) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         self.last: Exchange | None = None
 
     async def exchange(self, request: Request, timeouts: Timeouts) -> Reply:
         """Send and wait for the whole answer; raises ExchangeFailed."""
         self.last = Exchange(request.target)
         try:
-            reply = await self._wire.exchange(request, timeouts)
+            reply = await self._transport.exchange(request, timeouts)
         except ExchangeFailed as error:
             self.last = Exchange(request.target, cause=error.cause)
             raise
@@ -41,7 +47,7 @@ class Watched:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._wire.aclose()
+        await self._transport.aclose()
 
 
 async def explain(

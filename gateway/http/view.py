@@ -24,6 +24,7 @@ from gateway.errors import IdentityUnavailable, NotAuthenticated
 from gateway.graphql.execution import UNEXPECTED, Executor, Failure, GraphQLRequest, GraphQLResponse
 from gateway.graphql.trusted import DocumentRefused, TrustedDocuments
 from gateway.http.ide import ide_page
+from gateway.ledger import Ledger
 from gateway.provider import ProviderClient
 from gateway.telemetry import request_id
 
@@ -54,7 +55,8 @@ class Dependencies:
 
     executor: Executor
     provider: ProviderClient
-    gatekeeper: Authenticator
+    ledger: Ledger[Any]
+    authenticator: Authenticator
     limits: RateLimits
     trusted: TrustedDocuments
     settings: ViewSettings
@@ -63,9 +65,9 @@ class Dependencies:
 class GraphQLView:
     """Answers ``/graphql``."""
 
-    def __init__(self, door: Dependencies) -> None:
-        self._door = door
-        self._settings = door.settings
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+        self._settings = dependencies.settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -97,29 +99,32 @@ class GraphQLView:
         read_only = request.method == "GET"
         if read_only:
             _refuse_other_sites(request, self._settings)
-        caller = await self._door.gatekeeper.identify(request.headers.get("authorization"))
+        caller = await self._dependencies.authenticator.identify(
+            request.headers.get("authorization")
+        )
         line["caller"] = caller.id
         given = _from_query_string(request) if read_only else await _from_body(request)
         asked = self._asked(given)
         context = self._context(caller, _idempotency_key(request))
-        answer = await self._door.executor.execute(asked, context, read_only=read_only)
+        answer = await self._dependencies.executor.execute(asked, context, read_only=read_only)
         codes = [error["extensions"]["code"] for error in answer.body.get("errors", [])]
         line.update(context.facts, errors=sorted({*codes, *context.failures}))
         return _response(answer, media_type, draft=self._settings.http_statuses == "draft")
 
     def _asked(self, given: Mapping[str, Any]) -> GraphQLRequest:
-        text = self._door.trusted.resolve(given, self._settings.documents_mode)
+        text = self._dependencies.trusted.resolve(given, self._settings.documents_mode)
         return as_graphql_request(text, given)
 
     def _context(self, caller: Caller, header_key: str | None) -> Context:
-        provider, settings = self._door.provider, self._settings
+        provider, settings = self._dependencies.provider, self._settings
         return Context(
             provider=provider,
+            ledger=self._dependencies.ledger,
             cards=CardLoader(provider, most_at_once=settings.max_card_reads),
             request_id=request_id.get(),
             simulator_allowed=settings.simulator_allowed,
             caller=caller,
-            limits=self._door.limits,
+            limits=self._dependencies.limits,
             header_key=header_key,
             key_required=settings.require_idempotency_key,
         )

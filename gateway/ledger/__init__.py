@@ -5,17 +5,17 @@ It knows no provider: a call is a function that it runs.
 
 from gateway.ledger.claims import KEY_LIFE, SEND_WINDOW, SIGNATURE_LIMIT, Claim
 from gateway.ledger.keys import field_key, provider_key
-from gateway.ledger.ledger import Ledger, MemoryStore, Outcome, Record, Replay, State
+from gateway.ledger.ledger import CallResult, Ledger, MemoryStore, Record, Replay, State
 from gateway.ledger.refusals import key_reused, too_late, unknown
 
 __all__ = [
     "KEY_LIFE",
     "SEND_WINDOW",
     "SIGNATURE_LIMIT",
+    "CallResult",
     "Claim",
     "Ledger",
     "MemoryStore",
-    "Outcome",
     "Record",
     "Replay",
     "State",

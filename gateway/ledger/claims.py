@@ -12,6 +12,7 @@ refused. (This rests on the provider refusing expired signatures, as its Go libr
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from uuid import UUID
 
 from gateway.errors import Promise
 from gateway.runtime import Runtime
@@ -23,12 +24,13 @@ SEND_WINDOW = KEY_LIFE - 300
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to send under a key, whose first send was at ``first_send`` (UNIX seconds).
+    """The right to send under ``key``, whose first send was at ``first_send`` (UNIX seconds).
 
     ``since`` is the same moment on the monotonic clock. ``indeterminate`` says that an earlier run
     of the call left and was not answered: it may have been carried out.
     """
 
+    key: UUID
     first_send: float
     since: float
     indeterminate: bool = False

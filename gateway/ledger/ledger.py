@@ -17,17 +17,17 @@ import math
 import struct
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Generic, TypeVar
 from uuid import UUID
 
 import structlog
 
-from gateway.errors import GatewayError, OutcomeUnknown, Overloaded
+from gateway.errors import GatewayError, OutcomeUnknown, Overloaded, Promise
 from gateway.ledger.claims import Claim
 from gateway.ledger.refusals import key_reused
-from gateway.runtime import Runtime
+from gateway.runtime import Runtime, look_at
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -73,12 +73,12 @@ class MemoryStore:
     def get(self, key: UUID) -> Record | None:
         """The record of a key, if there is one."""
         row = self._rows.get(key.bytes)
-        record = _unpacked(row) if row else None
+        record = _unpacked(key.bytes, row) if row else None
         return None if record is None or self._is_over(record) else record
 
-    def claim(self, key: UUID, record: Record) -> None:
+    def claim(self, record: Record) -> None:
         """Write the record of a key that has none; raises Overloaded where there is no room."""
-        while self._rows and self._is_over(_unpacked(next(iter(self._rows.values())))):
+        while self._rows and self._is_over(_unpacked(*next(iter(self._rows.items())))):
             self._rows.popitem(last=False)
         if len(self._rows) >= self._size:
             self._say_full()
@@ -86,11 +86,11 @@ class MemoryStore:
                 "The gateway remembers as many idempotency keys as it may; try again later. "
                 "The operator can raise GATEWAY_MAX_IDEMPOTENCY_RECORDS."
             )
-        self._rows[key.bytes] = _packed(record)
+        self.put(record)
 
-    def put(self, key: UUID, record: Record) -> None:
+    def put(self, record: Record) -> None:
         """Write what has become of a key."""
-        self._rows[key.bytes] = _packed(record)
+        self._rows[record.claim.key.bytes] = _packed(record)
 
     def remove(self, key: UUID) -> None:
         """Forget a key under which nothing was carried out."""
@@ -117,23 +117,27 @@ def _packed(record: Record) -> bytes:
     )
 
 
-def _unpacked(row: bytes) -> Record:
+def _unpacked(key: bytes, row: bytes) -> Record:
     fingerprint, card, first_send, since, state = _ROW.unpack(row)
     card_id = UUID(bytes=card)
     return Record(
         fingerprint,
-        Claim(first_send, since),
+        Claim(UUID(bytes=key), first_send, since),
         State(state),
         None if card_id == _NO_CARD else card_id,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
-    """What a call came to; ``replayed`` for those who waited for somebody else's call."""
+class CallResult(Generic[T]):
+    """A call that was carried out: what was answered, and the card that it speaks of.
+
+    ``replayed`` says that an earlier request with the same key is known to have done it.
+    """
 
     value: T
-    replayed: bool
+    card_id: UUID
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ class Replay:
 
 
 # Carries out a call under a claim.
-Act = Callable[[Claim], Awaitable[T]]
+Act = Callable[[Claim], Awaitable[CallResult[T]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,23 +156,18 @@ class _Call(Generic[T]):
     """A call that runs, and the input that its key is bound to meanwhile."""
 
     fingerprint: bytes
-    task: "asyncio.Task[T | GatewayError]"
+    task: "asyncio.Task[CallResult[T]]"
 
 
 class Ledger(Generic[T]):
-    """Runs each key's call once at a time and tells every caller of it the same outcome.
-
-    ``card_of`` tells the id of the card that an outcome speaks of.
-    """
+    """Runs each key's call once at a time and tells every caller of it the same outcome."""
 
     def __init__(self, store: MemoryStore, *, runtime: Runtime) -> None:
         self._store = store
         self._runtime = runtime
         self._calls: dict[UUID, _Call[T]] = {}
 
-    async def run(
-        self, key: UUID, fingerprint: bytes, act: Act[T], card_of: Callable[[T], UUID]
-    ) -> Outcome[T] | Replay:
+    async def run(self, key: UUID, fingerprint: bytes, act: Act[T]) -> CallResult[T] | Replay:
         """The outcome of this key's call, running ``act`` only where that is needed.
 
         Raises IdempotencyConflict when the key is bound to another input, Overloaded when no new
@@ -182,57 +181,59 @@ class Ledger(Generic[T]):
             return Replay(record.card_id)
         coalesced = call is not None
         if call is None:
-            claim = self._claim(key, fingerprint, record)
-            task = asyncio.create_task(self._carry_out(key, fingerprint, claim, act, card_of))
-            call = self._calls[key] = _Call(fingerprint, task)
+            call = self._calls[key] = self._start(self._claim(key, fingerprint, record), act)
         # Shielded: a caller that goes away takes only itself away.
-        ended = await asyncio.shield(call.task)
-        if isinstance(ended, GatewayError):
-            # Many may wait for this one exception, and each raise would lengthen its traceback.
-            raise ended.with_traceback(None)
-        return Outcome(ended, coalesced)
+        result = await asyncio.shield(call.task)
+        return replace(result, replayed=True) if coalesced else result
 
-    def record(self, key: UUID) -> Record | None:
-        """What is known of a key."""
-        return self._store.get(key)
+    def state(self, key: UUID) -> State | None:
+        """How far the call under this key has come; None where the key is not known here."""
+        record = self._store.get(key)
+        return record.state if record else None
+
+    def promise(self, key: UUID) -> Promise:
+        """Until when a request under this key is sent again; of an unknown key: if sent now."""
+        record = self._store.get(key)
+        claim = record.claim if record else Claim(key, self._runtime.now(), self._runtime.clock())
+        return claim.promise(self._runtime)
 
     async def drain(self, seconds: float) -> None:
         """Wait for the calls in flight, at most so long."""
         if self._calls:
             await asyncio.wait([call.task for call in self._calls.values()], timeout=seconds)
 
-    def _claim(self, key: UUID, fingerprint: bytes, record: Record | None) -> Claim:
+    def _claim(self, key: UUID, fingerprint: bytes, known: Record | None) -> Record:
         """Take the right to send; a known key without an outcome may have been carried out."""
-        if record is None:
-            claim = Claim(self._runtime.now(), self._runtime.clock())
-            self._store.claim(key, Record(fingerprint, claim, State.SENDING))
-            return claim
-        claim = Claim(record.claim.first_send, record.claim.since, indeterminate=True)
-        self._store.put(key, Record(fingerprint, claim, State.SENDING))
-        return claim
+        if known is None:
+            claim = Claim(key, self._runtime.now(), self._runtime.clock())
+            record = Record(fingerprint, claim, State.SENDING)
+            self._store.claim(record)
+        else:
+            claim = replace(known.claim, indeterminate=True)
+            record = Record(fingerprint, claim, State.SENDING)
+            self._store.put(record)
+        return record
 
-    async def _carry_out(
-        self,
-        key: UUID,
-        fingerprint: bytes,
-        claim: Claim,
-        act: Act[T],
-        card_of: Callable[[T], UUID],
-    ) -> T | GatewayError:
-        """The task of one call. It returns expected errors: nobody may be there to catch them."""
-        state, card_id = State.INDETERMINATE, None  # unless an outcome says more
-        forget = False
+    def _start(self, record: Record, act: Act[T]) -> _Call[T]:
+        task = asyncio.create_task(self._carry_out(record, act))
+        task.add_done_callback(look_at)  # nobody may be left to see its error
+        return _Call(record.fingerprint, task)
+
+    async def _carry_out(self, record: Record, act: Act[T]) -> CallResult[T]:
+        """The task of one call: whatever it comes to, the store knows it."""
+        ended: Record | None = replace(record, state=State.INDETERMINATE)
         try:
-            value = await act(claim)
-            state, card_id = State.DONE, card_of(value)
-            return value
+            result = await act(record.claim)
+            ended = replace(record, state=State.DONE, card_id=result.card_id)
+            return result
         except GatewayError as error:
             # A refusal is told and not kept: asked again, the provider may decide otherwise.
-            forget = not claim.indeterminate and not isinstance(error, OutcomeUnknown)
-            return error
+            if not record.claim.indeterminate and not isinstance(error, OutcomeUnknown):
+                ended = None
+            raise
         finally:
-            del self._calls[key]
-            if forget:
-                self._store.remove(key)
+            del self._calls[record.claim.key]
+            if ended is None:
+                self._store.remove(record.claim.key)
             else:
-                self._store.put(key, Record(fingerprint, claim, state, card_id))
+                self._store.put(ended)

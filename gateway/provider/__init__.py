@@ -1,16 +1,24 @@
 """The client of the provider's REST API."""
 
 from gateway.provider.breaker import BreakerState
-from gateway.provider.client import Issued, ProviderClient
-from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType
+from gateway.provider.client import ProviderClient
+from gateway.provider.clock import ProviderClock
+from gateway.provider.endpoints import READ_CARD, Call, Endpoint
+from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType, NewCard
+from gateway.provider.retries import Kind
 
 __all__ = [
+    "READ_CARD",
     "Address",
     "BreakerState",
+    "Call",
     "Card",
     "CardNetwork",
     "CardStatus",
     "CardType",
-    "Issued",
+    "Endpoint",
+    "Kind",
+    "NewCard",
     "ProviderClient",
+    "ProviderClock",
 ]

@@ -18,22 +18,22 @@ from gateway.config import ProviderSettings
 from gateway.ledger import SEND_WINDOW, Claim, too_late, unknown
 from gateway.provider import refusals, retries
 from gateway.provider.breaker import Breaker
-from gateway.provider.calls import Access, Answer, Attempt, Call
 from gateway.provider.clock import ProviderClock
 from gateway.provider.concurrency import ConcurrencyLimit
 from gateway.provider.credentials import Credentials, FetchedToken, TokenSource, TooLate
+from gateway.provider.endpoints import Access, Call
 from gateway.provider.models import AccessToken
-from gateway.provider.progress import Progress
+from gateway.provider.progress import Attempt, Progress
 from gateway.provider.refusals import still_in_flight
 from gateway.provider.retries import Kind, Outcome, Step, may_repeat
-from gateway.provider.transport import causes
-from gateway.provider.transport.transport import (
+from gateway.provider.transport import (
     ExchangeFailed,
     Origin,
     Reply,
     Request,
     Timeouts,
     Transport,
+    causes,
 )
 from gateway.runtime import Runtime
 from gateway.signing import Signer
@@ -56,13 +56,13 @@ class Sender:
 
     def __init__(
         self,
-        wire: Transport,
+        transport: Transport,
         origin: Origin,
         settings: ProviderSettings,
         fetch_token: Callable[[], Awaitable[FetchedToken]],
         runtime: Runtime,
     ) -> None:
-        self._wire = wire
+        self._transport = transport
         self._origin = origin
         self._settings = settings
         self._runtime = runtime
@@ -81,18 +81,22 @@ class Sender:
         self.breaker = Breaker(
             failures=settings.breaker_failures, pause=settings.breaker_pause, clock=runtime.clock
         )
-        self._room = ConcurrencyLimit(most=settings.max_connections, wait=settings.pool_timeout)
+        self._concurrency = ConcurrencyLimit(
+            most=settings.max_connections, wait=settings.pool_timeout
+        )
 
-    async def send(self, call: Call[T], claim: Claim | None = None) -> Answer[T]:
+    async def send(self, call: Call[T], claim: Claim | None = None) -> T:
         """Carry the call out; raises the ProviderError, Overloaded, DeadlineExceeded or
         IdempotencyConflict that fits its end.
 
-        A call with a key needs the ``claim`` of that key.
+        ``claim`` is the right to send under an idempotency key: a call of that kind needs one.
         """
+        if (call.endpoint.kind is Kind.KEYED) is not (claim is not None):
+            raise TypeError("a call has a claim where its endpoint takes a key, and only there")
         if claim and claim.indeterminate and claim.age(self._runtime) >= SEND_WINDOW:
             raise too_late(claim.promise(self._runtime))
         progress = Progress(claim)
-        is_probe = call.kind is Kind.READ and self._is_probe(call)
+        is_probe = call.endpoint.kind is Kind.READ and self._is_probe(call)
         try:
             return await self._carry_out(call, progress)
         finally:
@@ -101,9 +105,9 @@ class Sender:
 
     def _is_probe(self, call: Call[T]) -> bool:
         # A token is fetched on behalf of a call that was let through already.
-        return call.access is Access.SIGNED and self.breaker.admit()
+        return call.endpoint.access is Access.SIGNED and self.breaker.admit()
 
-    async def _carry_out(self, call: Call[T], progress: Progress) -> Answer[T]:
+    async def _carry_out(self, call: Call[T], progress: Progress) -> T:
         began = self._runtime.clock()
         try:
             async with asyncio.timeout(self._settings.call_deadline):
@@ -111,21 +115,19 @@ class Sender:
         except TimeoutError:
             attempt = Attempt(Outcome.NO_WHOLE_ANSWER, cause=causes.DeadlinePassed())
         except Exception as error:
-            if not (call.kind is Kind.KEYED and progress.open):
+            if not (call.endpoint.kind is Kind.KEYED and progress.open):
                 raise
             # A fault of our own, but a request has left: its outcome is as open as any.
             log.error("unexpected_error", error=error)
             attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
         self._log(call, attempt, progress, self._runtime.clock() - began)
-        value = self._conclude(call, attempt, progress)
-        ended = self._runtime.now()
-        return Answer(value, ended - (self._runtime.clock() - began), ended)
+        return self._conclude(call, attempt, progress)
 
     async def _repeat(self, call: Call[T], progress: Progress) -> Attempt[T]:
         ends = self._runtime.clock() + self._settings.call_deadline
         while True:
             attempt = await self._attempt(call, progress, left=ends - self._runtime.clock())
-            step = may_repeat(attempt.outcome, call.kind, progress.outcomes)
+            step = may_repeat(attempt.outcome, call.endpoint.kind, progress.outcomes)
             progress.outcomes.append(attempt.outcome)
             self.breaker.note(attempt.outcome)
             if step is Step.STOP or len(progress.outcomes) >= self._settings.max_attempts:
@@ -142,16 +144,16 @@ class Sender:
 
     async def _attempt(self, call: Call[T], progress: Progress, *, left: float) -> Attempt[T]:
         token = None
-        if call.access is not Access.NOTHING:
+        if call.endpoint.access is not Access.NOTHING:
             try:
                 token = await self.tokens.get()
             except errors.GatewayError as error:
                 return Attempt(Outcome.NO_TOKEN, error=error, cause=causes.known(error))
         try:
-            async with self._room:
+            async with self._concurrency:
                 request = self._request(call, token, progress.claim)
                 progress.in_flight = True
-                reply = await self._wire.exchange(request, self._timeouts(left))
+                reply = await self._transport.exchange(request, self._timeouts(left))
         except errors.Overloaded:
             attempt: Attempt[T] = Attempt(Outcome.POOL_EXHAUSTED)
         except TooLate:
@@ -173,12 +175,12 @@ class Sender:
             headers["traceparent"] = trace
         if call.body:
             headers["Content-Type"] = "application/json"
-        if call.key:
-            headers["Idempotency-Key"] = str(call.key)
+        if claim:
+            headers["Idempotency-Key"] = str(claim.key)
         if token:
             headers["Authorization"] = f"Bearer {token.token}"
-        request = Request(call.method, self._origin.path + call.path, headers, call.body)
-        if call.access is Access.SIGNED:
+        request = Request(call.endpoint.method, self._origin.path + call.path, headers, call.body)
+        if call.endpoint.access is Access.SIGNED:
             not_after = claim.not_after(self._runtime) if claim else math.inf
             self._credentials.sign(request, not_after=not_after)
         return request
@@ -204,8 +206,8 @@ class Sender:
     def _log(self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float) -> None:
         log.info(
             "provider_call",
-            method=call.method,
-            route=call.route,
+            method=call.endpoint.method,
+            route=call.endpoint.path,
             status=attempt.reply.status if attempt.reply is not None else None,
             outcome=attempt.outcome.name.lower(),
             cause=type(attempt.cause).__name__ if attempt.cause else None,
@@ -215,7 +217,7 @@ class Sender:
 
     def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress) -> T:
         if attempt.outcome is Outcome.SUCCESS:
-            return attempt.value  # type: ignore[return-value]  # T may itself be None
+            return attempt.value
         if progress.claim is not None and progress.open:
             raise unknown(progress.claim.promise(self._runtime)) from attempt.cause
         error = refusals.refusal(call, attempt, self.clock.hint())
@@ -225,8 +227,8 @@ class Sender:
 
 def _outcome(call: Call[Any], reply: Reply) -> Outcome:
     """What an answer means; only a call with a key can have a conflict about its key."""
-    outcome = retries.outcome_of_status(reply.status, call.success)
-    if call.kind is not Kind.KEYED:
+    outcome = retries.outcome_of_status(reply.status, call.endpoint.success)
+    if call.endpoint.kind is not Kind.KEYED:
         return Outcome.OTHER_REFUSAL if outcome is Outcome.KEY_REUSED else outcome
     if outcome is Outcome.CONFLICT and still_in_flight(call, reply):
         return Outcome.IN_FLIGHT

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import structlog
 
-from gateway.provider.transport.transport import Reply
+from gateway.provider.transport import Reply
 
 log = structlog.get_logger()
 

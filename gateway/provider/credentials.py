@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.provider.models import AccessToken
-from gateway.provider.transport.transport import Request
+from gateway.provider.transport import Request
 from gateway.runtime import look_at
 from gateway.signing import Message, Signer, content_digest
 

@@ -112,10 +112,15 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     expires_at: int
     token_type: str
 
+    def __post_init__(self) -> None:
+        if self.token_type.lower() != "bearer" or not _TOKEN.fullmatch(self.token):
+            raise ValueError("the access token is not a bearer token")
+
     def __repr__(self) -> str:
         return "AccessToken(…)"
 
 
+_TOKEN = re.compile(r"[\x21-\x7e]+")  # what fits into a header
 # At most ten digits (first six, last four) around at least one mask character (PCI DSS 3.4.1).
 _MASKED = re.compile(r"\d{0,6}[*xX•]+\d{0,4}")
 

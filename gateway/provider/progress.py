@@ -1,13 +1,35 @@
-"""What is known of a call while its attempts go on."""
+"""What is known of a call while its attempts go on, and what each attempt came to."""
 
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
+import msgspec
+
+from gateway.errors import GatewayError
 from gateway.ledger import Claim
+from gateway.provider.models import AccessToken
 from gateway.provider.retries import OPEN, Outcome
+from gateway.provider.transport import Cause, Reply
+
+T = TypeVar("T")
 
 _NOT_SENT = frozenset(
     {Outcome.NO_TOKEN, Outcome.NEVER_CONNECTED, Outcome.POOL_EXHAUSTED, Outcome.TOO_LATE}
 )
+
+
+class Attempt(msgspec.Struct, Generic[T], frozen=True):
+    """What one try came to; ``value`` is what was read where the outcome is SUCCESS.
+
+    ``cause`` says why there was no whole answer.
+    """
+
+    outcome: Outcome
+    reply: Reply | None = None
+    value: T = None  # type: ignore[assignment]  # None unless the outcome is SUCCESS
+    token: AccessToken | None = None
+    error: GatewayError | None = None
+    cause: Cause | None = None
 
 
 @dataclass(slots=True)

@@ -5,9 +5,10 @@ from typing import Any
 
 from gateway import errors
 from gateway.ledger import key_reused
-from gateway.provider.calls import Attempt, Call
+from gateway.provider.endpoints import Call
+from gateway.provider.progress import Attempt
 from gateway.provider.retries import Outcome, parse_retry_after
-from gateway.provider.transport.transport import Reply
+from gateway.provider.transport import Reply
 
 _OF_THE_KEY = ("idempotency", "in flight", "in-flight", "in progress", "concurren", " key")
 
@@ -20,7 +21,7 @@ def still_in_flight(call: Call[Any], reply: Reply) -> bool:
     text = reply.body.decode(errors="replace").lower()
     if any(word in text for word in _OF_THE_KEY):
         return True
-    return call.conflict is errors.Refused and "card" not in text
+    return call.endpoint.conflict is errors.Refused and "card" not in text
 
 
 def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.GatewayError:
@@ -31,11 +32,12 @@ def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.G
     if attempt.error is not None:
         return attempt.error
     status = attempt.reply.status if attempt.reply is not None else None
+    subject = call.endpoint.subject
     match attempt.outcome:
         case Outcome.NOT_FOUND:
-            return errors.NotFound(f"The provider knows no such {call.subject}.")
+            return errors.NotFound(f"The provider knows no such {subject}.")
         case Outcome.CONFLICT:
-            return call.conflict(f"The state of this {call.subject} does not permit that.")
+            return call.endpoint.conflict(f"The state of this {subject} does not permit that.")
         case Outcome.KEY_REUSED:
             return key_reused()
         case Outcome.OTHER_REFUSAL:

@@ -13,13 +13,9 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from gateway.errors import GatewayError
+from gateway.runtime import look_at
 
 T = TypeVar("T")
-
-
-class _Abandoned:
-    """What those who waited get where the one who read was cancelled: they read themselves."""
 
 
 class SingleFlight(Generic[T]):
@@ -27,33 +23,31 @@ class SingleFlight(Generic[T]):
 
     def __init__(self, read: Callable[[UUID], Awaitable[T]]) -> None:
         self._read = read
-        self._flights: dict[UUID, asyncio.Future[T | GatewayError | _Abandoned]] = {}
+        self._reads: dict[UUID, asyncio.Future[T]] = {}
 
     async def get(self, card_id: UUID) -> T:
         """What reading gives; raises what it raises. A caller that goes away stops no other."""
-        while (flight := self._flights.get(card_id)) is not None:
-            answer = await asyncio.shield(flight)
-            if isinstance(answer, GatewayError):
-                # Many may wait for this one exception: each raise would lengthen its traceback.
-                raise answer.with_traceback(None)
-            if not isinstance(answer, _Abandoned):
-                return answer
-        return await self._fly(card_id)
+        while (read := self._reads.get(card_id)) is not None:
+            await asyncio.wait([read])  # which a caller that goes away does not cancel
+            if not read.cancelled():
+                return read.result()
+        return await self._start(card_id)
 
     def forget(self, card_id: UUID) -> None:
         """Let nobody join a read that began before now: the card may have changed."""
-        self._flights.pop(card_id, None)
+        self._reads.pop(card_id, None)
 
-    async def _fly(self, card_id: UUID) -> T:
-        flight = self._flights[card_id] = asyncio.get_running_loop().create_future()
-        told: T | GatewayError | _Abandoned = _Abandoned()
+    async def _start(self, card_id: UUID) -> T:
+        read = self._reads[card_id] = asyncio.get_running_loop().create_future()
+        read.add_done_callback(look_at)  # nobody may be waiting for it
         try:
-            told = answer = await self._read(card_id)
-        except GatewayError as error:
-            told = error
+            answer = await self._read(card_id)
+            read.set_result(answer)
+        except Exception as error:
+            read.set_exception(error)
             raise
         finally:
-            if self._flights.get(card_id) is flight:
-                del self._flights[card_id]
-            flight.set_result(told)
+            if self._reads.get(card_id) is read:
+                del self._reads[card_id]
+            read.cancel()  # where the one who read was cancelled; those who wait read themselves
         return answer

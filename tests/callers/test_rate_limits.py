@@ -107,7 +107,7 @@ def test_every_rate_that_can_be_set_can_be_counted(rate: str) -> None:
 
 async def test_an_operation_that_nobody_gave_a_rate_is_refused() -> None:
     """A forgotten operation has no unlimited rate: it cannot be counted at all."""
-    limits = RateLimits({"cards:read": OFF}, store="")
-    await limits.count("alice", "cards:read")
+    limits = RateLimits({"card": OFF}, reads=["card"], store="")
+    await limits.count("alice", "card")
     with pytest.raises(KeyError):
-        await limits.count("alice", "cards:terminate")
+        await limits.count("alice", "terminateCard")

@@ -25,7 +25,7 @@ from tests.waiting import skip_time, waiting_for
 MINUTE, HOUR = 60.0, 3600.0
 OTHER = ADDRESS | {"city": "Leeds"}
 SENT_ONCE = "This request was not sent; an earlier one with this key may have worked."
-ISSUED = "The card of this key was issued; it cannot be read now."
+ISSUED = "The request of this key was carried out; its card cannot be read now."
 NO_EFFECT = "This request had no effect."
 
 
@@ -359,7 +359,7 @@ async def test_a_simulation_whose_card_is_not_shown_is_no_final_failure(tmp_path
         failing(stack, "GET", 404)
         told = await stack.simulate(card_id, idempotencyKey=key)
     assert (told["code"], told["retryable"]) == ("PROVIDER_UNAVAILABLE", True)
-    assert told["message"].startswith("The simulation of this key was accepted")
+    assert told["message"].startswith("The request of this key was carried out")
 
 
 async def test_too_late_is_said_whatever_stopped_the_retry(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from unittest.mock import AsyncMock
 import pytest
 from graphql import ExecutionResult
 
-from gateway.callers import READ, Caller, RateLimits
+from gateway.callers import Caller, RateLimits
 from gateway.cards import build_schema
 from gateway.config import OFF
 from gateway.errors import ConfigError
@@ -239,7 +239,9 @@ def test_what_a_request_asks_for(
 @pytest.mark.slow
 async def test_a_dropped_document_leaves_no_garbage() -> None:
     """What was kept is freed when it is dropped: the collector comes late to what is old."""
-    context: Any = SimpleNamespace(caller=Caller.anyone(), limits=RateLimits({READ: OFF}, store=""))
+    context: Any = SimpleNamespace(
+        caller=Caller.anyone(), limits=RateLimits({"card": OFF}, reads=[], store="")
+    )
     context.deadline, context.cards = math.inf, AsyncMock(load=AsyncMock(return_value=None))
     kept = documents()
     prepared = kept.prepare(CARD)

@@ -216,8 +216,8 @@ async def test_an_unexpected_error_is_masked() -> None:
     assert "canary" not in response.text
 
 
-class BrokenGatekeeper:
-    """A gatekeeper with a fault that nobody foresaw."""
+class BrokenAuthenticator:
+    """An authenticator with a fault that nobody foresaw."""
 
     async def identify(self, authorization: str | None) -> Caller:
         """Fail, with the header in the text."""
@@ -230,8 +230,10 @@ async def test_an_unexpected_error_beside_the_execution_is_masked_and_logged() -
     lines = io.StringIO()
     configure_logging("info", readable=False, stream=lines)
     nothing: Any = None
-    door = Dependencies(nothing, nothing, BrokenGatekeeper(), nothing, nothing, settings())
-    app = RequestIdMiddleware(GraphQLView(door))
+    dependencies = Dependencies(
+        nothing, nothing, nothing, BrokenAuthenticator(), nothing, nothing, settings()
+    )
+    app = RequestIdMiddleware(GraphQLView(dependencies))
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         headers = {"X-Request-Id": "click-1", "Authorization": "canary"}

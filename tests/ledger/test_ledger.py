@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gateway import errors
 from gateway.errors import Promise
 from gateway.ledger.claims import Claim
-from gateway.ledger.ledger import Ledger, MemoryStore, Outcome, Record, Replay, State
+from gateway.ledger.ledger import CallResult, Ledger, MemoryStore, Record, Replay, State
 from gateway.runtime import Runtime
 from tests.examples import examples
 
@@ -42,11 +42,6 @@ class Now:
         return Runtime(now=self, clock=self)
 
 
-def card_of(_value: Any) -> uuid.UUID:
-    """Every outcome here speaks of the same card."""
-    return CARD
-
-
 class Provider:
     """Counts calls, and answers them when it is told to."""
 
@@ -55,12 +50,12 @@ class Provider:
         self.gate = asyncio.Event()
         self.ending: Any = "card"
 
-    async def __call__(self, claim: Claim) -> str:
+    async def __call__(self, claim: Claim) -> CallResult[str]:
         self.calls.append(claim)
         await self.gate.wait()
         if isinstance(self.ending, Exception):
             raise self.ending
-        return str(self.ending)
+        return CallResult(str(self.ending), CARD)
 
 
 class Fixture:
@@ -72,11 +67,13 @@ class Fixture:
         self.ledger = Ledger[str](self.store, runtime=self.now.runtime())
         self.provider = Provider()
 
-    def start(self, key: uuid.UUID = KEY, bound: bytes = A) -> asyncio.Task[Outcome[str] | Replay]:
+    def start(
+        self, key: uuid.UUID = KEY, bound: bytes = A
+    ) -> asyncio.Task[CallResult[str] | Replay]:
         """Ask for a key without waiting."""
-        return asyncio.create_task(self.ledger.run(key, bound, self.provider, card_of))
+        return asyncio.create_task(self.ledger.run(key, bound, self.provider))
 
-    async def ask(self, key: uuid.UUID = KEY, bound: bytes = A) -> Outcome[str] | Replay:
+    async def ask(self, key: uuid.UUID = KEY, bound: bytes = A) -> CallResult[str] | Replay:
         """Ask for a key; the provider answers at once."""
         self.provider.gate.set()
         return await self.start(key, bound)
@@ -90,14 +87,17 @@ async def test_the_second_caller_joins_the_first() -> None:
     second = one.start()
     await asyncio.sleep(0)
     one.provider.gate.set()
-    assert (await first, await second) == (Outcome("card", False), Outcome("card", True))
-    assert one.provider.calls == [Claim(START, START)]
+    assert (await first, await second) == (
+        CallResult("card", CARD),
+        CallResult("card", CARD, replayed=True),
+    )
+    assert one.provider.calls == [Claim(KEY, START, START)]
 
 
 async def test_a_done_call_is_kept() -> None:
     """After a call the same key and input bring the id of its card, without a call."""
     one = Fixture()
-    assert await one.ask() == Outcome("card", False)
+    assert await one.ask() == CallResult("card", CARD)
     assert await one.ask() == Replay(CARD)
     assert await one.ask() == Replay(CARD)
     assert len(one.provider.calls) == 1
@@ -118,7 +118,7 @@ async def test_another_input_is_a_conflict(done: bool) -> None:
         "This idempotencyKey was used with another input; use a new one."
     )
     one.provider.gate.set()
-    assert await first == Outcome("card", False)
+    assert await first == CallResult("card", CARD)
     assert len(one.provider.calls) == 1
 
 
@@ -141,7 +141,7 @@ async def test_a_refusal_is_not_kept(error: errors.GatewayError) -> None:
     with pytest.raises(type(error)):
         await one.ask()
     one.provider.ending = "card"
-    assert await one.ask(bound=B) == Outcome("card", False)
+    assert await one.ask(bound=B) == CallResult("card", CARD)
     assert not any(claim.indeterminate for claim in one.provider.calls)
 
 
@@ -157,10 +157,10 @@ async def test_an_indeterminate_call_is_continued() -> None:
     with pytest.raises(errors.IdempotencyConflict):
         await one.ask(bound=B)
     one.provider.ending = "card"
-    assert await one.ask() == Outcome("card", False)
+    assert await one.ask() == CallResult("card", CARD)
     assert await one.ask() == Replay(CARD)
-    continued = Claim(START, START, indeterminate=True)
-    assert one.provider.calls == [Claim(START, START), continued, continued]
+    continued = Claim(KEY, START, START, indeterminate=True)
+    assert one.provider.calls == [Claim(KEY, START, START), continued, continued]
     assert len(one.store) == 1, "done, it is indeterminate no longer"
 
 
@@ -171,7 +171,7 @@ async def test_a_fault_of_our_own_leaves_the_key_indeterminate() -> None:
     with pytest.raises(KeyError):
         await one.ask()
     one.provider.ending = "card"
-    assert await one.ask() == Outcome("card", False)
+    assert await one.ask() == CallResult("card", CARD)
     assert one.provider.calls[-1].indeterminate
 
 
@@ -238,8 +238,8 @@ async def test_draining_waits_for_calls_in_flight() -> None:
     assert not task.done()
     asyncio.get_running_loop().call_later(0.01, one.provider.gate.set)
     await one.ledger.drain(10)
-    assert one.ledger.record(KEY) == Record(A, Claim(START, START), State.DONE, CARD)
-    assert await task == Outcome("card", False)
+    assert one.store.get(KEY) == Record(A, Claim(KEY, START, START), State.DONE, CARD)
+    assert await task == CallResult("card", CARD)
 
 
 @pytest.mark.parametrize("ending", ["card", UNKNOWN], ids=["done", "indeterminate"])
@@ -252,7 +252,7 @@ async def test_records_are_kept_for_a_day(ending: Any) -> None:
     with pytest.raises(errors.IdempotencyConflict):
         await one.ask(bound=B)
     one.now.time = START + 24 * HOUR
-    assert one.ledger.record(KEY) is None
+    assert one.ledger.state(KEY) is None
     await asyncio.gather(one.ask(OTHER), return_exceptions=True)
     assert len(one.store) == 1
 
@@ -268,7 +268,7 @@ async def test_a_call_that_runs_binds_its_input_after_its_record_is_over() -> No
     one.provider.gate.set()
     with pytest.raises(errors.IdempotencyConflict):
         await other
-    assert await task == Outcome("card", False)
+    assert await task == CallResult("card", CARD)
 
 
 async def test_a_wall_clock_that_jumps_makes_nothing_forgotten() -> None:
@@ -278,10 +278,10 @@ async def test_a_wall_clock_that_jumps_makes_nothing_forgotten() -> None:
     ledger = Ledger[str](store, runtime=Runtime(now=wall, clock=monotonic))
     provider = Provider()
     provider.gate.set()
-    await ledger.run(KEY, A, provider, card_of)
+    await ledger.run(KEY, A, provider)
     for jump in (+72 * HOUR, -72 * HOUR):
         wall.time = START + jump
-        assert await ledger.run(KEY, A, provider, card_of) == Replay(CARD)
+        assert await ledger.run(KEY, A, provider) == Replay(CARD)
 
 
 async def test_a_full_ledger_refuses_new_keys_and_forgets_none() -> None:
@@ -296,7 +296,7 @@ async def test_a_full_ledger_refuses_new_keys_and_forgets_none() -> None:
     for number in range(3):
         assert await one.ask(uuid.UUID(int=number)) == Replay(CARD)
     one.now.time = START + 24 * HOUR
-    assert await one.ask(uuid.UUID(int=3)) == Outcome("card", False)
+    assert await one.ask(uuid.UUID(int=3)) == CallResult("card", CARD)
 
 
 async def test_calls_in_flight_count_as_remembered() -> None:
@@ -306,7 +306,7 @@ async def test_calls_in_flight_count_as_remembered() -> None:
     await asyncio.sleep(0)
     with pytest.raises(errors.Overloaded):
         await one.ask(OTHER)
-    assert await task == Outcome("card", False)
+    assert await task == CallResult("card", CARD)
 
 
 async def test_a_refused_key_takes_no_room() -> None:
@@ -322,10 +322,9 @@ async def test_a_refused_key_takes_no_room() -> None:
 async def test_a_record_is_small() -> None:
     """A remembered key takes under 300 bytes, as the settings say: neither answer nor address."""
     store = MemoryStore(size=100_000, clock=Now())
-    record = Record(A, Claim(START, START), State.DONE, CARD)
     tracemalloc.start()
     for _ in range(10_000):
-        store.claim(uuid.uuid4(), record)
+        store.claim(Record(A, Claim(uuid.uuid4(), START, START), State.DONE, CARD))
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert taken / len(store) < 300
@@ -377,7 +376,7 @@ async def interleave(steps: list[Any], chance: random.Random) -> None:
     done: dict[int, bytes] = {}
 
     def provider(key: int, bound: bytes, ending: int, turns: int) -> Any:
-        async def act(_claim: Claim) -> str:
+        async def act(_claim: Claim) -> CallResult[str]:
             in_flight[key] += 1
             assert in_flight[key] == 1, "two calls at once for one key"
             try:
@@ -387,13 +386,13 @@ async def interleave(steps: list[Any], chance: random.Random) -> None:
                 if isinstance(outcome, Exception):
                     raise outcome
                 done[key] = bound
-                return f"{outcome} for {bound!r}"
+                return CallResult(f"{outcome} for {bound!r}", CARD)
             finally:
                 in_flight[key] -= 1
 
         return act
 
-    async def caller(key: int, bound: bytes, run: Awaitable[Outcome[str] | Replay]) -> None:
+    async def caller(key: int, bound: bytes, run: Awaitable[CallResult[str] | Replay]) -> None:
         try:
             outcome = await run
         except (errors.IdempotencyConflict, errors.Overloaded):
@@ -412,7 +411,7 @@ async def interleave(steps: list[Any], chance: random.Random) -> None:
     for key, bound, ending, turns, leaves, minutes in steps:
         now.time += minutes * MINUTE
         act = provider(key, bound, ending, turns)
-        run = ledger.run(uuid.UUID(int=key), bound, act, card_of)
+        run = ledger.run(uuid.UUID(int=key), bound, act)
         task = asyncio.create_task(caller(key, bound, run))
         tasks.append(task)
         for _ in range(leaves):

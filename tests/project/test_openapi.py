@@ -15,9 +15,9 @@ from openapi_core.templating.responses.exceptions import ResponseNotFound
 
 from gateway.emulator import GUIDE_ACCOUNT, create_emulator
 from gateway.emulator.app import OPERATIONS
-from gateway.provider import ProviderClient
 from tests import emulator_client as emulator
 from tests.emulator_client import NEW_CARD, Client, Signing, connect, encoded_pem
+from tests.provider_client import client_of
 from tests.stack import ADDRESS, SIGNING_KEY, Clock, Recorder, options, running, settings
 
 SERVER = "https://api.sandbox.offblocks.xyz"  # one of the description's two
@@ -102,11 +102,13 @@ async def from_the_gateway() -> list[Exchange]:
         await stack.issue(accountId=str(uuid4()))
         await stack.card(card_id)
         await stack.simulate(card_id)
+        failing = (await stack.issue())["card"]["id"]
+        await stack.simulate_failure(failing)
         clock.time += 5
         await stack.card(card_id)
         await stack.card(str(uuid4()))
     wire = Recorder(httpx.ASGITransport(app=create_emulator(options())))
-    provider = ProviderClient(settings(provider_url=f"{SERVER}/v1"), transport=wire)
+    provider = client_of(settings(provider_url=f"{SERVER}/v1"), wire)
     await provider.register_signing_key(SIGNING_KEY.public_key())
     await provider.aclose()
     return stack.wire.exchanges + wire.exchanges

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, SecretStr
 
 from gateway import errors
-from gateway.callers.caller import SCOPES
+from gateway.cards import OPERATIONS
 from gateway.cards.failures import ErrorCode
 from gateway.config import (
     CallerSettings,
@@ -92,5 +92,6 @@ def test_every_error_code_is_listed() -> None:
 
 
 def test_every_scope_is_listed() -> None:
-    """Each scope stands in the README."""
-    assert [scope for scope in SCOPES if f"| `{scope}` |" not in README] == []
+    """Each operation stands in the README with its scope and its rate limit."""
+    rows = [f"| `{one.name}` | `{one.scope}` | {one.rate} |" for one in OPERATIONS]
+    assert [row for row in rows if row not in README] == []

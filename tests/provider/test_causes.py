@@ -17,10 +17,10 @@ from gateway.errors import GatewayError, OutcomeUnknown, ProviderUnavailable
 from gateway.provider import Address, ProviderClient
 from gateway.provider.transport import causes
 from gateway.provider.transport.causes import Cause
-from gateway.runtime import Runtime
 from tests.certificates import CANARY, Authority
 from tests.diagnosis.test_doctor import environment, tls
 from tests.processes import started
+from tests.provider_client import client_of, create_card
 from tests.sockets import Connection, Script, message, serving
 from tests.stack import CARD, ISSUE, issue_input, options, settings
 from tests.tls import says, served, talking
@@ -37,7 +37,7 @@ def read(client: ProviderClient) -> Awaitable[object]:
 
 def write(client: ProviderClient) -> Awaitable[object]:
     """A call that makes a card."""
-    return client.create_virtual_card(UUID(int=3), ADDRESS, uuid.uuid4())
+    return create_card(client, UUID(int=3), ADDRESS)
 
 
 async def cause_of(
@@ -48,9 +48,7 @@ async def cause_of(
 ) -> tuple[type[GatewayError], type[BaseException] | None]:
     """The error of a failed call, and the class of its cause."""
     given = {"max_attempts": 1, "shutdown_grace": 1} | changes
-    client = ProviderClient(
-        settings(provider_url=url, **given), transport=transport, runtime=Runtime()
-    )
+    client = client_of(settings(provider_url=url, **given), transport)
     try:
         await call(client)
     except GatewayError as error:
@@ -122,7 +120,7 @@ async def test_a_body_that_is_not_taken_has_its_cause() -> None:
 
     def write_much(client: ProviderClient) -> Awaitable[object]:
         long = Address(first_line="x" * 16_000_000, city="x", country="GB", post_code="x")
-        return client.create_virtual_card(UUID(int=3), long, uuid.uuid4())
+        return create_card(client, UUID(int=3), long)
 
     async with serving(never_reads) as server:
         found = await cause_of(write_much, server.url, write_timeout=0.1)
@@ -138,7 +136,7 @@ async def test_a_call_without_a_token_has_the_cause_of_that() -> None:
 
 async def test_all_who_wait_for_a_token_get_one_cause() -> None:
     """One failed fetch is one error for many, and does not grow with their number."""
-    client = ProviderClient(settings(provider_url="https://nonexistent.invalid/v1", max_attempts=1))
+    client = client_of(settings(provider_url="https://nonexistent.invalid/v1", max_attempts=1))
     calls = [client.card(UUID(int=number)) for number in range(50)]
     ended = await asyncio.gather(*calls, return_exceptions=True)
     await client.aclose()

@@ -27,6 +27,7 @@ from gateway.emulator import create_emulator
 from gateway.errors import ProviderUnavailable
 from gateway.provider import ProviderClient
 from gateway.provider.credentials import FetchedToken, TokenSource
+from tests.provider_client import client_of
 from tests.stack import (
     API_KEY,
     API_SECRET,
@@ -324,7 +325,7 @@ async def test_key_registration_is_authorised_and_not_signed() -> None:
 async def registering() -> AsyncIterator[tuple[ProviderClient, Recorder]]:
     """A provider client as ``gateway register-key`` has it."""
     wire = Recorder(httpx.ASGITransport(app=create_emulator(options())))
-    provider = ProviderClient(settings(), transport=wire)
+    provider = client_of(settings(), wire)
     try:
         yield provider, wire
     finally:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from gateway.emulator import GUIDE_ACCOUNT, create_emulator
 from gateway.errors import GatewayError, ProviderUnavailable
-from gateway.provider import Address, ProviderClient
+from gateway.provider import Address
 from gateway.provider.single_flight import SingleFlight
+from tests.provider_client import client_of, create_card, simulate_issue
 from tests.stack import CARD, ISSUE, Stack, issue_input, options, running
 from tests.stack import settings as gateway_settings
 from tests.tokens import IdentityProvider
@@ -141,12 +142,12 @@ class Holding(httpx.AsyncBaseTransport):
 async def test_after_a_mutation_the_card_is_read_anew() -> None:
     """A read whose answer is from before the simulation is not shared with one after it."""
     wire = Holding()
-    client = ProviderClient(gateway_settings(), transport=wire)
+    client = client_of(gateway_settings(), wire)
     address = Address(first_line="1", city="London", country="GB", post_code="SW1 1AA")
-    card = (await client.create_virtual_card(UUID(GUIDE_ACCOUNT), address, uuid4())).card
+    card = (await create_card(client, UUID(GUIDE_ACCOUNT), address)).value
     early = [asyncio.create_task(client.card(card.id)) for _ in range(2)]
     await wire.reads.get()
-    await client.simulate_issue(card.id, uuid4())
+    await simulate_issue(client, card.id)
     late = asyncio.create_task(client.card(card.id))
     await wire.reads.get()
     wire.open.set()
@@ -162,7 +163,7 @@ async def test_many_waiters_share_one_short_traceback() -> None:
         status = 401 if "/auth/" in request.url.path else 500
         return httpx.Response(status)
 
-    client, card = ProviderClient(gateway_settings(), transport=httpx.MockTransport(fail)), uuid4()
+    client, card = client_of(gateway_settings(), httpx.MockTransport(fail)), uuid4()
     told = await asyncio.gather(*(client.card(card) for _ in range(200)), return_exceptions=True)
     [error] = set(told)
     assert isinstance(error, GatewayError)

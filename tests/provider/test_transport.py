@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 import sys
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import NoneType
@@ -28,11 +27,18 @@ from gateway.errors import (
     RateLimited,
     Refused,
 )
-from gateway.provider import Address, Card, Issued, ProviderClient
-from gateway.provider.client import wire_to
-from gateway.provider.transport.network import NetworkTransport
-from gateway.provider.transport.transport import ExchangeFailed, Origin, Request, Timeouts
+from gateway.ledger import CallResult
+from gateway.provider import Address, Card, ProviderClient
+from gateway.provider.transport import (
+    ExchangeFailed,
+    NetworkTransport,
+    Origin,
+    Request,
+    Timeouts,
+    transport_to,
+)
 from gateway.runtime import Runtime
+from tests.provider_client import client_of, create_card
 from tests.sockets import (
     TOKEN_LIFE,
     Connection,
@@ -55,7 +61,7 @@ TRANSPORTS: dict[str, Make] = {"network": lambda: None, "httpx": httpx.AsyncHTTP
 CARD_ID, OTHER_ID, ACCOUNT_ID = UUID(int=1), UUID(int=2), UUID(int=3)
 ADDRESS = Address(first_line="1 Test Avenue", city="London", country="GB", post_code="SW1 1AA")
 
-Do = Callable[[ProviderClient], Awaitable[Card | Issued | None]]
+Do = Callable[[ProviderClient], Awaitable[Card | CallResult[Card] | None]]
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -69,9 +75,9 @@ async def read(client: ProviderClient) -> Card | None:
     return await client.card(CARD_ID)
 
 
-async def write(client: ProviderClient) -> Issued:
+async def write(client: ProviderClient) -> CallResult[Card]:
     """A call that makes a card."""
-    return await client.create_virtual_card(ACCOUNT_ID, ADDRESS, uuid.uuid4())
+    return await create_card(client, ACCOUNT_ID, ADDRESS)
 
 
 KINDS: dict[str, Do] = {"read": read, "write": write}
@@ -100,7 +106,7 @@ NOT_AS_DOCUMENTED = Row(ProviderProtocolError, OutcomeUnknown)
 POOL_EXHAUSTED = Row(Overloaded, Overloaded)
 REFUSED = Row(Refused, Refused)
 TOO_MANY = Row(RateLimited, RateLimited)
-SUCCESS = Row(Card, Issued)
+SUCCESS = Row(Card, CallResult)
 
 
 async def end(call: Awaitable[object]) -> type:
@@ -141,7 +147,7 @@ async def calling(
 ) -> AsyncIterator[ProviderClient]:
     """A client of which one attempt is seen alone."""
     chosen = settings(provider_url=url, **({"max_attempts": 1, "shutdown_grace": 1} | changes))
-    client = ProviderClient(chosen, transport=make(), runtime=runtime)
+    client = client_of(chosen, make(), runtime)
     try:
         yield client
     finally:
@@ -418,7 +424,7 @@ async def test_a_request_that_the_provider_does_not_take_is_open(make: Make) -> 
     async with bench(make, never_read, write_timeout=LIMIT) as it:
         # Far more than the kernel takes from a sender whose peer does not read.
         long = msgspec.structs.replace(ADDRESS, first_line="x" * 16_000_000)
-        call = it.client.create_virtual_card(ACCOUNT_ID, long, uuid.uuid4())
+        call = create_card(it.client, ACCOUNT_ID, long)
         assert await end(call) is OutcomeUnknown
         over.set()
     assert (it.server.arrivals, it.server.requests) == (1, [])
@@ -538,7 +544,7 @@ async def test_no_call_gets_what_another_left(leaves: Answer, do: Do, make: Make
         await end(do(it.client))
         with contextlib.suppress(ProviderUnavailable, ProviderProtocolError, OutcomeUnknown):
             found = await do(it.client)
-            card = found.card if isinstance(found, Issued) else found
+            card = found.value if isinstance(found, CallResult) else found
             assert card is not None
             assert card.id == CARD_ID
 
@@ -584,7 +590,7 @@ async def test_no_proxy_is_taken_from_the_environment(
 async def test_the_signed_path_is_the_one_sent(target: str, make: Make) -> None:
     """The path goes onto the wire byte for byte, whatever a client library would make of it."""
     async with serving(answers(raw(message("404 Not Found")))) as server:
-        wire = wire_to(Origin.of(server.url), make())
+        wire = transport_to(Origin.of(server.url), through=make())
         await wire.exchange(
             Request("GET", target, {}), Timeouts(connect=LIMIT, read=LIMIT, write=LIMIT)
         )

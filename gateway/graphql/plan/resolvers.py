@@ -67,7 +67,6 @@ def _is_plain(known: StrawberryField, field: GraphQLField) -> bool:
         and resolver is not None
         and resolver.is_async
         and resolver.info_parameter is not None
-        and resolver.self_parameter is not None
         and resolver.parent_parameter is None
         and resolver.root_parameter is None
     )
@@ -76,6 +75,7 @@ def _is_plain(known: StrawberryField, field: GraphQLField) -> bool:
 def _resolve(known: StrawberryField, converts: dict[str, Any]) -> Resolve:
     function: Any = known.base_resolver
     info_name = function.info_parameter.name
+    is_method = function.self_parameter is not None
 
     async def resolve(source: Any, info: Any, **given: Any) -> Any:
         arguments = {}
@@ -83,7 +83,7 @@ def _resolve(known: StrawberryField, converts: dict[str, Any]) -> Resolve:
             python_name, convert = converts[name]
             arguments[python_name] = convert(value)
         arguments[info_name] = info_for(info, known)
-        return await function(source, **arguments)
+        return await (function(source, **arguments) if is_method else function(**arguments))
 
     return resolve
 

@@ -1,0 +1,154 @@
+"""The one path from a field to the provider: permission, rate, deadline, ledger, coalesced reads.
+
+What a caller may see is decided here, after the loader: whatever may one day share a provider call,
+nobody shares a permission.
+"""
+
+import asyncio
+from functools import partial
+from typing import Generic, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+
+from gateway.cards.context import Context, too_slow
+from gateway.cards.history import Key
+from gateway.cards.types import UUIDText
+from gateway.errors import (
+    DeadlineExceeded,
+    NotAllowed,
+    NotFound,
+    OutcomeUnknown,
+    ProviderUnavailable,
+)
+from gateway.ledger import Ledger, Replay, State
+from gateway.provider import Card, Endpoint
+
+T = TypeVar("T")
+
+READ = "card"  # the operation whose rate limit also holds for a key that is sent again
+
+
+class QueryCall:
+    """What the function of a field may do for its caller.
+
+    The caller's rate is counted once, before the provider is asked for anything.
+    """
+
+    def __init__(self, context: Context, operation: str) -> None:
+        self._context = context
+        self._operation = operation
+        self._counted = False
+
+    async def visible_card(self, card_id: UUID) -> Card | None:
+        """The card, or None where there is none for this caller."""
+        await self._count()
+        self._check_time()
+        try:
+            async with asyncio.timeout_at(self._context.deadline):
+                card = await self._context.cards.load(card_id)
+        except TimeoutError:
+            raise too_slow() from None
+        return card if card and self._context.caller.may_use(card.account_id) else None
+
+    async def _count(self) -> None:
+        if not self._counted:
+            self._counted = True
+            await self._context.limits.count(self._context.caller.id, self._rate_limit())
+
+    def _rate_limit(self) -> str:
+        return self._operation
+
+    def _check_time(self) -> None:
+        # A call that starts would not be stopped by the time being over: it must not start.
+        if asyncio.get_running_loop().time() >= self._context.deadline:
+            raise too_slow()
+
+
+class MutationCall(QueryCall, Generic[T]):
+    """What the function of a mutation may do: check what it is about, then ``send`` its call.
+
+    After that ``replayed`` says whether an earlier request with this key is known to have done it.
+    """
+
+    def __init__(self, context: Context, operation: str, endpoint: Endpoint[T], key: Key) -> None:
+        super().__init__(context, operation)
+        self._endpoint = endpoint
+        self._key = key
+        self.replayed = False
+
+    @property
+    def key(self) -> UUIDText:
+        """The client's key, or the one that the gateway made."""
+        return UUIDText(str(self._key.client))
+
+    def check_account(self, account_id: UUID) -> None:
+        """Raise NotAllowed unless the account is one of the caller's."""
+        if not self._context.caller.may_use(account_id):
+            raise NotAllowed("You may not do this on this account.")
+
+    async def check_card(self, card_id: UUID) -> None:
+        """Raise NotFound unless the card is on one of the caller's accounts.
+
+        For callers of all accounts the provider decides, and nothing is read.
+        """
+        if self._context.caller.accounts is not None and not await self.visible_card(card_id):
+            raise NotFound("The provider knows no such card.")  # as if it were not there
+
+    async def send(self, body: msgspec.Struct | None = None, **ids: UUID) -> T:
+        """Send the call through the ledger; ``ids`` fill the path of its endpoint.
+
+        For a key whose call was carried out earlier the answer is its card, read afresh. The wait
+        ends with the operation's deadline; the call itself goes on.
+        """
+        await self._count()
+        self._check_time()
+        try:
+            async with asyncio.timeout_at(self._context.deadline):
+                value = await self._send(b"" if body is None else msgspec.json.encode(body), ids)
+        except TimeoutError:
+            raise self._unfinished() from None
+        if changed := ids.get("cardId"):
+            self._context.cards.clear(changed)
+        if isinstance(value, Card) and not self.replayed:
+            # The answer of a coalesced call may be out of date by now.
+            self._context.cards.prime(value)
+        return value
+
+    async def _send(self, body: bytes, ids: dict[str, UUID]) -> T:
+        ledger: Ledger[T] = self._context.ledger
+        call = self._endpoint.call(body=body, **ids)
+        act = partial(self._context.provider.modify, call)
+        result = await ledger.run(self._key.provider, call.fingerprint, act)
+        if isinstance(result, Replay):
+            self.replayed = True
+            return await self._stored(result.card_id)
+        self.replayed = result.replayed
+        return result.value
+
+    async def _stored(self, card_id: UUID) -> T:
+        """What the endpoint answers, for a call that was carried out: the card, or nothing."""
+        if self._endpoint.reads is not Card:
+            return cast(T, None)
+        card = await self._context.provider.card(card_id)
+        if card is None:
+            raise ProviderUnavailable("The provider does not show the card yet.")
+        return cast(T, card)  # which is Card here
+
+    def _rate_limit(self) -> str:
+        """The mutation's, and the reads' where the key is known.
+
+        Whoever sends a click again must not be kept from its answer by the rate of new clicks.
+        """
+        known = self._context.ledger.state(self._key.provider) is not None
+        return READ if known else self._operation
+
+    def _unfinished(self) -> DeadlineExceeded | OutcomeUnknown:
+        ledger, key = self._context.ledger, self._key.provider
+        if ledger.state(key) is State.DONE:
+            return too_slow()  # it was carried out earlier, and only its card was still to be read
+        return OutcomeUnknown(
+            "The operation took too long, and this part of it goes on without you. "
+            "Send the same request again with this idempotencyKey to learn what came of it.",
+            promise=ledger.promise(key),
+        )

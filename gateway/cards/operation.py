@@ -1,0 +1,185 @@
+"""One field that calls the provider: endpoint, scope, rate and failures, declared in one place.
+
+``@query`` and ``@mutation`` make a CardOperation from the function of the field. The rest is
+derived from it: the field with its result union, the scopes, the rate limits, whether it is a call
+of the simulator, and the tables of the documentation. A declaration that leaves something out, or
+that contradicts its endpoint, does not import.
+"""
+
+import inspect
+import operator
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast, get_type_hints
+from uuid import uuid4
+
+import strawberry
+from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
+
+from gateway import errors
+from gateway.callers import rate_rule
+from gateway.cards.calls import MutationCall, QueryCall
+from gateway.cards.context import Context
+from gateway.cards.failures import (
+    MUTATION_FAILURES,
+    Error,
+    InvalidState,
+    NotFound,
+    Refused,
+    SimulatorDisabled,
+    as_member,
+)
+from gateway.cards.history import Key
+from gateway.cards.inputs import parse_key
+from gateway.ledger import provider_key
+from gateway.provider import Endpoint
+
+T = TypeVar("T")
+Input = TypeVar("Input")
+Success = TypeVar("Success")
+Info: TypeAlias = strawberry.Info[Context, None]
+_SCOPE = re.compile(r"cards:[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class CardOperation:
+    """A field of Query or Mutation; ``rate`` holds for each caller unless a setting says otherwise.
+
+    ``failures`` are the members of its result union beside the success; a query has none.
+    """
+
+    kind: Literal["query", "mutation"]
+    name: str
+    endpoint: Endpoint[Any]
+    scope: str
+    rate: str
+    failures: tuple[type[Error], ...]
+    field: StrawberryField
+
+    def __post_init__(self) -> None:
+        if not _SCOPE.fullmatch(self.scope):
+            raise ValueError(f"{self.name}: a scope is of the form cards:word")
+        rate_rule(self.rate)  # raises ValueError
+        missing = self._possible_failures().difference(self.failures)
+        if self.kind == "mutation" and missing:
+            names = ", ".join(sorted(failure.__name__ for failure in missing))
+            raise ValueError(f"{self.name}: its endpoint can end with {names}, too")
+
+    def query_call(self, context: Context) -> QueryCall:
+        """What the function of a query gets; raises NotAllowed for callers without the scope."""
+        context.caller.require(self.scope)
+        return QueryCall(context, self.name)
+
+    def _possible_failures(self) -> set[type[Error]]:
+        found: set[type[Error]] = {*MUTATION_FAILURES, NotFound, Refused}
+        if self.endpoint.conflict.code == "INVALID_STATE":
+            found.add(InvalidState)
+        if self.endpoint.is_simulator:
+            found.add(SimulatorDisabled)
+        return found
+
+
+def query(
+    endpoint: Endpoint[Any], *, scope: str, rate: str
+) -> Callable[[Callable[..., Awaitable[Any]]], CardOperation]:
+    """Declare a field of Query. Its function takes a QueryCall and then the field's arguments.
+
+    The function's docstring is the field's description.
+    """
+
+    def declare(function: Callable[..., Awaitable[Any]]) -> CardOperation:
+        name = to_camel_case(function.__name__)
+        hints = get_type_hints(function, include_extras=True)
+
+        async def resolve(info: Info, **arguments: Any) -> Any:
+            return await function(operation.query_call(info.context), **arguments)
+
+        arguments = {each: hints[each] for each in hints if each not in {"call", "return"}}
+        field = _field(name, inspect.getdoc(function), resolve, arguments, hints["return"])
+        operation = CardOperation("query", name, endpoint, scope, rate, (), field)
+        return operation
+
+    return declare
+
+
+def mutation(
+    endpoint: Endpoint[T],
+    *,
+    scope: str,
+    rate: str,
+    failures: Collection[type[Error]],
+    argument: str,
+    result: str,
+) -> Callable[[Callable[[MutationCall[T], Input], Awaitable[Success]]], CardOperation]:
+    """Declare a field of Mutation. Its function takes a MutationCall and the field's input.
+
+    It returns the success; a GatewayError becomes the member of the result union that stands for
+    it. ``failures`` are the members that not every mutation has. ``argument`` and ``result``
+    describe input and union, and the function's docstring describes the field.
+    """
+
+    def declare(function: Callable[[MutationCall[T], Input], Awaitable[Success]]) -> CardOperation:
+        name, hints = to_camel_case(function.__name__), get_type_hints(function)
+        members = (*failures, *MUTATION_FAILURES)
+
+        async def resolve(info: Info, given: Any) -> Any:
+            context, key = info.context, None
+            try:
+                key = _key(info, given.idempotency_key)
+                context.caller.require(scope)
+                _check_simulator(context, endpoint)
+                return await function(MutationCall(context, name, endpoint, key), given)
+            except Exception as error:
+                member = as_member(context, error, key, members)
+                context.failures.append(member.code.name)
+                return member
+
+        given = _annotated(hints["given"], strawberry.argument(name="input", description=argument))
+        union = strawberry.union(f"{name[0].upper()}{name[1:]}Result", description=result)
+        returns = _annotated(reduce(operator.or_, members, hints["return"]), union)
+        field = _field(name, inspect.getdoc(function), resolve, {"given": given}, returns)
+        return CardOperation("mutation", name, endpoint, scope, rate, members, field)
+
+    return declare
+
+
+def _annotated(kind: Any, by: object) -> Any:
+    return cast(Any, Annotated)[kind, by]  # a type that is known when this runs
+
+
+def _field(
+    name: str,
+    description: str | None,
+    resolve: Callable[..., Awaitable[Any]],
+    arguments: Mapping[str, Any],
+    returns: Any,
+) -> StrawberryField:
+    """The field whose resolver has these arguments beside ``info``."""
+    if not description:
+        raise ValueError(f"{name}: its function has no docstring to describe the field")
+    hints = {"info": Info, **arguments}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter(each, keyword, annotation=hints[each]) for each in hints]
+    # What Strawberry reads of a resolver: its name, its signature and its annotations.
+    resolve.__name__ = name
+    resolve.__annotations__ = {**hints, "return": returns}
+    resolve.__signature__ = inspect.Signature(parameters, return_annotation=returns)  # type: ignore[attr-defined]
+    field: StrawberryField = strawberry.field(resolver=resolve, name=name, description=description)
+    return field
+
+
+def _check_simulator(context: Context, endpoint: Endpoint[Any]) -> None:
+    if endpoint.is_simulator and not context.simulator_allowed:
+        raise errors.SimulatorDisabled("There is no simulator in this environment.")
+
+
+def _key(info: Info, given: str | None) -> Key:
+    """The client's key and the provider's; a new one where the client sent none."""
+    context, path = info.context, info.path.as_list()
+    chosen = parse_key(given, context.header_key, path, required=context.key_required)
+    client = chosen or uuid4()
+    field = f"{info.path.typename}.{info.field_name}"
+    return Key(client, provider_key(context.caller.id, field, client), chosen is None)

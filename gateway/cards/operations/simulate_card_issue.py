@@ -1,0 +1,44 @@
+"""``simulateCardIssue``: let the provider's simulator issue a card."""
+
+from types import NoneType
+
+import strawberry
+
+from gateway.cards.calls import MutationCall
+from gateway.cards.inputs import parse_id
+from gateway.cards.operation import mutation
+from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, SimulationSuccess
+from gateway.errors import InvalidState
+from gateway.provider import Endpoint
+
+ISSUE = Endpoint("PATCH", "/simulator/cards/{cardId}/issue", 202, NoneType, conflict=InvalidState)
+
+
+@strawberry.input(description="Which card to let the simulator issue.")
+class SimulateCardIssueInput(SimulationInput):
+    """GraphQL input SimulateCardIssueInput."""
+
+
+@strawberry.type(description="The simulator took the request; the card changes a moment later.")
+class SimulateCardIssueSuccess(SimulationSuccess):
+    """GraphQL type SimulateCardIssueSuccess."""
+
+
+@mutation(
+    ISSUE,
+    scope="cards:simulate",
+    rate="60/minute",
+    failures=SIMULATION_FAILURES,
+    argument="Which card to issue.",
+    result="What came of the simulation.",
+)
+async def simulate_card_issue(
+    call: MutationCall[None], given: SimulateCardIssueInput
+) -> SimulateCardIssueSuccess:
+    """Let the provider's simulator issue a card (test only)."""
+    card_id = parse_id(given.card_id, "input.cardId")
+    await call.check_card(card_id)
+    await call.send(cardId=card_id)
+    return SimulateCardIssueSuccess(
+        card_id=card_id, idempotency_key=call.key, replayed=call.replayed
+    )

@@ -1,0 +1,104 @@
+"""The provider's REST operations as values, and one call of such an operation.
+
+The endpoints that the client itself needs are here. Those of a GraphQL field are declared in the
+file of that field, under ``gateway/cards/operations/``.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from types import NoneType
+from typing import Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+from gateway import errors
+from gateway.provider.models import AccessToken, Card, decode
+from gateway.provider.retries import Kind
+
+T = TypeVar("T")
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class Access(Enum):
+    """What a call shows of us (provider page, section 1: ``/auth/*`` is not signed)."""
+
+    NOTHING = auto()
+    BEARER = auto()
+    SIGNED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(Generic[T]):
+    """One operation: ``path`` is the template of the provider's OpenAPI description.
+
+    ``success`` is the one documented status, and ``reads`` is what its body holds: a type of
+    ``models``, or NoneType. ``conflict`` is what a 409 means that speaks of the ``subject``.
+    """
+
+    method: str
+    path: str
+    success: int
+    reads: type[T]
+    kind: Kind = Kind.KEYED
+    access: Access = Access.SIGNED
+    subject: str = "card"
+    conflict: type[errors.ProviderError] = errors.Refused
+
+    @property
+    def is_simulator(self) -> bool:
+        """Whether it exists in test environments only (provider page, section 7)."""
+        return self.path.startswith("/simulator/")
+
+    def call(self, *, body: bytes = b"", **ids: UUID) -> "Call[T]":
+        """One call; ``ids`` fill the placeholders of the path, under the same names."""
+        path = _PLACEHOLDER.sub(lambda found: str(ids[found[1]]), self.path)
+        return Call(endpoint=self, path=path, ids=ids, body=body)
+
+
+class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One request as it will be sent, however often: path and body bytes are fixed here."""
+
+    endpoint: Endpoint[T]
+    path: str
+    ids: Mapping[str, UUID]
+    body: bytes
+
+    @property
+    def fingerprint(self) -> bytes:
+        """A hash of all that an idempotency key is bound to."""
+        head = f"{self.endpoint.method} {self.path}\n".encode()
+        return hashlib.sha256(head + self.body).digest()
+
+    def read(self, body: bytes) -> T:
+        """The value of a successful answer; raises ProviderProtocolError."""
+        if self.endpoint.reads is NoneType:
+            return None  # type: ignore[return-value]  # T is None here
+        value = decode(body, self.endpoint.reads)
+        if isinstance(value, Card):
+            self._check(value)
+        return value
+
+    def _check(self, card: Card) -> None:
+        """An answer to somebody else's question is none to ours."""
+        shown = {"cardId": card.id, "accountId": card.account_id}
+        if any(shown[name] != asked for name, asked in self.ids.items()):
+            raise errors.ProviderProtocolError("The provider answered with another card")
+
+
+READ_CARD = Endpoint("GET", "/cards/{cardId}", 200, Card, Kind.READ)
+FETCH_TOKEN = Endpoint(
+    "POST",
+    "/auth/token",
+    200,
+    AccessToken,
+    Kind.READ,  # a second token costs nothing: as repeatable as a read
+    Access.NOTHING,
+    "access token",
+)
+REGISTER_KEY = Endpoint(
+    "PUT", "/auth/signing", 204, NoneType, Kind.UNKEYED, Access.BEARER, "signing key"
+)
