@@ -27,7 +27,7 @@ TESTABLE := $(VENV)/.testable
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check test-one test-long chaos bench lint format schema contract lock assets image clean help
+.PHONY: run test check test-one test-long chaos bench lint format schema tables contract lock assets image clean help
 
 run: $(RUNNABLE) ## install what is missing, start the gateway with the emulator and GraphiQL (PORT=9000 for another port)
 	@exec $(BIN)/gateway dev $(if $(PORT),--port $(PORT))
@@ -63,6 +63,9 @@ format: $(TESTABLE) ## let ruff mend and format the code
 schema: $(RUNNABLE) ## write the code's schema to schema.graphql
 	$(BIN)/gateway schema > $(VENV)/schema.graphql
 	mv $(VENV)/schema.graphql schema.graphql
+
+tables: $(RUNNABLE) ## write the README's tables of settings, operations and error codes
+	$(BIN)/python -m tools.tables
 
 # A break on purpose is released: once its tag is there, it is what later versions are held to.
 contract: $(RUNNABLE) ## what changed in the schema since the last tag, else since main; fails on a break

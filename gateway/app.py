@@ -33,10 +33,9 @@ from gateway.config import (
     TrustedDocumentSettings,
     is_loopback,
 )
-from gateway.errors import ConfigError, GatewayError
+from gateway.errors import BadRequest, ConfigError, GatewayError
 from gateway.graphql import DocumentLimits, Documents, Executor, TrustedDocuments, engine_schema
 from gateway.http import (
-    BadRequest,
     Dependencies,
     GraphQLView,
     Hosts,
@@ -94,7 +93,8 @@ def create_app(
 async def _as_json(_request: Request, error: Exception) -> Response:
     """A path or a method that is not there, said as every other error is."""
     assert isinstance(error, HTTPException)  # noqa: S101 (the only class this is registered for)
-    return error_response(BadRequest(error.status_code, error.detail, **(error.headers or {})))
+    headers = dict(error.headers or {})
+    return error_response(BadRequest(error.detail, status=error.status_code, **headers))
 
 
 def _middleware(settings: ServerSettings) -> list[Middleware]:
@@ -197,6 +197,10 @@ def _authenticator(settings: CallerSettings) -> Authenticator:
 def _rate_limits(settings: CallerSettings) -> RateLimits:
     """Limits are for callers that are told apart: where all are anyone, one could stop them all."""
     rules = {operation.name: operation.rate for operation in OPERATIONS}
+    if not rules.keys() >= settings.rate_limits.keys():
+        known = ", ".join(rules)
+        raise ConfigError([f"GATEWAY_RATE_LIMITS: names a field that has none; {known} have one"])
+    rules |= settings.rate_limits
     return RateLimits(
         rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),
         reads=[operation.name for operation in OPERATIONS if operation.kind == "query"],

@@ -9,7 +9,7 @@ from limits import RateLimitItem, parse
 
 from gateway.callers.shared_limits import SharedLimits, StoreUnavailable
 from gateway.config import OFF
-from gateway.errors import Overloaded, RateLimited
+from gateway.errors import LimitedBy, Overloaded, RateLimited
 
 _ROUNDING = 1e-6  # seconds
 
@@ -79,7 +79,11 @@ class RateLimits:
         wait = await self._hit(rule, caller, operation)
         if wait > 0:
             after = max(round(wait, 1), 0.1)
-            raise RateLimited(f"Rate limit exceeded; retry after {after:g} s.", retry_after=after)
+            raise RateLimited(
+                f"Rate limit exceeded; retry after {after:g} s.",
+                by=LimitedBy.GATEWAY,
+                retry_after=after,
+            )
 
     async def _hit(self, rule: RateLimitItem, caller: str, operation: str) -> float:
         if self._shared is None:

@@ -1,9 +1,12 @@
-"""Failures that a frontend can act on, as data: members of the result unions."""
+"""Failures that a frontend can act on, as data: the members of the result unions.
+
+Each stands for errors of ``gateway.errors``; which ones, ``_MEMBERS`` says.
+"""
 
 from collections.abc import Collection
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import strawberry
@@ -16,50 +19,30 @@ from gateway.cards.types import UUIDText
 
 log = structlog.get_logger()
 
+_MEANINGS = {code: error.meaning for code, error in errors.CODES.items() if error.in_results}
+_MEANINGS["UNKNOWN"] = "A code newer than this schema."
 
-@strawberry.enum(description="What went wrong, stable for programs.")
-class ErrorCode(Enum):
-    """GraphQL enum ErrorCode: the codes of `errors.py` that can occur in a result."""
-
-    BAD_USER_INPUT = strawberry.enum_value(
-        "BAD_USER_INPUT", description="A field of the input is wrong."
-    )
-    NOT_FOUND = strawberry.enum_value("NOT_FOUND", description="No such account or card.")
-    NOT_ALLOWED = strawberry.enum_value("NOT_ALLOWED", description="You may not do this.")
-    REFUSED = strawberry.enum_value("REFUSED", description="The provider refused; final.")
-    INVALID_STATE = strawberry.enum_value(
-        "INVALID_STATE", description="The card's status does not permit this."
-    )
-    SIMULATOR_DISABLED = strawberry.enum_value(
-        "SIMULATOR_DISABLED", description="There is no simulator here."
-    )
-    IDEMPOTENCY_CONFLICT = strawberry.enum_value(
-        "IDEMPOTENCY_CONFLICT", description="The key was used with another input."
-    )
-    PROVIDER_UNAVAILABLE = strawberry.enum_value(
-        "PROVIDER_UNAVAILABLE",
-        description="The provider cannot be reached; `message` says what is known of the click.",
-    )
-    RATE_LIMITED = strawberry.enum_value(
-        "RATE_LIMITED", description="Rate limit exceeded; retry after `retryAfter` seconds."
-    )
-    DEADLINE_EXCEEDED = strawberry.enum_value(
-        "DEADLINE_EXCEEDED", description="The document took too long for this request to be sent."
-    )
-    OVERLOADED = strawberry.enum_value(
-        "OVERLOADED", description="The gateway is busy; this request was not sent."
-    )
-    PROVIDER_PROTOCOL_ERROR = strawberry.enum_value(
-        "PROVIDER_PROTOCOL_ERROR", description="The provider's answer is not one that it documents."
-    )
-    OUTCOME_UNKNOWN = strawberry.enum_value(
-        "OUTCOME_UNKNOWN", description="It may have happened; repeat with the same key to learn."
-    )
-    UNKNOWN = strawberry.enum_value("UNKNOWN", description="A code newer than this schema.")
+_new_enum: Any = Enum  # mypy only knows members that are written out
+ErrorCode: Any = strawberry.enum(
+    _new_enum(
+        "ErrorCode",
+        {code: strawberry.enum_value(code, description=text) for code, text in _MEANINGS.items()},
+    ),
+    description="What went wrong, stable for programs.",
+)
 
 
-@strawberry.interface(description="What every failure says.")
-class Error:
+@strawberry.enum(name="LimitedBy", description="Whose rate limit is exceeded.")
+class LimitedByValue(Enum):
+    """GraphQL enum LimitedBy."""
+
+    GATEWAY = strawberry.enum_value("GATEWAY", description="The gateway's, for each caller.")
+    PROVIDER = strawberry.enum_value("PROVIDER", description="The provider's, for the gateway.")
+    UNKNOWN = strawberry.enum_value("UNKNOWN", description="A limit newer than this schema.")
+
+
+@strawberry.interface(name="Error", description="What every failure says.")
+class ErrorMember:
     """GraphQL interface Error."""
 
     code: ErrorCode = strawberry.field(description="What went wrong, for programs.")
@@ -68,48 +51,88 @@ class Error:
     request_id: str = strawberry.field(description="Names this request in the gateway's log.")
 
 
-@strawberry.type(description="A field of the input is wrong; nothing was sent to the provider.")
-class InvalidInput(Error):
+@strawberry.type(
+    name="InvalidInput",
+    description="A field of the input is wrong; nothing was sent to the provider.",
+)
+class InvalidInputMember(ErrorMember):
     """GraphQL type InvalidInput."""
 
     field: str = strawberry.field(description="Path of the field, such as input.accountId.")
 
 
-@strawberry.type(description="There is no such account or card.")
-class NotFound(Error):
+@strawberry.type(name="NotFound", description="There is no such account or card.")
+class NotFoundMember(ErrorMember):
     """GraphQL type NotFound."""
 
 
-@strawberry.type(description="The caller may not do this.")
-class NotAllowed(Error):
+@strawberry.type(name="NotAllowed", description="The caller may not do this.")
+class NotAllowedMember(ErrorMember):
     """GraphQL type NotAllowed."""
 
 
-@strawberry.type(description="The provider refused the request; sending it again will not help.")
-class Refused(Error):
+@strawberry.type(
+    name="Refused",
+    description="The provider refused the request; sending it again will not help.",
+)
+class RefusedMember(ErrorMember):
     """GraphQL type Refused."""
 
 
-@strawberry.type(description="The card's status does not permit this.")
-class InvalidState(Error):
+@strawberry.type(name="InvalidState", description="The card's status does not permit this.")
+class InvalidStateMember(ErrorMember):
     """GraphQL type InvalidState."""
 
 
-@strawberry.type(description="The simulator exists in test environments only.")
-class SimulatorDisabled(Error):
+@strawberry.type(
+    name="SimulatorDisabled", description="The simulator exists in test environments only."
+)
+class SimulatorDisabledMember(ErrorMember):
     """GraphQL type SimulatorDisabled."""
 
 
-@strawberry.type(description="The idempotency key was used before with another input.")
-class IdempotencyConflict(Error):
+@strawberry.type(
+    name="IdempotencyConflict",
+    description="The idempotency key was used before with another input.",
+)
+class IdempotencyConflictMember(ErrorMember):
     """GraphQL type IdempotencyConflict."""
 
 
 @strawberry.type(
-    description="This request was not carried out, and can be sent again with the same key. "
-    "An earlier request with that key may have worked: `message` says what is known of it."
+    name="RateLimited",
+    description="A rate limit is exceeded. This request was not carried out, and can be sent again "
+    "with the same key.",
 )
-class ProviderUnavailable(Error):
+class RateLimitedMember(ErrorMember):
+    """GraphQL type RateLimited."""
+
+    idempotency_key: UUIDText = strawberry.field(description="The key to use when trying again.")
+    limited_by: LimitedByValue = strawberry.field(description="Whose limit it is.")
+    retry_after: float | None = strawberry.field(
+        description="Seconds to wait before trying again; null where the provider did not say."
+    )
+
+
+@strawberry.type(
+    name="GatewayUnavailable",
+    description="The gateway is busy or out of time. This request was not sent, and can be sent "
+    "again with the same key. An earlier request with that key may have worked: `message` says "
+    "what is known of it.",
+)
+class GatewayUnavailableMember(ErrorMember):
+    """GraphQL type GatewayUnavailable."""
+
+    idempotency_key: UUIDText = strawberry.field(description="The key to use when trying again.")
+
+
+@strawberry.type(
+    name="ProviderUnavailable",
+    description="The provider did not carry this request out, which can be sent again with the "
+    "same key. An earlier request with that key may have worked: `message` says what is known of "
+    "it.",
+)
+class ProviderUnavailableMember(ErrorMember):
     """GraphQL type ProviderUnavailable."""
 
     idempotency_key: UUIDText = strawberry.field(description="The key to use when trying again.")
@@ -119,10 +142,11 @@ class ProviderUnavailable(Error):
 
 
 @strawberry.type(
+    name="OutcomeUnknown",
     description="The request left and was not answered: it may or may not have happened. "
-    "Send it again with this key: it can then not happen twice, and the answer is told."
+    "Send it again with this key: it can then not happen twice, and the answer is told.",
 )
-class OutcomeUnknown(Error):
+class OutcomeUnknownMember(ErrorMember):
     """GraphQL type OutcomeUnknown."""
 
     idempotency_key: UUIDText = strawberry.field(description="The key to repeat with.")
@@ -135,36 +159,49 @@ class OutcomeUnknown(Error):
     )
 
 
-MUTATION_FAILURES: tuple[type[Error], ...] = (
-    InvalidInput,
-    NotAllowed,
-    IdempotencyConflict,
-    ProviderUnavailable,
-    OutcomeUnknown,
+Member: TypeAlias = type[ErrorMember]
+
+_MEMBERS: dict[type[errors.GatewayError], Member] = {
+    errors.InvalidInput: InvalidInputMember,
+    errors.NotFound: NotFoundMember,
+    errors.NotAllowed: NotAllowedMember,
+    errors.Refused: RefusedMember,
+    errors.InvalidState: InvalidStateMember,
+    errors.SimulatorDisabled: SimulatorDisabledMember,
+    errors.IdempotencyConflict: IdempotencyConflictMember,
+    errors.RateLimited: RateLimitedMember,
+    errors.Overloaded: GatewayUnavailableMember,
+    errors.DeadlineExceeded: GatewayUnavailableMember,
+    errors.ProviderUnavailable: ProviderUnavailableMember,
+    errors.ProviderProtocolError: ProviderUnavailableMember,
+    errors.OutcomeUnknown: OutcomeUnknownMember,
+}
+MUTATION_FAILURES: tuple[type[errors.GatewayError], ...] = (
+    errors.InvalidInput,
+    errors.NotAllowed,
+    errors.IdempotencyConflict,
+    errors.RateLimited,
+    errors.Overloaded,
+    errors.DeadlineExceeded,
+    errors.ProviderUnavailable,
+    errors.ProviderProtocolError,
+    errors.OutcomeUnknown,
 )
 """What every mutation can end with, whatever its endpoint."""
 
-_MEMBERS: dict[type[errors.GatewayError], type[Error]] = {
-    errors.InvalidInput: InvalidInput,
-    errors.NotFound: NotFound,
-    errors.NotAllowed: NotAllowed,
-    errors.Refused: Refused,
-    errors.InvalidState: InvalidState,
-    errors.SimulatorDisabled: SimulatorDisabled,
-    errors.IdempotencyConflict: IdempotencyConflict,
-    errors.ProviderUnavailable: ProviderUnavailable,
-    errors.RateLimited: ProviderUnavailable,
-    errors.Overloaded: ProviderUnavailable,
-    errors.DeadlineExceeded: ProviderUnavailable,
-    errors.ProviderProtocolError: ProviderUnavailable,
-    errors.OutcomeUnknown: OutcomeUnknown,
-}
+
+def members_of(failures: Collection[type[errors.GatewayError]]) -> tuple[Member, ...]:
+    """The union members that stand for these errors; raises KeyError for one that has none."""
+    return tuple(dict.fromkeys(_MEMBERS[failure] for failure in failures))
 
 
 def as_member(
-    context: Context, error: Exception, key: Key | None, members: Collection[type[Error]]
+    context: Context,
+    error: Exception,
+    key: Key | None,
+    failures: Collection[type[errors.GatewayError]],
 ) -> Any:
-    """The union member that stands for ``error``; ``members`` are those that the result has.
+    """The union member that stands for ``error``; the union has those of ``failures``.
 
     ``key`` is None where the request's own could not be read. An error that has no member here
     becomes OutcomeUnknown: it was not foreseen, so nobody knows what had happened by then, and it
@@ -172,12 +209,12 @@ def as_member(
     """
     if key is not None:
         error = with_history(error, key, context.ledger)
-    known = error if isinstance(error, errors.GatewayError) else None
-    member = _MEMBERS.get(type(known)) if known else None
-    if known is None or member is None or member not in members:
+    if type(error) in failures and isinstance(error, errors.GatewayError):
+        known = error
+    else:
         log.error("unexpected_error", error=error)
-        known, member = _unforeseen(context, key), OutcomeUnknown
-    return member(
+        known = _unforeseen(context, key)
+    return _MEMBERS[type(known)](
         code=ErrorCode[known.code],
         message=known.message,
         retryable=known.retryable,
@@ -198,9 +235,13 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
                 "retry_safe_seconds": promise.seconds,
             }
         case errors.RateLimited():
-            return {"idempotency_key": key, "retry_after": error.retry_after}
-    if _MEMBERS.get(type(error)) is ProviderUnavailable:
-        return {"idempotency_key": key, "retry_after": None}
+            limited_by = LimitedByValue[error.limited_by.name]
+            more = {"limited_by": limited_by, "retry_after": error.retry_after}
+            return {"idempotency_key": key, **more}
+        case errors.Overloaded() | errors.DeadlineExceeded():
+            return {"idempotency_key": key}
+        case errors.ProviderUnavailable() | errors.ProviderProtocolError():
+            return {"idempotency_key": key, "retry_after": getattr(error, "retry_after", None)}
     return {}
 
 

@@ -60,7 +60,10 @@ def with_history(error: Exception, key: Key, ledger: Ledger[Any]) -> Exception:
 def _done(error: errors.GatewayError) -> errors.GatewayError:
     if isinstance(error, errors.RateLimited):
         return error.worded(f"{_DONE} {error.message}")
-    return errors.ProviderUnavailable(f"{_DONE} Send the same request again in a moment.")
+    message = f"{_DONE} Send the same request again in a moment."
+    return (
+        errors.ProviderUnavailable(message) if isinstance(error, _FINAL) else error.worded(message)
+    )
 
 
 def _indeterminate(error: errors.GatewayError, promise: errors.Promise) -> errors.GatewayError:

@@ -19,21 +19,13 @@ import strawberry
 from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
-from gateway import errors
 from gateway.callers import rate_rule
 from gateway.cards.calls import MutationCall, QueryCall
 from gateway.cards.context import Context
-from gateway.cards.failures import (
-    MUTATION_FAILURES,
-    Error,
-    InvalidState,
-    NotFound,
-    Refused,
-    SimulatorDisabled,
-    as_member,
-)
+from gateway.cards.failures import MUTATION_FAILURES, as_member, members_of
 from gateway.cards.history import Key
 from gateway.cards.inputs import parse_key
+from gateway.errors import GatewayError, NotFound, Refused, SimulatorDisabled
 from gateway.ledger import provider_key
 from gateway.provider import Endpoint
 
@@ -48,7 +40,7 @@ _SCOPE = re.compile(r"cards:[a-z]+")
 class CardOperation:
     """A field of Query or Mutation; ``rate`` holds for each caller unless a setting says otherwise.
 
-    ``failures`` are the members of its result union beside the success; a query has none.
+    ``failures`` are what can be told in its result union beside the success; a query has none.
     """
 
     kind: Literal["query", "mutation"]
@@ -56,7 +48,7 @@ class CardOperation:
     endpoint: Endpoint[Any]
     scope: str
     rate: str
-    failures: tuple[type[Error], ...]
+    failures: tuple[type[GatewayError], ...]
     field: StrawberryField
 
     def __post_init__(self) -> None:
@@ -73,13 +65,9 @@ class CardOperation:
         context.caller.require(self.scope)
         return QueryCall(context, self.name)
 
-    def _possible_failures(self) -> set[type[Error]]:
-        found: set[type[Error]] = {*MUTATION_FAILURES, NotFound, Refused}
-        if self.endpoint.conflict.code == "INVALID_STATE":
-            found.add(InvalidState)
-        if self.endpoint.is_simulator:
-            found.add(SimulatorDisabled)
-        return found
+    def _possible_failures(self) -> set[type[GatewayError]]:
+        found = {*MUTATION_FAILURES, NotFound, Refused, self.endpoint.conflict}
+        return found | {SimulatorDisabled} if self.endpoint.is_simulator else found
 
 
 def query(
@@ -110,20 +98,20 @@ def mutation(
     *,
     scope: str,
     rate: str,
-    failures: Collection[type[Error]],
+    failures: Collection[type[GatewayError]],
     argument: str,
     result: str,
 ) -> Callable[[Callable[[MutationCall[T], Input], Awaitable[Success]]], CardOperation]:
     """Declare a field of Mutation. Its function takes a MutationCall and the field's input.
 
     It returns the success; a GatewayError becomes the member of the result union that stands for
-    it. ``failures`` are the members that not every mutation has. ``argument`` and ``result``
-    describe input and union, and the function's docstring describes the field.
+    it. ``failures`` are those errors that not every mutation can end with. ``argument`` and
+    ``result`` describe input and union, and the function's docstring describes the field.
     """
 
     def declare(function: Callable[[MutationCall[T], Input], Awaitable[Success]]) -> CardOperation:
         name, hints = to_camel_case(function.__name__), get_type_hints(function)
-        members = (*failures, *MUTATION_FAILURES)
+        possible = (*failures, *MUTATION_FAILURES)
 
         async def resolve(info: Info, given: Any) -> Any:
             context, key = info.context, None
@@ -133,15 +121,15 @@ def mutation(
                 _check_simulator(context, endpoint)
                 return await function(MutationCall(context, name, endpoint, key), given)
             except Exception as error:
-                member = as_member(context, error, key, members)
+                member = as_member(context, error, key, possible)
                 context.failures.append(member.code.name)
                 return member
 
         given = _annotated(hints["given"], strawberry.argument(name="input", description=argument))
         union = strawberry.union(f"{name[0].upper()}{name[1:]}Result", description=result)
-        returns = _annotated(reduce(operator.or_, members, hints["return"]), union)
+        returns = _annotated(reduce(operator.or_, members_of(possible), hints["return"]), union)
         field = _field(name, inspect.getdoc(function), resolve, {"given": given}, returns)
-        return CardOperation("mutation", name, endpoint, scope, rate, members, field)
+        return CardOperation("mutation", name, endpoint, scope, rate, possible, field)
 
     return declare
 
@@ -173,7 +161,7 @@ def _field(
 
 def _check_simulator(context: Context, endpoint: Endpoint[Any]) -> None:
     if endpoint.is_simulator and not context.simulator_allowed:
-        raise errors.SimulatorDisabled("There is no simulator in this environment.")
+        raise SimulatorDisabled("There is no simulator in this environment.")
 
 
 def _key(info: Info, given: str | None) -> Key:

@@ -6,9 +6,9 @@ from uuid import UUID
 import strawberry
 
 from gateway.cards.context import Context
-from gateway.cards.failures import InvalidState, NotFound, Refused, SimulatorDisabled
 from gateway.cards.operations.card import card as card_operation
 from gateway.cards.types import Card, UUIDText, key_input, key_output, replayed_output
+from gateway.errors import InvalidState, NotFound, Refused, SimulatorDisabled
 
 Info: TypeAlias = strawberry.Info[Context, None]
 

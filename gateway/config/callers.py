@@ -1,12 +1,20 @@
 """The callers: who is let in, and how often each may ask."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from gateway.config import checks
 from gateway.config.loading import Loadable
 from gateway.config.wording import not_set
+
+_OLD_NAMES = {
+    "rate_limit_read": "card",
+    "rate_limit_issue": "issueVirtualCard",
+    "rate_limit_simulate": "simulateCardIssue",
+}
+"""Settings from before GATEWAY_RATE_LIMITS, each with the field whose rate limit it sets."""
 
 
 class CallerSettings(Loadable):
@@ -36,14 +44,21 @@ class CallerSettings(Loadable):
     jwt_accounts_claim: str = Field(
         default="accounts", description="Claim that lists the caller's account ids, or is `*`."
     )
-    rate_limit_read: str = Field(
-        default="6000/minute", description="How often a caller known by `jwt` may ask for a card."
+    rate_limit_read: str | None = Field(
+        default=None, description="The rate limit of `card`, where `GATEWAY_RATE_LIMITS` has none."
     )
-    rate_limit_issue: str = Field(
-        default="60/minute", description="How often such a caller may issue; `off`: no limit."
+    rate_limit_issue: str | None = Field(
+        default=None, description="The same for `issueVirtualCard`."
     )
-    rate_limit_simulate: str = Field(
-        default="60/minute", description="How often such a caller may simulate."
+    rate_limit_simulate: str | None = Field(
+        default=None, description="The same for `simulateCardIssue`."
+    )
+    rate_limits: Mapping[str, str] = Field(
+        default={},
+        validate_default=True,
+        description="How often a caller known by `jwt` may use a field, as JSON: "
+        '`{"issueVirtualCard": "60/minute"}`; `off`: no limit. The others keep the rate limit in '
+        "[Who is let in](#who-is-let-in).",
     )
     rate_limit_store: SecretStr = Field(
         default=SecretStr(""),
@@ -59,10 +74,24 @@ class CallerSettings(Loadable):
             raise not_set("is not set, and GATEWAY_AUTH=jwt needs it")
         return checks.key_set(value) if info.field_name == "jwt_keys" and value else value
 
-    @field_validator("rate_limit_read", "rate_limit_issue", "rate_limit_simulate")
+    @field_validator(*_OLD_NAMES)
     @classmethod
-    def _rate(cls, value: str) -> str:
-        return checks.rate(value)
+    def _rate(cls, value: str | None) -> str | None:
+        return None if value is None else checks.rate(value)
+
+    @field_validator("rate_limits", mode="before")
+    @classmethod
+    def _rates(cls, value: Any) -> Any:
+        return checks.rates(value)
+
+    @field_validator("rate_limits")
+    @classmethod
+    def _set_once(cls, value: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+        old = {field: info.data.get(name) for name, field in _OLD_NAMES.items()}
+        for name, field in _OLD_NAMES.items():
+            if old[field] is not None and field in value:
+                raise ValueError(f"and GATEWAY_{name.upper()} both set {field}; keep one of them")
+        return {field: rate for field, rate in old.items() if rate is not None} | dict(value)
 
     @field_validator("rate_limit_store")
     @classmethod

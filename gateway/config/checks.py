@@ -169,6 +169,21 @@ def rate(value: str) -> str:
     return value
 
 
+def rates(value: Any) -> Any:
+    """Rates by name, as they are or in JSON, each of them checked."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            value = None
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        raise ValueError('must be a JSON object, such as {"issueVirtualCard": "60/minute"}')
+    try:
+        return {name: rate(one) for name, one in value.items()}
+    except ValueError as error:
+        raise ValueError(f"each value {error}") from None
+
+
 def store(value: str) -> None:
     """``scheme://[user:password@]host[:port][/database]`` of a store that gateways share."""
     try:

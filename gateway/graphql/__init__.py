@@ -10,12 +10,11 @@ from gateway.graphql.execution import (
 )
 from gateway.graphql.limits import DocumentLimits
 from gateway.graphql.plan import engine_schema
-from gateway.graphql.trusted import DocumentRefused, TrustedDocuments
+from gateway.graphql.trusted import TrustedDocuments
 
 __all__ = [
     "UNEXPECTED",
     "DocumentLimits",
-    "DocumentRefused",
     "Documents",
     "Executor",
     "Failure",

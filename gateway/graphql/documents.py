@@ -36,8 +36,8 @@ from graphql.validation import (
 )
 from graphql.validation.validate import ValidationAbortedError
 
+from gateway.errors import DocumentTooLarge
 from gateway.graphql.limits import (
-    CODE,
     DocumentLimits,
     DocumentMeasure,
     cost_errors,
@@ -202,7 +202,7 @@ def _unlink(document: DocumentNode) -> None:
 
 def _too_complex() -> GraphQLError:
     message = "The document is nested too deeply, or repeats too many fields or fragments."
-    return GraphQLError(message, extensions={"code": CODE})
+    return GraphQLError(message, extensions={"code": DocumentTooLarge.code})
 
 
 def _without_value(error: GraphQLError) -> GraphQLError:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import structlog
 from graphql import ExecutionResult, GraphQLError, OperationType
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, RequestInvalid
 from gateway.graphql.documents import Documents
 from gateway.graphql.operations import ReadyDocument
 
@@ -129,11 +129,11 @@ def _formatted(error: GraphQLError, context: Context) -> dict[str, Any]:
         shown["locations"] = [place.formatted for place in error.locations]
     if error.path:
         shown["path"] = error.path
-    extensions = {"code": "GRAPHQL_REQUEST_INVALID", **(error.extensions or {})}
+    extensions = {"code": RequestInvalid.code, **(error.extensions or {})}
     cause = error.original_error
     if cause is not None and not isinstance(cause, GatewayError | GraphQLError):
         shown["message"] = UNEXPECTED
-        extensions = {"code": "INTERNAL", "retryable": False}
+        extensions = {"code": GatewayError.code, "retryable": False}
         log.error("unexpected_error", path=error.path, error=cause)
     shown["extensions"] = {**extensions, "requestId": context.request_id}
     return shown

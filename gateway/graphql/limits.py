@@ -24,9 +24,8 @@ from graphql import (
     SelectionSetNode,
 )
 
+from gateway.errors import DocumentTooLarge
 from gateway.graphql.plan.compat import is_awaited
-
-CODE = "DOCUMENT_TOO_LARGE"
 
 # Every field costs 1. Those whose resolvers are coroutine functions cost this much more, wherever a
 # field of that name stands: only they can call another service.
@@ -219,4 +218,4 @@ def too_large(limit: str, limits: DocumentLimits, what: str) -> GraphQLError:
     """The error of one limit; ``what`` says what the document is or has."""
     most = getattr(limits, limit)
     message = f"The document {what}; at most {most:,} is allowed."
-    return GraphQLError(message, extensions={"code": CODE})
+    return GraphQLError(message, extensions={"code": DocumentTooLarge.code})

@@ -10,47 +10,15 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
-from gateway.errors import ConfigError
+from gateway.errors import BadRequest, ConfigError, DocumentNotFound, DocumentNotTrusted
 
 Mode: TypeAlias = Literal["off", "prefer", "only"]
 
 APOLLO = "apollo-persisted-query-manifest"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PREFIX = "sha256:"
-
-
-class DocumentRefused(Exception):
-    """A request names no document that may be run; ``message`` is safe to show."""
-
-    code: ClassVar[str] = "BAD_REQUEST"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-
-class DocumentNotGiven(DocumentRefused):
-    """The request holds no document and no id, or holds them in a form that cannot be read."""
-
-
-class DocumentNotFound(DocumentRefused):
-    """No trusted document has this id; code and message are Apollo's, for Apollo's clients."""
-
-    code = "PERSISTED_QUERY_NOT_FOUND"
-
-    def __init__(self) -> None:
-        super().__init__("PersistedQueryNotFound")
-
-
-class DocumentNotTrusted(DocumentRefused):
-    """The text is not one of the trusted documents, and only those are run."""
-
-    code = "DOCUMENT_NOT_TRUSTED"
-
-    def __init__(self) -> None:
-        super().__init__("Only documents that the gateway knows are run; send the id of one.")
 
 
 class TrustedDocuments:
@@ -85,7 +53,7 @@ class TrustedDocuments:
     def resolve(self, parameters: Mapping[str, Any], mode: Mode) -> str:
         """The text that a request's parameters ask for, which may be unknown except in ``only``.
 
-        A known id wins over a text beside it. Raises DocumentNotGiven, DocumentNotFound and, in
+        A known id wins over a text beside it. Raises BadRequest, DocumentNotFound and, in
         ``only`` and before anything is parsed, DocumentNotTrusted.
         """
         text = _text(parameters)
@@ -95,7 +63,7 @@ class TrustedDocuments:
             if known is not None:
                 return known
         if text is None and document_id is None:
-            raise DocumentNotGiven("query must be text: a GraphQL document.")
+            raise BadRequest("query must be text: a GraphQL document.")
         if text is None:
             raise DocumentNotFound
         if mode == "only" and not self.knows(text):
@@ -104,14 +72,14 @@ class TrustedDocuments:
 
 
 def id_of(parameters: Mapping[str, Any]) -> str | None:
-    """The document's id in a request's parameters; raises DocumentNotGiven when unreadable."""
+    """The document's id in a request's parameters; raises BadRequest when unreadable."""
     given = parameters.get("documentId")
     if given is None:
         given = _apollo_id(parameters.get("extensions"))
     if given is None:
         return None
     if not isinstance(given, str) or not given:
-        raise DocumentNotGiven("documentId must be text: the id of a document.")
+        raise BadRequest("documentId must be text: the id of a document.")
     return _plain(given)
 
 
@@ -120,10 +88,10 @@ def _apollo_id(extensions: Any) -> Any:
     if persisted is None:
         return None
     if not isinstance(persisted, Mapping) or persisted.get("version") != 1:
-        raise DocumentNotGiven("extensions.persistedQuery must be an object of version 1.")
+        raise BadRequest("extensions.persistedQuery must be an object of version 1.")
     found = persisted.get("sha256Hash")
     if not isinstance(found, str) or not found:
-        raise DocumentNotGiven("extensions.persistedQuery.sha256Hash must be text.")
+        raise BadRequest("extensions.persistedQuery.sha256Hash must be text.")
     return found
 
 
@@ -132,7 +100,7 @@ def _text(parameters: Mapping[str, Any]) -> str | None:
     if text is None:
         return None
     if not isinstance(text, str) or not text.strip():
-        raise DocumentNotGiven("query must be text: a GraphQL document.")
+        raise BadRequest("query must be text: a GraphQL document.")
     return text
 
 

@@ -3,10 +3,9 @@
 from gateway.http.headers import SecurityHeaders
 from gateway.http.hosts import Hosts
 from gateway.http.ide import ide_routes
-from gateway.http.view import BadRequest, Dependencies, GraphQLView, error_response, is_browser
+from gateway.http.view import Dependencies, GraphQLView, error_response, is_browser
 
 __all__ = [
-    "BadRequest",
     "Dependencies",
     "GraphQLView",
     "Hosts",

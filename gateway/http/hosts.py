@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.config import is_loopback
-from gateway.http.view import BadRequest, error_response
+from gateway.errors import BadRequest
+from gateway.http.view import error_response
 
 
 class Hosts:
@@ -25,7 +26,7 @@ class Hosts:
         if scope["type"] != "http" or self._is_ours(scope):
             await self._app(scope, receive, send)
             return
-        refused = BadRequest(400, "The gateway does not answer to this host name.")
+        refused = BadRequest("The gateway does not answer to this host name.")
         await error_response(refused)(scope, receive, send)
 
     def _is_ours(self, scope: Scope) -> bool:

@@ -20,9 +20,9 @@ from starlette.types import Receive, Scope, Send
 from gateway.callers import Authenticator, Caller, RateLimits
 from gateway.cards.context import CardLoader, Context
 from gateway.config import ServerSettings, ViewSettings
-from gateway.errors import IdentityUnavailable, NotAuthenticated
+from gateway.errors import BadRequest, GatewayError, NotAllowed, NotAuthenticated
 from gateway.graphql.execution import UNEXPECTED, Executor, Failure, GraphQLRequest, GraphQLResponse
-from gateway.graphql.trusted import DocumentRefused, TrustedDocuments
+from gateway.graphql.trusted import TrustedDocuments
 from gateway.http.ide import ide_page
 from gateway.ledger import Ledger
 from gateway.provider import ProviderClient
@@ -34,19 +34,6 @@ JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 MAX_BODY = 100_000  # bytes; the guide's three steps need under 1,000
 _OFFERED = (GRAPHQL_JSON, JSON)
-
-
-class BadRequest(Exception):
-    """The HTTP request is not a GraphQL request; ``message`` says what to change."""
-
-    def __init__(
-        self, status: int, message: str, *, code: str = "BAD_REQUEST", **headers: str
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.code = code
-        self.headers = headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +72,7 @@ class GraphQLView:
         except ClientDisconnect:
             response = Response(status_code=400)  # to nobody
         except Exception as error:
-            refused = _as_bad_request(error)
+            refused = _refusal(error)
             line["errors"] = [refused.code]
             response = error_response(refused)
         took = round((time.perf_counter() - began) * 1000, 1)
@@ -95,7 +82,7 @@ class GraphQLView:
     async def _answer(self, request: Request, media_type: str, line: dict[str, Any]) -> Response:
         """Answer a request; ``line`` collects what is logged of it."""
         if request.method not in {"GET", "POST"}:
-            raise BadRequest(405, "GraphQL is spoken by GET and POST only.", Allow="GET, POST")
+            raise BadRequest("Use GET or POST.", status=405, Allow="GET, POST")
         read_only = request.method == "GET"
         if read_only:
             _refuse_other_sites(request, self._settings)
@@ -134,7 +121,7 @@ def _idempotency_key(request: Request) -> str | None:
     """The header's value; with two of them nobody could say which click this is."""
     keys = request.headers.getlist("idempotency-key")
     if len(keys) > 1:
-        raise BadRequest(400, "Send one Idempotency-Key header, not several.")
+        raise BadRequest("Send one Idempotency-Key header, not several.")
     return keys[0] if keys else None
 
 
@@ -146,24 +133,15 @@ def _refuse_other_sites(request: Request, settings: ServerSettings) -> None:
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     elsewhere = site in {"cross-site", "same-site"} or (site is None and origin is not None)
     if elsewhere and not (origin and settings.allows_origin(origin)):
-        raise BadRequest(403, "Pages of other sites may not ask by GET.", code="NOT_ALLOWED")
+        raise NotAllowed("Pages of other sites may not ask by GET.")
 
 
-def _as_bad_request(error: Exception) -> BadRequest:
-    """The HTTP answer to what went wrong before, or beside, the execution."""
-    match error:
-        case BadRequest():
-            return error
-        case DocumentRefused():
-            return BadRequest(400, error.message, code=error.code)
-        case IdentityUnavailable():
-            return BadRequest(503, error.message, code=error.code)
-        case NotAuthenticated():
-            headers = {"WWW-Authenticate": 'Bearer realm="card gateway"'}
-            return BadRequest(401, error.message, code=error.code, **headers)
-        case _:
-            log.error("unexpected_error", error=error)
-            return BadRequest(500, UNEXPECTED, code="INTERNAL")
+def _refusal(error: Exception) -> GatewayError:
+    """What is told of an error before, or beside, the execution."""
+    if isinstance(error, GatewayError):
+        return error
+    log.error("unexpected_error", error=error)
+    return GatewayError(UNEXPECTED)
 
 
 def negotiate(accepts: str) -> str:
@@ -178,7 +156,7 @@ def negotiate(accepts: str) -> str:
     ranked = [(*_preference(name, ranges), name) for name in (JSON, GRAPHQL_JSON)]
     quality, _, name = max(ranked, key=lambda one: one[:2])  # of equal ones the first
     if quality == 0:
-        raise BadRequest(406, f"Accept {GRAPHQL_JSON} or {JSON}.")
+        raise BadRequest(f"Accept {GRAPHQL_JSON} or {JSON}.", status=406)
     return name
 
 
@@ -232,10 +210,10 @@ async def _from_body(request: Request) -> dict[str, Any]:
     name, *parameters = request.headers.get("content-type", "").lower().split(";")
     charset = [one.split("=", 1)[1].strip('" ') for one in parameters if "charset=" in one]
     if name.strip() != JSON or charset not in ([], ["utf-8"], ["utf8"]):
-        raise BadRequest(415, f"Send the request as {JSON} in UTF-8.", Accept=JSON)
+        raise BadRequest(f"Send the request as {JSON} in UTF-8.", status=415, Accept=JSON)
     given = decode_json(await _read_body(request), "The body")
     if not isinstance(given, dict):
-        raise BadRequest(400, "The body must be one JSON object; batches are not supported.")
+        raise BadRequest("The body must be one JSON object; batches are not supported.")
     return given
 
 
@@ -244,7 +222,7 @@ async def _read_body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY:
-            raise BadRequest(413, f"The body is larger than {MAX_BODY} bytes.")
+            raise BadRequest(f"The body is larger than {MAX_BODY} bytes.", status=413)
     return bytes(body)
 
 
@@ -253,7 +231,7 @@ def decode_json(raw: bytes, what: str) -> Any:
     try:
         return msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise BadRequest(400, f"{what} is not readable as JSON in UTF-8.") from None
+        raise BadRequest(f"{what} is not readable as JSON in UTF-8.") from None
 
 
 def as_graphql_request(text: str, given: Mapping[str, Any]) -> GraphQLRequest:
@@ -262,11 +240,11 @@ def as_graphql_request(text: str, given: Mapping[str, Any]) -> GraphQLRequest:
     extensions = given.get("extensions")
     name = given.get("operationName")
     if not isinstance(variables, dict | None):
-        raise BadRequest(400, "variables must be an object.")
+        raise BadRequest("variables must be an object.")
     if not isinstance(extensions, dict | None):
-        raise BadRequest(400, "extensions must be an object.")
+        raise BadRequest("extensions must be an object.")
     if not isinstance(name, str | None):
-        raise BadRequest(400, "operationName must be text.")
+        raise BadRequest("operationName must be text.")
     return GraphQLRequest(text, variables, name)
 
 
@@ -295,10 +273,16 @@ def _response(answer: GraphQLResponse, media_type: str, *, draft: bool) -> Respo
     return Response(body, status, headers, f"{media_type}; charset=utf-8")
 
 
-def error_response(error: BadRequest) -> Response:
+def error_response(error: GatewayError) -> Response:
     """What went wrong as the answer to an HTTP request: a GraphQL error body."""
     extensions = {"code": error.code, "requestId": request_id.get()}
     body = {"errors": [{"message": error.message, "extensions": extensions}]}
-    headers = {"Cache-Control": "no-store", **error.headers}
+    headers = {"Cache-Control": "no-store", **_headers(error)}
     content_type = f"{JSON}; charset=utf-8"
     return Response(msgspec.json.encode(body), error.status, headers, content_type)
+
+
+def _headers(error: GatewayError) -> dict[str, str]:
+    if isinstance(error, NotAuthenticated):
+        return {"WWW-Authenticate": 'Bearer realm="card gateway"'}  # RFC 6750, section 3
+    return error.headers if isinstance(error, BadRequest) else {}

@@ -63,9 +63,11 @@ def _no_answer(attempt: Attempt[Any], status: int | None) -> errors.GatewayError
         return errors.DeadlineExceeded("The request could not be signed in time.")
     if attempt.outcome is Outcome.POOL_EXHAUSTED:
         return errors.Overloaded("The gateway is busy; try again in a moment.")
+    header = attempt.reply.headers.get("Retry-After") if attempt.reply else None
+    after = parse_retry_after(header, now=datetime.now(UTC))
     if attempt.outcome is Outcome.TOO_MANY:
-        header = attempt.reply.headers.get("Retry-After") if attempt.reply else None
-        after = parse_retry_after(header, now=datetime.now(UTC))
-        return errors.RateLimited("The provider asks to slow down.", retry_after=after)
+        by = errors.LimitedBy.PROVIDER
+        return errors.RateLimited("The provider asks to slow down.", by=by, retry_after=after)
     what = f"answered with status {status}" if status else "could not be reached"
-    return errors.ProviderUnavailable(f"The provider {what}; try again in a moment.")
+    message = f"The provider {what}; try again in a moment."
+    return errors.ProviderUnavailable(message, retry_after=after)

@@ -393,7 +393,7 @@ async def test_each_caller_has_a_rate(idp: IdentityProvider) -> None:
         ]
         assert [result["__typename"] for result in results] == [
             "IssueVirtualCardSuccess",
-            "ProviderUnavailable",
+            "RateLimited",
         ]
         assert (results[1]["code"], results[1]["retryable"]) == ("RATE_LIMITED", True)
         assert 0 < results[1]["retryAfter"] <= DAY

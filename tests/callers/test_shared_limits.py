@@ -146,7 +146,7 @@ async def test_a_store_that_is_down_stops_mutations_only(
             sent = len(stack.wire.sent("POST", "/cards"))
             server.stop()
             refused = await issue(stack, idp)
-            assert refused["__typename"] == "ProviderUnavailable"
+            assert refused["__typename"] == "GatewayUnavailable"
             assert (refused["code"], refused["retryable"]) == ("OVERLOADED", True)
             assert len(stack.wire.sent("POST", "/cards")) == sent
             assert await reads_until_limited(stack, idp) == 2

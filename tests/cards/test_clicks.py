@@ -410,7 +410,7 @@ async def test_calls_in_flight_are_bounded() -> None:
             clicks = [asyncio.create_task(stack.issue()) for _ in range(2)]
             await asyncio.sleep(0.01)
             refused = await stack.issue()
-        assert (refused["__typename"], refused["code"]) == ("ProviderUnavailable", "OVERLOADED")
+        assert (refused["__typename"], refused["code"]) == ("GatewayUnavailable", "OVERLOADED")
         assert refused["retryable"] is True
         assert [(await click)["__typename"] for click in clicks] == ["IssueVirtualCardSuccess"] * 2
         assert cards(stack) == 2

@@ -16,14 +16,10 @@ from graphql import ExecutionResult
 from gateway.callers import Caller, RateLimits
 from gateway.cards import build_schema
 from gateway.config import OFF
-from gateway.errors import ConfigError
+from gateway.errors import BadRequest, ConfigError, DocumentNotFound, DocumentNotTrusted
 from gateway.graphql import Documents
 from gateway.graphql.operations import ReadyDocument
 from gateway.graphql.trusted import (
-    DocumentNotFound,
-    DocumentNotGiven,
-    DocumentNotTrusted,
-    DocumentRefused,
     Mode,
     TrustedDocuments,
     id_of,
@@ -192,7 +188,7 @@ def by_apollo(document_id: Any, **changes: Any) -> Any:
 
 
 IN_ALL: tuple[Mode, ...] = ("off", "prefer", "only")
-RESOLVED: list[tuple[tuple[Mode, ...], Any, str | type[DocumentRefused]]] = [
+RESOLVED: list[tuple[tuple[Mode, ...], Any, str | type[BadRequest]]] = [
     (("prefer", "only"), {"documentId": sha256(CARD)}, CARD),
     (("prefer", "only"), {"documentId": f"sha256:{sha256(CARD)}"}, CARD),
     (("prefer", "only"), {"documentId": "typename-1"}, TYPENAME),
@@ -207,15 +203,15 @@ RESOLVED: list[tuple[tuple[Mode, ...], Any, str | type[DocumentRefused]]] = [
     (("only",), {"query": OTHER}, DocumentNotTrusted),
     (("only",), {"query": "{ not GraphQL"}, DocumentNotTrusted),
     (("only",), {"query": OTHER} | by_apollo(sha256(OTHER)), DocumentNotTrusted),
-    (IN_ALL, {}, DocumentNotGiven),
-    (IN_ALL, {"query": " "}, DocumentNotGiven),
-    (IN_ALL, {"query": 1, "documentId": sha256(CARD)}, DocumentNotGiven),
-    (IN_ALL, {"documentId": 1}, DocumentNotGiven),
-    (IN_ALL, {"documentId": ""}, DocumentNotGiven),
-    (IN_ALL, by_apollo(1), DocumentNotGiven),
-    (IN_ALL, by_apollo(sha256(CARD), version=2), DocumentNotGiven),
-    (IN_ALL, {"extensions": {"persistedQuery": 1}}, DocumentNotGiven),
-    (IN_ALL, {"extensions": {"tracing": True}}, DocumentNotGiven),
+    (IN_ALL, {}, BadRequest),
+    (IN_ALL, {"query": " "}, BadRequest),
+    (IN_ALL, {"query": 1, "documentId": sha256(CARD)}, BadRequest),
+    (IN_ALL, {"documentId": 1}, BadRequest),
+    (IN_ALL, {"documentId": ""}, BadRequest),
+    (IN_ALL, by_apollo(1), BadRequest),
+    (IN_ALL, by_apollo(sha256(CARD), version=2), BadRequest),
+    (IN_ALL, {"extensions": {"persistedQuery": 1}}, BadRequest),
+    (IN_ALL, {"extensions": {"tracing": True}}, BadRequest),
 ]
 
 
@@ -224,7 +220,7 @@ RESOLVED: list[tuple[tuple[Mode, ...], Any, str | type[DocumentRefused]]] = [
     [(mode, given, answer) for modes, given, answer in RESOLVED for mode in modes],
 )
 def test_what_a_request_asks_for(
-    mode: Mode, parameters: Any, answer: str | type[DocumentRefused]
+    mode: Mode, parameters: Any, answer: str | type[BadRequest]
 ) -> None:
     """Each mode gives the text by id or as it was sent, or refuses without looking into it."""
     trusted = TrustedDocuments(FLAT)

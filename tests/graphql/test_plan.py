@@ -171,7 +171,7 @@ class Provider:
             [
                 errors.NotFound("none"),
                 errors.Refused("no"),
-                errors.RateLimited("slowly", retry_after=2),
+                errors.RateLimited("slowly", by=errors.LimitedBy.PROVIDER, retry_after=2),
                 errors.ProviderUnavailable("away"),
                 errors.OutcomeUnknown("?", promise=PROMISE),
             ]

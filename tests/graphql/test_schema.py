@@ -85,12 +85,14 @@ def test_every_custom_scalar_says_where_it_is_specified() -> None:
         (
             "IssueVirtualCardResult",
             "IssueVirtualCardSuccess InvalidInput NotFound NotAllowed Refused "
-            "IdempotencyConflict ProviderUnavailable OutcomeUnknown",
+            "IdempotencyConflict RateLimited GatewayUnavailable ProviderUnavailable "
+            "OutcomeUnknown",
         ),
         (
             "SimulateCardIssueResult",
             "SimulateCardIssueSuccess InvalidInput NotFound NotAllowed InvalidState "
-            "SimulatorDisabled Refused IdempotencyConflict ProviderUnavailable OutcomeUnknown",
+            "SimulatorDisabled Refused IdempotencyConflict RateLimited GatewayUnavailable "
+            "ProviderUnavailable OutcomeUnknown",
         ),
     ],
 )

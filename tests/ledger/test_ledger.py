@@ -128,7 +128,7 @@ REFUSALS: list[errors.GatewayError] = [
     errors.Refused("no"),
     errors.IdempotencyConflict("no"),
     errors.ProviderUnavailable("no"),
-    errors.RateLimited("no"),
+    errors.RateLimited("no", by=errors.LimitedBy.PROVIDER),
     errors.Overloaded("no"),
 ]
 

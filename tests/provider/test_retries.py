@@ -106,8 +106,8 @@ async def test_a_write_without_an_answer_is_unknown(trouble: Trouble) -> None:
 
 NOTHING_HAPPENED = [
     ([fails(httpx.ConnectError)] * 4, "ProviderUnavailable", "PROVIDER_UNAVAILABLE"),
-    ([fails(httpx.PoolTimeout)], "ProviderUnavailable", "OVERLOADED"),
-    ([answers(429, **{"Retry-After": "1"})] * 4, "ProviderUnavailable", "RATE_LIMITED"),
+    ([fails(httpx.PoolTimeout)], "GatewayUnavailable", "OVERLOADED"),
+    ([answers(429, **{"Retry-After": "1"})] * 4, "RateLimited", "RATE_LIMITED"),
     ([answers(401)] * 2, "ProviderUnavailable", "PROVIDER_UNAVAILABLE"),
     ([answers(400)], "Refused", "REFUSED"),
     ([answers(403)], "Refused", "REFUSED"),

@@ -2,7 +2,6 @@
 
 import strawberry
 
-from gateway.cards import failures
 from gateway.cards.calls import MutationCall
 from gateway.cards.inputs import parse_address, parse_id
 from gateway.cards.operation import mutation
@@ -14,6 +13,7 @@ from gateway.cards.types import (
     key_output,
     replayed_output,
 )
+from gateway.errors import NotFound, Refused
 from gateway.provider import Card as ProviderCard
 from gateway.provider import Endpoint, NewCard
 
@@ -42,7 +42,7 @@ class IssueVirtualCardSuccess:
     CREATE_CARD,
     scope="cards:issue",
     rate="60/minute",
-    failures=(failures.NotFound, failures.Refused),
+    failures=(NotFound, Refused),
     argument="What the card needs.",
     result="What came of issuing a card.",
 )
