@@ -48,7 +48,8 @@ class ProviderSettings(Loadable):
     )
     simulator: bool | None = Field(
         default=None,
-        description="Offer `simulateCardIssue`; unset: only where the provider is not production.",
+        description="Offer the fields that call the provider's simulator; unset: only where the "
+        "provider is not production.",
     )
     connect_timeout: Seconds = Field(default=2, description="Longest wait for a connection.")
     read_timeout: Seconds = Field(default=10, description="Longest wait for the provider's answer.")

@@ -34,6 +34,32 @@ async def test_the_three_steps_of_the_guide() -> None:
     assert card["maskedPan"].startswith("530518******")
 
 
+async def test_the_simulator_fails_to_issue_a_card() -> None:
+    """A card whose issue is made to fail reads back ISSUE_FAILED, and stays so."""
+    clock = Clock()
+    async with running(clock=clock) as stack:
+        card_id = (await stack.issue())["card"]["id"]
+        failed = await stack.simulate_failure(card_id)
+        assert failed["__typename"] == "SimulateCardIssueFailureSuccess"
+        assert failed["card"] == {"id": card_id, "status": "ISSUING"}
+        clock.time += 5
+        assert (await stack.card(card_id))["status"] == "ISSUE_FAILED"
+        assert (await stack.simulate(card_id))["code"] == "INVALID_STATE"
+        [call] = stack.wire.sent("PATCH", f"/simulator/cards/{card_id}/fail")
+    assert str(uuid.UUID(call.headers["Idempotency-Key"])) == call.headers["Idempotency-Key"]
+
+
+async def test_a_repeated_failure_is_replayed_without_a_call(stack: Stack) -> None:
+    """The same key with the same card fails it once, and another simulation has another key."""
+    key, card_id = str(uuid.uuid4()), (await stack.issue())["card"]["id"]
+    first = await stack.simulate_failure(card_id, idempotencyKey=key)
+    again = await stack.simulate_failure(card_id, idempotencyKey=key)
+    other = await stack.simulate(card_id, idempotencyKey=key)
+    assert (first["replayed"], again["replayed"]) == (False, True)
+    assert other["code"] == "INVALID_STATE"
+    assert len(stack.wire.sent("PATCH", "/fail")) == 1
+
+
 async def test_the_new_card_is_told_whole(stack: Stack) -> None:
     """The answer of issuing holds the account, the address as sent, and no replay."""
     issued = await stack.issue()

@@ -90,7 +90,7 @@ class Visit:
     def load(self) -> None:
         """Load the page, or load it again."""
         self.page.goto(f"{self.origin}/graphql")
-        expect(self.page.locator(".graphiql-tab")).to_have_count(3)
+        expect(self.page.locator(".graphiql-tab")).to_have_count(4)
 
     def press(self, name: str) -> None:
         """Press the button whose name begins so."""
@@ -223,6 +223,7 @@ def test_panes_stand_one_below_the_other_on_a_phone(visit: Visit, tmp_path: Path
     assert panes[-1][1] + panes[-1][3] <= 844, panes
     assert visit.page.evaluate("document.scrollingElement.scrollWidth") <= 390
     for tab in visit.page.locator(".graphiql-tab-button").all():
+        tab.scroll_into_view_if_needed()
         left, _, width, _ = box_of(tab)
         assert left + width <= 390
 

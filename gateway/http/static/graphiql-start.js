@@ -1,6 +1,6 @@
 "use strict";
 
-// Starts GraphiQL with three tabs that follow a virtual card from its issue to the first read.
+// Starts GraphiQL with tabs that follow a virtual card from its issue to the first read.
 // A file of its own, configured by data- attributes: the page's policy allows no inline script.
 
 const root = document.getElementById("graphiql");
@@ -107,9 +107,32 @@ query Card($id: ID!) {
 `,
     variables: pretty({ id: PLACEHOLDER }),
   },
+  {
+    query: `# In place of step 2: let the issue fail.
+#
+# Run step 1 once more, then this: the new card
+# becomes ISSUE_FAILED a moment later, for good.
+# Step 3 shows it.
+
+mutation SimulateCardIssueFailure($input: SimulateCardIssueFailureInput!) {
+  simulateCardIssueFailure(input: $input) {
+    __typename
+    ... on SimulateCardIssueFailureSuccess {
+      idempotencyKey
+      replayed
+      card {
+        id
+        status
+      }
+    }${onError}
+  }
+}
+`,
+    variables: pretty({ input: { cardId: PLACEHOLDER } }),
+  },
 ];
 
-// In memory only: a reload brings the three steps back, and no token or card stays in the browser.
+// In memory only: a reload brings the tabs back, and no token or card stays in the browser.
 // One entry is there from the start: it divides the height so that all variables of step 1 show.
 const memory = new Map([["graphiql:secondaryEditorFlex", "1.2"]]);
 const storage = {
@@ -132,7 +155,7 @@ const send = GraphiQL.createFetcher({
 const replaceable = [PLACEHOLDER];
 let newestCardId = null;
 
-// Steps 2 and 3 need the card of step 1: until its id is there, nothing is sent.
+// The other tabs need the card of step 1: until its id is there, nothing is sent.
 const STEP_1_FIRST = {
   errors: [
     { message: "Run step 1 first (the first tab): the card id of its answer is put in here for you." },

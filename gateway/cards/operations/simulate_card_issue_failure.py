@@ -1,0 +1,46 @@
+"""``simulateCardIssueFailure``: let the provider's simulator fail to issue a card."""
+
+from types import NoneType
+
+import strawberry
+
+from gateway.cards.calls import MutationCall
+from gateway.cards.inputs import parse_id
+from gateway.cards.operation import mutation
+from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, SimulationSuccess
+from gateway.errors import InvalidState
+from gateway.provider import Endpoint
+
+FAIL = Endpoint("PATCH", "/simulator/cards/{cardId}/fail", 202, NoneType, conflict=InvalidState)
+
+
+@strawberry.input(description="Which card the simulator fails to issue.")
+class SimulateCardIssueFailureInput(SimulationInput):
+    """GraphQL input SimulateCardIssueFailureInput."""
+
+
+@strawberry.type(
+    description="The simulator took the request; the card becomes ISSUE_FAILED a moment later."
+)
+class SimulateCardIssueFailureSuccess(SimulationSuccess):
+    """GraphQL type SimulateCardIssueFailureSuccess."""
+
+
+@mutation(
+    FAIL,
+    scope="cards:simulate",
+    rate="60/minute",
+    failures=SIMULATION_FAILURES,
+    argument="Which card not to issue.",
+    result="What came of the simulation.",
+)
+async def simulate_card_issue_failure(
+    call: MutationCall[None], given: SimulateCardIssueFailureInput
+) -> SimulateCardIssueFailureSuccess:
+    """Let the provider's simulator fail to issue a card (test only)."""
+    card_id = parse_id(given.card_id, "input.cardId")
+    await call.check_card(card_id)
+    await call.send(cardId=card_id)
+    return SimulateCardIssueFailureSuccess(
+        card_id=card_id, idempotency_key=call.key, replayed=call.replayed
+    )
