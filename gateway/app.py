@@ -1,7 +1,7 @@
-"""The composition root: the only place where the rooms are put together."""
+"""The composition root: builds all parts from the settings, and hands each the values it needs."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +10,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
+from starlette.routing import Route
 
 from gateway.callers import (
     AnyoneAllowed,
     Authenticator,
+    Caller,
     KeySet,
     RateLimits,
     TokenRules,
     TokenVerifier,
     key_source,
 )
-from gateway.cards import OPERATIONS, build_schema
+from gateway.cards import OPERATIONS, CardLoader, Context, build_schema
 from gateway.config import (
     OFF,
     CallerSettings,
@@ -33,7 +33,8 @@ from gateway.config import (
     TrustedDocumentSettings,
     is_loopback,
 )
-from gateway.errors import BadRequest, ConfigError, GatewayError
+from gateway.errors import BadRequest, ConfigError
+from gateway.events import Sink, to_all
 from gateway.graphql import DocumentLimits, Documents, Executor, TrustedDocuments, engine_schema
 from gateway.http import (
     Dependencies,
@@ -41,14 +42,14 @@ from gateway.http import (
     Hosts,
     SecurityHeaders,
     error_response,
+    health_routes,
     ide_routes,
-    is_browser,
 )
 from gateway.ledger import Ledger, MemoryStore
-from gateway.provider import BreakerState, ProviderClient
+from gateway.provider import ProviderClient
 from gateway.provider.transport import Origin, transport_to
 from gateway.runtime import Runtime
-from gateway.telemetry import RequestIdMiddleware
+from gateway.telemetry import LogSink, RequestIdMiddleware, request_id
 
 if TYPE_CHECKING:
     import httpx
@@ -60,16 +61,37 @@ def create_app(
     settings: Settings,
     *,
     transport: "httpx.AsyncBaseTransport | None" = None,
+    store: MemoryStore | None = None,
+    sinks: Iterable[Sink] = (),
     runtime: Runtime | None = None,
 ) -> Starlette:
-    """The gateway as an ASGI application; ``transport`` stands in for the network."""
-    runtime = runtime or Runtime()
+    """The gateway as an ASGI application.
+
+    ``transport`` stands in for the network, ``store`` for the ledger's own, ``runtime`` for the
+    clocks; ``sinks`` get all events, as the log does. Raises ConfigError.
+    """
+    runtime, emit = runtime or Runtime(), to_all([LogSink(), *sinks])
     origin = Origin.of(settings.provider_url)
     way = transport_to(origin, through=transport, ca_file=settings.provider_ca_file)
-    provider = ProviderClient(settings, way, runtime)
-    store = MemoryStore(size=settings.max_idempotency_records, clock=runtime.clock)
-    ledger = Ledger[Any](store, runtime=runtime)
-    limits = _rate_limits(settings)
+    provider = ProviderClient(settings, way, runtime, emit=emit)
+    size = settings.max_idempotency_records
+    store = store or MemoryStore(size=size, clock=runtime.clock, emit=emit)
+    ledger = Ledger[Any](store, runtime=runtime, emit=emit)
+    limits = _rate_limits(settings, emit)
+
+    def new_context(caller: Caller, header_key: str | None) -> Context:
+        return Context(
+            provider=provider,
+            ledger=ledger,
+            cards=CardLoader(provider, most_at_once=settings.max_card_reads),
+            request_id=request_id.get(),
+            simulator_allowed=settings.simulator_allowed,
+            caller=caller,
+            limits=limits,
+            emit=emit,
+            header_key=header_key,
+            key_required=settings.require_idempotency_key,
+        )
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -79,9 +101,23 @@ def create_app(
         await provider.aclose()
         await limits.aclose()
 
-    view = GraphQLView(_dependencies(settings, provider, ledger, limits))
+    view = GraphQLView(
+        Dependencies(
+            executor=_executor(settings),
+            authenticator=_authenticator(settings, emit),
+            new_context=new_context,
+            trusted=_trusted_documents(settings),
+            documents_mode=settings.documents_mode,
+            settings=settings,
+            emit=emit,
+        )
+    )
     app = Starlette(
-        routes=[Route("/graphql", view), *_routes(settings, provider)],
+        routes=[
+            Route("/graphql", view),
+            *health_routes(provider),
+            *(ide_routes() if settings.graphiql else []),
+        ],
         middleware=_middleware(settings),
         exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
@@ -114,49 +150,17 @@ def _middleware(settings: ServerSettings) -> list[Middleware]:
     return around
 
 
-def _routes(settings: ServerSettings, provider: ProviderClient) -> list[BaseRoute]:
-    async def ready(_request: Request) -> Response:
-        return await _readiness(provider)
-
-    return [
-        Route("/healthz", _alive),
-        Route("/readyz", ready),
-        *([Route("/", _ToGraphiQL()), *ide_routes()] if settings.graphiql else []),
-    ]
-
-
-class _ToGraphiQL:
-    """Sends browsers on to the page; for programs there is nothing at ``/``."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        accepts = Request(scope).headers.get("accept", "")
-        if scope["method"] not in {"GET", "HEAD"} or not is_browser(accepts):
-            raise HTTPException(404)
-        headers = {"Cache-Control": "no-store", "Vary": "Accept"}
-        await RedirectResponse("/graphql", headers=headers)(scope, receive, send)
-
-
-def _dependencies(
-    settings: Settings, provider: ProviderClient, ledger: Ledger[Any], limits: RateLimits
-) -> Dependencies:
-    executor = Executor(
-        Documents(
-            engine_schema(build_schema()),
-            document_limits(settings),
-            introspection=settings.introspection,
-            suggestions=settings.suggestions,
-        ),
+def _executor(settings: DocumentSettings) -> Executor:
+    documents = Documents(
+        engine_schema(build_schema()),
+        document_limits(settings),
+        introspection=settings.introspection,
+        suggestions=settings.suggestions,
+    )
+    return Executor(
+        documents,
         query_deadline=settings.query_deadline,
         mutation_deadline=settings.mutation_deadline,
-    )
-    return Dependencies(
-        executor=executor,
-        provider=provider,
-        ledger=ledger,
-        authenticator=_authenticator(settings),
-        limits=limits,
-        trusted=_trusted_documents(settings),
-        settings=settings,
     )
 
 
@@ -182,7 +186,7 @@ def _trusted_documents(settings: TrustedDocumentSettings) -> TrustedDocuments:
         raise ConfigError([f"GATEWAY_DOCUMENTS: {one}" for one in error.problems]) from error
 
 
-def _authenticator(settings: CallerSettings) -> Authenticator:
+def _authenticator(settings: CallerSettings, emit: Sink) -> Authenticator:
     if settings.auth != "jwt":
         return AnyoneAllowed()
     rules = TokenRules(
@@ -191,10 +195,11 @@ def _authenticator(settings: CallerSettings) -> Authenticator:
         leeway=settings.jwt_leeway,
         accounts_claim=settings.jwt_accounts_claim,
     )
-    return TokenVerifier(KeySet(key_source(settings.jwt_keys), clock=time.monotonic), rules)
+    keys = KeySet(key_source(settings.jwt_keys), clock=time.monotonic, emit=emit)
+    return TokenVerifier(keys, rules)
 
 
-def _rate_limits(settings: CallerSettings) -> RateLimits:
+def _rate_limits(settings: CallerSettings, emit: Sink) -> RateLimits:
     """Limits are for callers that are told apart: where all are anyone, one could stop them all."""
     rules = {operation.name: operation.rate for operation in OPERATIONS}
     if not rules.keys() >= settings.rate_limits.keys():
@@ -205,24 +210,5 @@ def _rate_limits(settings: CallerSettings) -> RateLimits:
         rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),
         reads=[operation.name for operation in OPERATIONS if operation.kind == "query"],
         store=settings.rate_limit_store.get_secret_value(),
+        emit=emit,
     )
-
-
-async def _alive(_request: Request) -> Response:
-    return JSONResponse({"status": "ok"})
-
-
-async def _readiness(provider: ProviderClient) -> Response:
-    """Ready means: the provider gives us an access token, and reads are not held back."""
-    try:
-        await provider.check_token()
-    except GatewayError as error:
-        failure = {"status": "unavailable", "code": error.code, "message": error.message}
-        return JSONResponse(failure, status_code=503)
-    held_back = provider.breaker is BreakerState.OPEN
-    body: dict[str, Any] = {
-        "status": "unavailable" if held_back else "ok",
-        "breaker": provider.breaker.value,
-        "clockSkewSeconds": provider.clock.skew,
-    }
-    return JSONResponse(body, status_code=503 if held_back else 200)

@@ -13,6 +13,7 @@ from gateway.ledger import CallResult, Claim
 from gateway.provider import Address, Card, NewCard, ProviderClient
 from gateway.provider.transport import Origin, transport_to
 from gateway.runtime import Runtime
+from gateway.telemetry import LogSink
 
 
 def client_of(
@@ -23,7 +24,7 @@ def client_of(
     """A client on the real network, or over the transport that stands in for it."""
     origin = Origin.of(settings.provider_url)
     way = transport_to(origin, through=transport, ca_file=settings.provider_ca_file)
-    return ProviderClient(settings, way, runtime or Runtime())
+    return ProviderClient(settings, way, runtime or Runtime(), emit=LogSink())
 
 
 def new_claim() -> Claim:

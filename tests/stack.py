@@ -1,7 +1,7 @@
 """The whole product in one process: the gateway over ASGI, in front of the strict emulator."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.app import create_app, document_limits
 from gateway.config import DocumentSettings, Settings
 from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
+from gateway.events import Sink
 from gateway.runtime import Runtime
 from gateway.signing import PrivateKey
 from tests.loopback import on_loopback
@@ -235,12 +236,14 @@ async def running(
     beside: Stack | None = None,
     runtime: Runtime | None = None,
     network: bool | None = None,
+    sinks: Iterable[Sink] = (),
     **changes: Any,
 ) -> AsyncIterator[Stack]:
     """Run a stack; ``changes`` go to the gateway's settings, ``clock`` to both sides.
 
     With ``beside`` the new gateway stands in front of that stack's emulator, and with ``network``
-    it sends its calls as in production: with the network's transport, over a socket.
+    it sends its calls as in production: with the network's transport, over a socket. ``sinks`` get
+    its events.
     """
     chosen = emulator_options or options()
     emulator = create_emulator(chosen, now=clock) if clock else create_emulator(chosen)
@@ -250,6 +253,7 @@ async def running(
         app = create_app(
             settings(**url, **changes),
             transport=transport,
+            sinks=sinks,
             runtime=clock.runtime() if clock else runtime,
         )
         front = httpx.ASGITransport(app=app)

@@ -4,11 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import jwt
-import structlog
 
 from gateway.errors import IdentityUnavailable
-
-log = structlog.get_logger()
+from gateway.events import IdentityKeysExpired, IdentityKeysUnavailable, Sink
 
 Fetch = Callable[[], Awaitable[bytes]]
 
@@ -22,9 +20,10 @@ _ASYMMETRIC = {"RSA", "EC", "OKP"}
 class KeySet:
     """Finds the key that a token names; ``clock`` is monotonic seconds."""
 
-    def __init__(self, fetch: Fetch, *, clock: Callable[[], float]) -> None:
+    def __init__(self, fetch: Fetch, *, clock: Callable[[], float], emit: Sink) -> None:
         self._fetch = fetch
         self._clock = clock
+        self._emit = emit
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._asked_at: float | None = None  # the last time, whatever came of it
         self._good_at = clock()  # when the keys that are kept were asked for
@@ -43,7 +42,7 @@ class KeySet:
         """A key that was revoked meanwhile must not serve for ever while the source is broken."""
         if self._keys and self._clock() - self._good_at > LONGEST_LIFE:
             self._keys = {}
-            log.warning("jwks_too_old", seconds=LONGEST_LIFE)
+            self._emit(IdentityKeysExpired(seconds=LONGEST_LIFE))
 
     def _lookup(self, key_id: str | None) -> jwt.PyJWK | None:
         self._drop_old_keys()
@@ -73,7 +72,7 @@ class KeySet:
             self._good_at = began
         except Exception as error:
             # Keys that were good a while ago are better than turning everybody away.
-            log.warning("jwks_unavailable", error=error, keys_kept=len(self._keys))
+            self._emit(IdentityKeysUnavailable(error=error, kept=len(self._keys)))
 
 
 def _public_keys(document: bytes) -> dict[str | None, jwt.PyJWK]:

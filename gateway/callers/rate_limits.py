@@ -10,6 +10,7 @@ from limits import RateLimitItem, parse
 from gateway.callers.shared_limits import SharedLimits, StoreUnavailable
 from gateway.config import OFF
 from gateway.errors import LimitedBy, Overloaded, RateLimited
+from gateway.events import RateLimitHit, Sink
 
 _ROUNDING = 1e-6  # seconds
 
@@ -61,11 +62,16 @@ class RateLimits:
     refused: nobody issues more cards because the counts are lost.
     """
 
-    def __init__(self, rules: Mapping[str, str], *, reads: Collection[str], store: str) -> None:
+    def __init__(
+        self, rules: Mapping[str, str], *, reads: Collection[str], store: str, emit: Sink
+    ) -> None:
         self._rules = {operation: rate_rule(rule) for operation, rule in rules.items()}
         self._reads = frozenset(reads)
+        self._emit = emit
         self._limiter = RateLimiter()
-        self._shared = SharedLimits(store) if store and any(self._rules.values()) else None
+        self._shared: SharedLimits | None = None
+        if store and any(self._rules.values()):
+            self._shared = SharedLimits(store, emit=emit)
 
     async def count(self, caller: str, operation: str) -> None:
         """Count one operation.
@@ -79,6 +85,7 @@ class RateLimits:
         wait = await self._hit(rule, caller, operation)
         if wait > 0:
             after = max(round(wait, 1), 0.1)
+            self._emit(RateLimitHit(caller=caller, field=operation, retry_after=after))
             raise RateLimited(
                 f"Rate limit exceeded; retry after {after:g} s.",
                 by=LimitedBy.GATEWAY,

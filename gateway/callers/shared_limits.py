@@ -6,15 +6,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import structlog
 from limits import RateLimitItem
+
+from gateway.events import RateLimitStoreChanged, Sink
 
 T = TypeVar("T")
 TIMEOUT = 1.0  # seconds: whoever waits for a card does not wait longer for a count
 PAUSE = 1.0  # seconds for which a store that failed is not asked again
 _SHORTEST_WAIT = 1e-6  # seconds
-
-log = structlog.get_logger()
 
 
 class StoreUnavailable(Exception):
@@ -24,7 +23,9 @@ class StoreUnavailable(Exception):
 class SharedLimits:
     """Counts in the store at ``url``, which ``Settings`` has checked; connects when first used."""
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, url: str, *, emit: Sink, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         # Imported where there is a store: without one the gateway starts sooner.
         from limits.aio.storage import RedisStorage
         from limits.aio.strategies import MovingWindowRateLimiter
@@ -39,6 +40,7 @@ class SharedLimits:
             RedisStorage("async+valkey://", connection_pool=self._pool)  # type: ignore[arg-type]
         )
         self._clock = clock
+        self._emit = emit
         self._paused_until = -math.inf
         self._failing = False
 
@@ -74,11 +76,11 @@ class SharedLimits:
             raise StoreUnavailable from error
         if self._failing:
             self._failing = False
-            log.info("rate_limit_store_available")
+            self._emit(RateLimitStoreChanged(available=True))
         return result
 
     def _failed(self, error: Exception) -> None:
         self._paused_until = self._clock() + PAUSE
         if not self._failing:  # one line for each outage, not for each request
             self._failing = True
-            log.error("rate_limit_store_unavailable", error=error)
+            self._emit(RateLimitStoreChanged(available=False, error=error))

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -11,6 +10,7 @@ from aiodataloader import DataLoader
 
 from gateway.callers import Caller, RateLimits
 from gateway.errors import DeadlineExceeded, ProviderUnavailable
+from gateway.events import Sink
 from gateway.ledger import Ledger
 from gateway.provider import Card, ProviderClient
 from gateway.runtime import look_at
@@ -82,10 +82,10 @@ class Context:
     simulator_allowed: bool
     caller: Caller
     limits: RateLimits
+    emit: Sink
     header_key: str | None = None  # the HTTP request's Idempotency-Key
     key_required: bool = False  # whether a mutation without a key is refused
     deadline: float = math.inf  # of the event loop's clock, once the operation is known
-    facts: Mapping[str, Any] = field(default_factory=dict)  # of the operation, for its log line
     failures: list[str] = field(default_factory=list)  # codes of failures that were told as data
 
     def must_end_at(self, deadline: float) -> None:

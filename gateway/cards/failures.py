@@ -10,14 +10,12 @@ from typing import Any, TypeAlias
 from uuid import uuid4
 
 import strawberry
-import structlog
 
 from gateway import errors
 from gateway.cards.context import Context
 from gateway.cards.history import Key, with_history
 from gateway.cards.types import UUIDText
-
-log = structlog.get_logger()
+from gateway.events import UnexpectedError
 
 _MEANINGS = {code: error.meaning for code, error in errors.CODES.items() if error.in_results}
 _MEANINGS["UNKNOWN"] = "A code newer than this schema."
@@ -212,7 +210,7 @@ def as_member(
     if type(error) in failures and isinstance(error, errors.GatewayError):
         known = error
     else:
-        log.error("unexpected_error", error=error)
+        context.emit(UnexpectedError(error=error))
         known = _unforeseen(context, key)
     return _MEMBERS[type(known)](
         code=ErrorCode[known.code],

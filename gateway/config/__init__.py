@@ -7,12 +7,7 @@ from gateway.config.files import Unreadable, file_reason, read_text
 from gateway.config.ledger import LedgerSettings
 from gateway.config.provider import ProviderSettings
 from gateway.config.server import ServerSettings
-from gateway.config.settings import (
-    DevSettings,
-    ServeSettings,
-    Settings,
-    ViewSettings,
-)
+from gateway.config.settings import DevSettings, ServeSettings, Settings
 from gateway.config.telemetry import TelemetrySettings
 from gateway.config.trusted import TrustedDocumentSettings
 from gateway.config.wording import expected
@@ -30,7 +25,6 @@ __all__ = [
     "TelemetrySettings",
     "TrustedDocumentSettings",
     "Unreadable",
-    "ViewSettings",
     "expected",
     "file_reason",
     "host_name",

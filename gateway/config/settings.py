@@ -18,13 +18,8 @@ from gateway.config.wording import not_set
 # Of several bases, pydantic takes the fields of the last one first; it checks them in this order.
 
 
-class ViewSettings(LedgerSettings, TrustedDocumentSettings, ServerSettings, ProviderSettings):
-    """What the view that answers ``/graphql`` needs."""
-
-
 class Settings(
     TelemetrySettings,
-    ViewSettings,
     LedgerSettings,
     TrustedDocumentSettings,
     DocumentSettings,

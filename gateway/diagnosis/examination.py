@@ -15,6 +15,7 @@ from gateway.config import ProviderSettings
 from gateway.diagnosis import Finding, Watched, explain
 from gateway.diagnosis.answers import difference
 from gateway.errors import GatewayError
+from gateway.events import to_nobody
 from gateway.provider import ProviderClient, ProviderClock
 from gateway.provider.transport import Origin, transport_to
 from gateway.runtime import Runtime
@@ -53,7 +54,7 @@ class _Examination:
         self._tell = tell
         origin = Origin.of(settings.provider_url)
         self._transport = Watched(transport_to(origin, ca_file=settings.provider_ca_file))
-        self.provider = ProviderClient(settings, self._transport, Runtime())
+        self.provider = ProviderClient(settings, self._transport, Runtime(), emit=to_nobody)
         self.good = True
 
     async def __aenter__(self) -> Self:

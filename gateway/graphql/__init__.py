@@ -9,14 +9,18 @@ from gateway.graphql.execution import (
     GraphQLResponse,
 )
 from gateway.graphql.limits import DocumentLimits
+from gateway.graphql.operations import Facts
 from gateway.graphql.plan import engine_schema
+from gateway.graphql.trusted import Mode as DocumentMode
 from gateway.graphql.trusted import TrustedDocuments
 
 __all__ = [
     "UNEXPECTED",
     "DocumentLimits",
+    "DocumentMode",
     "Documents",
     "Executor",
+    "Facts",
     "Failure",
     "GraphQLRequest",
     "GraphQLResponse",

@@ -2,19 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Protocol
 
-import structlog
 from graphql import ExecutionResult, GraphQLError, OperationType
 
 from gateway.errors import GatewayError, RequestInvalid
+from gateway.events import Sink, UnexpectedError
 from gateway.graphql.documents import Documents
-from gateway.graphql.operations import ReadyDocument
-
-log = structlog.get_logger()
+from gateway.graphql.operations import Facts, ReadyDocument
 
 UNEXPECTED = "Something went wrong inside the gateway; it has been logged."
 
@@ -40,17 +38,21 @@ class Failure(Enum):
 
 @dataclass(frozen=True, slots=True)
 class GraphQLResponse:
-    """A response body, and what the HTTP status depends on."""
+    """A response body, and what the HTTP status depends on; ``facts`` of what was executed."""
 
     body: dict[str, Any]
     failure: Failure | None = None
+    facts: Facts | None = None
 
 
 class Context(Protocol):
     """What is handed to every resolver of one operation; the executor needs this much of it."""
 
     request_id: str
-    facts: Mapping[str, Any]
+
+    @property
+    def emit(self) -> Sink:
+        """Where events go."""
 
     def must_end_at(self, deadline: float) -> None:
         """Learn when the operation has to be over, by the event loop's clock."""
@@ -90,11 +92,10 @@ class Executor:
             error = GraphQLError("Only queries can be sent by GET; use POST.")
             return _failed([error], context, Failure.ONLY_BY_POST)
         context.must_end_at(asyncio.get_running_loop().time() + self._seconds[operation.kind])
-        context.facts = operation.facts
         result = operation.run(context, request.variables)
         if not isinstance(result, ExecutionResult):
             result = await result
-        return _response(result, context)
+        return _response(result, context, operation.facts)
 
 
 def _no_operation(request: GraphQLRequest) -> GraphQLError:
@@ -103,14 +104,15 @@ def _no_operation(request: GraphQLRequest) -> GraphQLError:
     return GraphQLError("The document has no operation of the name in operationName.")
 
 
-def _response(result: ExecutionResult, context: Context) -> GraphQLResponse:
+def _response(result: ExecutionResult, context: Context, facts: Facts) -> GraphQLResponse:
     errors = result.errors or []
     if result.data is None and all(error.path is None for error in errors):
-        return _failed([_without_value(error) for error in errors], context)
+        failed = _failed([_without_value(error) for error in errors], context)
+        return replace(failed, facts=facts)
     body: dict[str, Any] = {"data": result.data}
     if errors:
         body = _errors(errors, context) | body
-    return GraphQLResponse(body)
+    return GraphQLResponse(body, facts=facts)
 
 
 def _failed(
@@ -134,7 +136,7 @@ def _formatted(error: GraphQLError, context: Context) -> dict[str, Any]:
     if cause is not None and not isinstance(cause, GatewayError | GraphQLError):
         shown["message"] = UNEXPECTED
         extensions = {"code": GatewayError.code, "retryable": False}
-        log.error("unexpected_error", path=error.path, error=cause)
+        context.emit(UnexpectedError(error=cause, path=tuple(error.path or ())))
     shown["extensions"] = {**extensions, "requestId": context.request_id}
     return shown
 

@@ -6,6 +6,7 @@ source text ──► Documents.prepare ──► ReadyDocument ──► Operat
 """
 
 from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
@@ -23,7 +24,7 @@ from graphql import (
 
 from gateway.graphql.plan.plan import compile_plan, fragments_of
 
-NAME_LENGTH = 64  # of an operation's name in a log line
+NAME_LENGTH = 64  # of an operation's name in an event
 
 
 class Operation:
@@ -38,7 +39,7 @@ class Operation:
         suggestions: bool,
     ) -> None:
         self.kind = node.operation
-        self.facts = facts(node, document)
+        self.facts = facts_of(node, document)
         self._schema = schema
         self._document = document
         self._name = node.name.value if node.name else None
@@ -79,13 +80,22 @@ class ReadyDocument:
         return found
 
 
-def facts(operation: OperationDefinitionNode, document: DocumentNode) -> dict[str, Any]:
-    """What a log line says of an operation: names of GraphQL's grammar, never a value."""
-    return {
-        "operation": operation.name.value[:NAME_LENGTH] if operation.name else None,
-        "kind": operation.operation.value,
-        "fields": sorted(_root_fields(operation.selection_set, document)),
-    }
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What may be told of an operation: names of GraphQL's grammar, never a value."""
+
+    name: str | None
+    kind: str
+    fields: tuple[str, ...]
+
+
+def facts_of(operation: OperationDefinitionNode, document: DocumentNode) -> Facts:
+    """The facts of an operation; a long name is cut."""
+    return Facts(
+        name=operation.name.value[:NAME_LENGTH] if operation.name else None,
+        kind=operation.operation.value,
+        fields=tuple(sorted(_root_fields(operation.selection_set, document))),
+    )
 
 
 def _root_fields(selection_set: SelectionSetNode, document: DocumentNode) -> set[str]:

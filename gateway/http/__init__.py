@@ -1,9 +1,11 @@
 """GraphQL over HTTP, and GraphiQL."""
 
 from gateway.http.headers import SecurityHeaders
+from gateway.http.health import health_routes
 from gateway.http.hosts import Hosts
 from gateway.http.ide import ide_routes
-from gateway.http.view import Dependencies, GraphQLView, error_response, is_browser
+from gateway.http.responses import error_response
+from gateway.http.view import Dependencies, GraphQLView
 
 __all__ = [
     "Dependencies",
@@ -11,6 +13,6 @@ __all__ = [
     "Hosts",
     "SecurityHeaders",
     "error_response",
+    "health_routes",
     "ide_routes",
-    "is_browser",
 ]

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.config import is_loopback
 from gateway.errors import BadRequest
-from gateway.http.view import error_response
+from gateway.http.responses import error_response
 
 
 class Hosts:

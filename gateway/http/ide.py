@@ -9,9 +9,13 @@ from importlib.resources import files
 from string import Template
 from typing import NamedTuple
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from gateway.http.negotiation import is_browser
 
 # The account of the provider's guide, which the emulator has from its start.
 GUIDE_ACCOUNT_ID = "ae61c362-4136-49af-8e01-544457fe265b"
@@ -60,8 +64,9 @@ class Asset(NamedTuple):
 
 
 def ide_routes() -> list[BaseRoute]:
-    """The routes of the page's scripts and styles, under addresses that hold their hashes."""
-    return [Route(asset.path, partial(_send, asset)) for asset in _assets().values()]
+    """``/`` for browsers, and the page's scripts and styles, whose addresses hold their hashes."""
+    assets = [Route(asset.path, partial(_send, asset)) for asset in _assets().values()]
+    return [Route("/", _ToGraphiQL()), *assets]
 
 
 def ide_page(path: str = "/graphql") -> Response:
@@ -127,3 +132,14 @@ def _weight(item: str) -> tuple[str, float]:
         return coding.strip(), float(parameter.strip().removeprefix("q=") or 1)
     except ValueError:
         return coding.strip(), 0.0
+
+
+class _ToGraphiQL:
+    """Sends browsers on to the page; for programs there is nothing at ``/``."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accepts = Request(scope).headers.get("accept", "")
+        if scope["method"] not in {"GET", "HEAD"} or not is_browser(accepts):
+            raise HTTPException(404)
+        headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+        await RedirectResponse("/graphql", headers=headers)(scope, receive, send)

@@ -22,15 +22,13 @@ from enum import IntEnum
 from typing import Generic, TypeVar
 from uuid import UUID
 
-import structlog
-
 from gateway.errors import GatewayError, OutcomeUnknown, Overloaded, Promise
+from gateway.events import ClickSettled, LedgerFull, Sink
 from gateway.ledger.claims import Claim
 from gateway.ledger.refusals import key_reused
 from gateway.runtime import Runtime, look_at
 
 T = TypeVar("T")
-log = structlog.get_logger()
 
 MEMORY = 24 * 3600.0  # seconds that a key is remembered
 
@@ -64,8 +62,9 @@ class MemoryStore:
     290 bytes: neither answer nor address is in it.
     """
 
-    def __init__(self, *, size: int, clock: Callable[[], float]) -> None:
+    def __init__(self, *, size: int, clock: Callable[[], float], emit: Sink) -> None:
         self._size = size
+        self._emit = emit
         self._clock = clock
         self._silent_until = -math.inf
         self._rows: OrderedDict[bytes, bytes] = OrderedDict()  # the oldest first send first
@@ -97,11 +96,11 @@ class MemoryStore:
         self._rows.pop(key.bytes, None)
 
     def _say_full(self) -> None:
-        """One log line a minute: new clicks are refused until the oldest keys are a day old."""
+        """One event a minute: new clicks are refused until the oldest keys are a day old."""
         now = self._clock()
         if now >= self._silent_until:
             self._silent_until = now + 60
-            log.error("idempotency_records_full", records=len(self._rows))
+            self._emit(LedgerFull(records=len(self._rows)))
 
     def _is_over(self, record: Record) -> bool:
         return self._clock() - record.claim.since >= MEMORY
@@ -162,8 +161,9 @@ class _Call(Generic[T]):
 class Ledger(Generic[T]):
     """Runs each key's call once at a time and tells every caller of it the same outcome."""
 
-    def __init__(self, store: MemoryStore, *, runtime: Runtime) -> None:
+    def __init__(self, store: MemoryStore, *, runtime: Runtime, emit: Sink) -> None:
         self._store = store
+        self._emit = emit
         self._runtime = runtime
         self._calls: dict[UUID, _Call[T]] = {}
 
@@ -222,6 +222,7 @@ class Ledger(Generic[T]):
     async def _carry_out(self, record: Record, act: Act[T]) -> CallResult[T]:
         """The task of one call: whatever it comes to, the store knows it."""
         ended: Record | None = replace(record, state=State.INDETERMINATE)
+        began = self._runtime.clock()
         try:
             result = await act(record.claim)
             ended = replace(record, state=State.DONE, card_id=result.card_id)
@@ -237,3 +238,9 @@ class Ledger(Generic[T]):
                 self._store.remove(record.claim.key)
             else:
                 self._store.put(ended)
+            self._tell(record, ended, self._runtime.clock() - began)
+
+    def _tell(self, record: Record, ended: Record | None, took: float) -> None:
+        state = ended.state.name.lower() if ended else None
+        resumed = record.claim.indeterminate
+        self._emit(ClickSettled(state=state, resumed=resumed, duration=took))

@@ -11,10 +11,9 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-import structlog
-
 from gateway import __version__, errors
 from gateway.config import ProviderSettings
+from gateway.events import ProviderCallEnded, Sink, UnexpectedError
 from gateway.ledger import SEND_WINDOW, Claim, too_late, unknown
 from gateway.provider import refusals, retries
 from gateway.provider.breaker import Breaker
@@ -40,7 +39,6 @@ from gateway.signing import Signer
 from gateway.telemetry import NO_REQUEST, request_id, traceparent
 
 T = TypeVar("T")
-log = structlog.get_logger()
 
 # Identity: a compressed answer would save nothing here and can be made to explode.
 COMMON_HEADERS = {
@@ -61,25 +59,33 @@ class Sender:
         settings: ProviderSettings,
         fetch_token: Callable[[], Awaitable[FetchedToken]],
         runtime: Runtime,
+        emit: Sink,
     ) -> None:
         self._transport = transport
         self._origin = origin
         self._settings = settings
         self._runtime = runtime
+        self._emit = emit
         self._credentials = Credentials(
             Signer(settings.private_key, keyid=str(settings.signing_key_id)),
             origin.authority,
             now=runtime.now,
             backdate=settings.created_backdate,
         )
-        self.tokens = TokenSource(fetch_token, clock=runtime.clock, margin=settings.token_margin)
+        self.tokens = TokenSource(
+            fetch_token, clock=runtime.clock, margin=settings.token_margin, emit=emit
+        )
         self.clock = ProviderClock(
             now=runtime.now,
             tolerance=settings.clock_tolerance,
             backdate=settings.created_backdate,
+            emit=emit,
         )
         self.breaker = Breaker(
-            failures=settings.breaker_failures, pause=settings.breaker_pause, clock=runtime.clock
+            failures=settings.breaker_failures,
+            pause=settings.breaker_pause,
+            clock=runtime.clock,
+            emit=emit,
         )
         self._concurrency = ConcurrencyLimit(
             most=settings.max_connections, wait=settings.pool_timeout
@@ -118,9 +124,9 @@ class Sender:
             if not (call.endpoint.kind is Kind.KEYED and progress.open):
                 raise
             # A fault of our own, but a request has left: its outcome is as open as any.
-            log.error("unexpected_error", error=error)
+            self._emit(UnexpectedError(error=error))
             attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
-        self._log(call, attempt, progress, self._runtime.clock() - began)
+        self._tell(call, attempt, progress, self._runtime.clock() - began)
         return self._conclude(call, attempt, progress)
 
     async def _repeat(self, call: Call[T], progress: Progress) -> Attempt[T]:
@@ -203,16 +209,17 @@ class Sender:
         least = CONFLICT_WAIT if attempt.outcome is Outcome.IN_FLIGHT else 0.0
         return max(hint or least, retries.backoff(number, random=self._runtime.random))
 
-    def _log(self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float) -> None:
-        log.info(
-            "provider_call",
-            method=call.endpoint.method,
-            route=call.endpoint.path,
-            status=attempt.reply.status if attempt.reply is not None else None,
-            outcome=attempt.outcome.name.lower(),
-            cause=type(attempt.cause).__name__ if attempt.cause else None,
-            attempts=len(progress.outcomes),
-            duration_ms=round(took * 1000, 1),
+    def _tell(self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float) -> None:
+        self._emit(
+            ProviderCallEnded(
+                method=call.endpoint.method,
+                route=call.endpoint.path,
+                status=attempt.reply.status if attempt.reply is not None else None,
+                outcome=attempt.outcome.name.lower(),
+                cause=type(attempt.cause).__name__ if attempt.cause else None,
+                attempts=len(progress.outcomes),
+                duration=took,
+            )
         )
 
     def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress) -> T:

@@ -10,12 +10,9 @@ Only reads are held back: a call with a key may be the one that learns what beca
 from collections.abc import Callable
 from enum import Enum
 
-import structlog
-
 from gateway.errors import ProviderUnavailable
+from gateway.events import BreakerChanged, Sink
 from gateway.provider.retries import Outcome
-
-log = structlog.get_logger()
 
 FAILURES = frozenset(
     {Outcome.NEVER_CONNECTED, Outcome.NO_WHOLE_ANSWER, Outcome.BUSY, Outcome.SERVER_ERROR}
@@ -35,10 +32,13 @@ class BreakerState(Enum):
 class Breaker:
     """Counts failed attempts in a row; ``pause`` is in seconds of ``clock``."""
 
-    def __init__(self, *, failures: int, pause: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, *, failures: int, pause: float, clock: Callable[[], float], emit: Sink
+    ) -> None:
         self._most = failures
         self._pause = pause
         self._clock = clock
+        self._emit = emit
         self._failed = 0
         self._closed_until: float | None = None
         self._probing = False
@@ -82,10 +82,13 @@ class Breaker:
 
     def _open(self) -> None:
         if self.state is BreakerState.CLOSED:
-            log.warning("breaker", state="open", failures=self._failed, pause=self._pause)
+            self._tell(BreakerState.OPEN)
         self._closed_until = self._clock() + self._pause
 
     def _close(self) -> None:
         if self.state is not BreakerState.CLOSED:
-            log.warning("breaker", state="closed")
+            self._tell(BreakerState.CLOSED)
         self._failed, self._closed_until = 0, None
+
+    def _tell(self, state: BreakerState) -> None:
+        self._emit(BreakerChanged(state=state.value, failures=self._failed, pause=self._pause))

@@ -8,6 +8,7 @@ import msgspec
 
 from gateway import errors
 from gateway.config import ProviderSettings
+from gateway.events import Sink
 from gateway.ledger import CallResult, Claim
 from gateway.provider.attempts import Sender
 from gateway.provider.breaker import BreakerState
@@ -31,12 +32,19 @@ class ProviderClient:
     IdempotencyConflict, too.
     """
 
-    def __init__(self, settings: ProviderSettings, transport: Transport, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        settings: ProviderSettings,
+        transport: Transport,
+        runtime: Runtime,
+        *,
+        emit: Sink,
+    ) -> None:
         origin = Origin.of(settings.provider_url)
         self._settings = settings
         self._transport = transport
         self._runtime = runtime
-        self._sender = Sender(transport, origin, settings, self._fetch_token, runtime)
+        self._sender = Sender(transport, origin, settings, self._fetch_token, runtime, emit)
         self._reads = SingleFlight(self._read_card)
 
     async def aclose(self) -> None:

@@ -4,18 +4,18 @@ from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
-import structlog
-
+from gateway.events import ClockSkewChanged, Sink
 from gateway.provider.transport import Reply
-
-log = structlog.get_logger()
 
 
 class ProviderClock:
     """Watches how far the provider's clock is from ours; ``tolerance`` is in seconds."""
 
-    def __init__(self, *, now: Callable[[], float], tolerance: float, backdate: float) -> None:
+    def __init__(
+        self, *, now: Callable[[], float], tolerance: float, backdate: float, emit: Sink
+    ) -> None:
         self._now = now
+        self._emit = emit
         self._tolerance = tolerance
         # A provider that is further behind than signatures are dated back sees them come from the
         # future and refuses them. Half a second is what the header leaves open.
@@ -29,7 +29,7 @@ class ProviderClock:
         return self.skew is not None and not -self._behind <= self.skew <= self._tolerance
 
     def watch(self, reply: Reply) -> None:
-        """Learn from an answer; says so in the log when the clocks part or meet."""
+        """Learn from an answer; emits an event when the clocks part or meet."""
         date = _date(reply.headers.get("Date", ""))
         if date is None:
             return
@@ -37,7 +37,7 @@ class ProviderClock:
         # The header has whole seconds: on average the provider's clock is half a second on.
         self.skew = date + 0.5 - self._now()
         if self.is_off != was_off:
-            log.warning("clock_skew", seconds=round(self.skew, 1), within_tolerance=was_off)
+            self._emit(ClockSkewChanged(seconds=round(self.skew, 1), within_tolerance=was_off))
 
     def hint(self) -> str:
         """A sentence to add where a signature was refused; empty while the clocks agree."""

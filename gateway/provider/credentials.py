@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from gateway.events import Sink, TokenRenewed
 from gateway.provider.models import AccessToken
 from gateway.provider.transport import Request
 from gateway.runtime import look_at
@@ -43,10 +44,12 @@ class TokenSource:
         *,
         clock: Callable[[], float],
         margin: float,
+        emit: Sink,
     ) -> None:
         self._fetch = fetch
         self._clock = clock
         self._margin = margin
+        self._emit = emit
         self._token: AccessToken | None = None
         self._renew_at = 0.0
         self._fetching: asyncio.Task[AccessToken] | None = None
@@ -73,6 +76,7 @@ class TokenSource:
         fetched = await self._fetch()
         life = max(fetched.lifetime - self._margin, fetched.lifetime * _LEAST_SHARE)
         self._token, self._renew_at = fetched.access, self._clock() + life
+        self._emit(TokenRenewed(lifetime=fetched.lifetime))
         return fetched.access
 
 

@@ -1,5 +1,6 @@
 """What the gateway tells its operators; never a value of a caller or of a card."""
 
+from gateway.telemetry.log_sink import LogSink
 from gateway.telemetry.logs import configure_logging
 from gateway.telemetry.request_id import (
     NO_REQUEST,
@@ -8,4 +9,11 @@ from gateway.telemetry.request_id import (
     traceparent,
 )
 
-__all__ = ["NO_REQUEST", "RequestIdMiddleware", "configure_logging", "request_id", "traceparent"]
+__all__ = [
+    "NO_REQUEST",
+    "LogSink",
+    "RequestIdMiddleware",
+    "configure_logging",
+    "request_id",
+    "traceparent",
+]

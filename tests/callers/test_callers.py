@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from gateway.callers import KeySet
 from gateway.emulator import GUIDE_ACCOUNT
 from gateway.errors import IdentityUnavailable
+from gateway.events import to_nobody
 from tests.stack import CARD, ISSUE, SIMULATE, Stack, issue_input, options, running
 from tests.tokens import AUDIENCE, ISSUER, IdentityProvider
 
@@ -178,7 +179,7 @@ class Keys:
 async def test_keys_are_fetched_once_and_kept(idp: IdentityProvider) -> None:
     """Any number of callers share one fetch, and the keys are kept for five minutes."""
     source = Keys(idp)
-    keys = KeySet(source, clock=source.clock)
+    keys = KeySet(source, clock=source.clock, emit=to_nobody)
     found = await asyncio.gather(*(keys.find("ec-1") for _ in range(20)))
     assert all(found)
     source.time = 299
@@ -192,7 +193,7 @@ async def test_keys_are_fetched_once_and_kept(idp: IdentityProvider) -> None:
 async def test_a_rotated_key_is_found_and_made_up_ids_fetch_nothing(idp: IdentityProvider) -> None:
     """An unknown key id fetches anew, but not more often than every ten seconds."""
     source = Keys(idp)
-    keys = KeySet(source, clock=source.clock)
+    keys = KeySet(source, clock=source.clock, emit=to_nobody)
     assert await keys.find("ec-1")
     idp.add("ec-2", ec.generate_private_key(ec.SECP256R1()))
     for made_up in range(50):
@@ -206,12 +207,12 @@ async def test_a_rotated_key_is_found_and_made_up_ids_fetch_nothing(idp: Identit
 async def test_old_keys_serve_while_new_ones_cannot_be_had(idp: IdentityProvider) -> None:
     """An identity provider that is down does not turn away callers whose keys are known."""
     source = Keys(idp)
-    keys = KeySet(source, clock=source.clock)
+    keys = KeySet(source, clock=source.clock, emit=to_nobody)
     assert await keys.find("ec-1")
     source.broken, source.time = True, 1000
     assert await keys.find("ec-1")
     source.broken = True
-    fresh = KeySet(source, clock=source.clock)
+    fresh = KeySet(source, clock=source.clock, emit=to_nobody)
     with pytest.raises(IdentityUnavailable):
         await fresh.find("ec-1")
 
@@ -221,7 +222,7 @@ async def test_no_key_serves_longer_than_an_hour(idp: IdentityProvider, asked: l
     """While the source is broken keys serve for an hour and not for a second more, whether or not
     somebody asked for them shortly before; once it works again they are had anew."""
     source = Keys(idp)
-    keys = KeySet(source, clock=source.clock)
+    keys = KeySet(source, clock=source.clock, emit=to_nobody)
     assert await keys.find("ec-1")
     source.broken = True
     for moment in [*asked, 3600.0]:
@@ -243,7 +244,7 @@ async def test_the_hour_counts_from_when_keys_were_asked_for(idp: IdentityProvid
         source.time += 4
         return await source()
 
-    keys = KeySet(slow, clock=source.clock)
+    keys = KeySet(slow, clock=source.clock, emit=to_nobody)
     assert await keys.find("ec-1")
     source.broken, source.time = True, 3599.0
     with pytest.raises(IdentityUnavailable):  # the hour ends while the source is asked in vain

@@ -9,6 +9,7 @@ from gateway.callers import RateLimits
 from gateway.callers.rate_limits import RateLimiter
 from gateway.config import OFF
 from gateway.errors import ConfigError
+from gateway.events import to_nobody
 from tests.stack import Clock, settings
 
 
@@ -107,7 +108,7 @@ def test_every_rate_that_can_be_set_can_be_counted(rate: str) -> None:
 
 async def test_an_operation_that_nobody_gave_a_rate_is_refused() -> None:
     """A forgotten operation has no unlimited rate: it cannot be counted at all."""
-    limits = RateLimits({"card": OFF}, reads=["card"], store="")
+    limits = RateLimits({"card": OFF}, reads=["card"], store="", emit=to_nobody)
     await limits.count("alice", "card")
     with pytest.raises(KeyError):
         await limits.count("alice", "terminateCard")

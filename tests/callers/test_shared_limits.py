@@ -15,6 +15,7 @@ from limits import parse
 from structlog.testing import capture_logs
 
 from gateway.callers.shared_limits import PAUSE, SharedLimits, StoreUnavailable
+from gateway.telemetry import LogSink
 from tests.certificates import Authority
 from tests.pair import URL
 from tests.processes import started
@@ -220,7 +221,7 @@ async def test_an_outage_is_one_line_and_few_attempts() -> None:
     clock, rule = Clock(0.0), parse("1/minute")
     with capture_logs() as lines:
         async with other_protocol() as (url, asked):
-            limits = SharedLimits(url, clock)
+            limits = SharedLimits(url, clock=clock, emit=LogSink())
             for _ in range(3):
                 before = len(asked)
                 for _ in range(5):

@@ -17,6 +17,7 @@ from gateway.callers import Caller, RateLimits
 from gateway.cards import build_schema
 from gateway.config import OFF
 from gateway.errors import BadRequest, ConfigError, DocumentNotFound, DocumentNotTrusted
+from gateway.events import to_nobody
 from gateway.graphql import Documents
 from gateway.graphql.operations import ReadyDocument
 from gateway.graphql.trusted import (
@@ -236,7 +237,7 @@ def test_what_a_request_asks_for(
 async def test_a_dropped_document_leaves_no_garbage() -> None:
     """What was kept is freed when it is dropped: the collector comes late to what is old."""
     context: Any = SimpleNamespace(
-        caller=Caller.anyone(), limits=RateLimits({"card": OFF}, reads=[], store="")
+        caller=Caller.anyone(), limits=RateLimits({"card": OFF}, reads=[], store="", emit=to_nobody)
     )
     context.deadline, context.cards = math.inf, AsyncMock(load=AsyncMock(return_value=None))
     kept = documents()

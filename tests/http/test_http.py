@@ -13,7 +13,7 @@ import structlog
 
 from gateway.callers import Caller
 from gateway.http import Dependencies, GraphQLView
-from gateway.telemetry import RequestIdMiddleware, configure_logging
+from gateway.telemetry import LogSink, RequestIdMiddleware, configure_logging
 from tests.stack import CARD, ISSUE, Stack, issue_input, running, settings
 from tests.waiting import settled, skip_time, waiting_for
 
@@ -231,7 +231,13 @@ async def test_an_unexpected_error_beside_the_execution_is_masked_and_logged() -
     configure_logging("info", readable=False, stream=lines)
     nothing: Any = None
     dependencies = Dependencies(
-        nothing, nothing, nothing, BrokenAuthenticator(), nothing, nothing, settings()
+        executor=nothing,
+        authenticator=BrokenAuthenticator(),
+        new_context=nothing,
+        trusted=nothing,
+        documents_mode="off",
+        settings=settings(),
+        emit=LogSink(),
     )
     app = RequestIdMiddleware(GraphQLView(dependencies))
     transport = httpx.ASGITransport(app=app)

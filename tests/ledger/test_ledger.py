@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gateway import errors
 from gateway.errors import Promise
+from gateway.events import to_nobody
 from gateway.ledger.claims import Claim
 from gateway.ledger.ledger import CallResult, Ledger, MemoryStore, Record, Replay, State
 from gateway.runtime import Runtime
@@ -63,8 +64,8 @@ class Fixture:
 
     def __init__(self, size: int = 10) -> None:
         self.now = Now()
-        self.store = MemoryStore(size=size, clock=self.now)
-        self.ledger = Ledger[str](self.store, runtime=self.now.runtime())
+        self.store = MemoryStore(size=size, clock=self.now, emit=to_nobody)
+        self.ledger = Ledger[str](self.store, runtime=self.now.runtime(), emit=to_nobody)
         self.provider = Provider()
 
     def start(
@@ -274,8 +275,8 @@ async def test_a_call_that_runs_binds_its_input_after_its_record_is_over() -> No
 async def test_a_wall_clock_that_jumps_makes_nothing_forgotten() -> None:
     """The wall clock set forward by days, or back, takes no record away."""
     wall, monotonic = Now(), Now()
-    store = MemoryStore(size=10, clock=monotonic)
-    ledger = Ledger[str](store, runtime=Runtime(now=wall, clock=monotonic))
+    store = MemoryStore(size=10, clock=monotonic, emit=to_nobody)
+    ledger = Ledger[str](store, runtime=Runtime(now=wall, clock=monotonic), emit=to_nobody)
     provider = Provider()
     provider.gate.set()
     await ledger.run(KEY, A, provider)
@@ -321,7 +322,7 @@ async def test_a_refused_key_takes_no_room() -> None:
 
 async def test_a_record_is_small() -> None:
     """A remembered key takes under 300 bytes, as the settings say: neither answer nor address."""
-    store = MemoryStore(size=100_000, clock=Now())
+    store = MemoryStore(size=100_000, clock=Now(), emit=to_nobody)
     tracemalloc.start()
     for _ in range(10_000):
         store.claim(Record(A, Claim(uuid.uuid4(), START, START), State.DONE, CARD))
@@ -371,7 +372,8 @@ def test_random_interleavings(
 async def interleave(steps: list[Any], chance: random.Random) -> None:
     """Run the steps, and check what must hold at every moment and at the end."""
     now = Now()
-    ledger = Ledger[str](MemoryStore(size=3, clock=now), runtime=now.runtime())
+    store = MemoryStore(size=3, clock=now, emit=to_nobody)
+    ledger = Ledger[str](store, runtime=now.runtime(), emit=to_nobody)
     in_flight: Counter[int] = Counter()
     done: dict[int, bytes] = {}
 

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 # Each part may import those before it, and itself.
 ORDER = [
     "errors",
+    "events",
     "runtime",
     "signing",
     "config",
@@ -46,6 +47,7 @@ ONLY_IN = {
     "uvicorn": {"cli"},
     "pydantic": {"config"},
     "dotenv": {"config"},
+    "structlog": {"telemetry", "config", "cli"},
 }
 
 

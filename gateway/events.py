@@ -1,0 +1,183 @@
+"""What happened, as frozen values, and where it is told.
+
+Each fact is emitted once, by whoever knows it; sinks decide what to do with it (logs are one). No
+event holds a card, an address, a token, a key or a text of a caller: what is here may be kept.
+Durations are in seconds.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperationEnded:
+    """One HTTP request to ``/graphql`` was answered.
+
+    ``caller`` is None where nobody was identified; ``operation`` (its name), ``kind`` and
+    ``fields`` (of the root) are empty where none was executed. ``errors`` are codes, those of
+    failures in results included.
+    """
+
+    status: int
+    duration: float
+    caller: str | None = None
+    operation: str | None = None
+    kind: str | None = None
+    fields: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderCallEnded:
+    """One call to the provider has ended, after ``attempts`` attempts.
+
+    ``route`` is the path with placeholders. ``outcome`` is that of the last attempt, and ``cause``
+    the class of what broke it.
+    """
+
+    method: str
+    route: str
+    status: int | None
+    outcome: str
+    cause: str | None
+    attempts: int
+    duration: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged:
+    """The circuit breaker for reads has opened, for ``pause`` seconds at least, or closed."""
+
+    state: str
+    failures: int
+    pause: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRenewed:
+    """The provider gave a new access token, which is good for ``lifetime`` seconds."""
+
+    lifetime: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockSkewChanged:
+    """The provider's clock has gone out of the tolerance, or come back; ``seconds`` ahead of us."""
+
+    seconds: float
+    within_tolerance: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerRefused:
+    """A request was refused before it was known what it asks for; ``code`` says why."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitHit:
+    """A caller's request was not carried out because of the gateway's rate limit of ``field``."""
+
+    caller: str
+    field: str
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimitStoreChanged:
+    """The store of shared counts has failed, with ``error``, or answers again."""
+
+    available: bool
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityKeysUnavailable:
+    """The keys of the identity provider cannot be fetched; ``kept`` are those that still hold."""
+
+    error: BaseException
+    kept: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityKeysExpired:
+    """The keys of the identity provider were fetched ``seconds`` ago, and hold no longer."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentRefused:
+    """A document was not executed; ``codes`` say why."""
+
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClickSettled:
+    """The call of an idempotency key has ended in this ``state``.
+
+    None: nothing was carried out, and the key is forgotten. ``resumed``: an earlier run of the
+    call may have been carried out.
+    """
+
+    state: str | None
+    resumed: bool
+    duration: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerFull:
+    """New idempotency keys are refused: as many are remembered as may be."""
+
+    records: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnexpectedError:
+    """A fault of the gateway. Sinks must show the error's class and place, never its text."""
+
+    error: BaseException
+    path: tuple[str | int, ...] | None = None
+
+
+Event: TypeAlias = (
+    OperationEnded
+    | ProviderCallEnded
+    | BreakerChanged
+    | TokenRenewed
+    | ClockSkewChanged
+    | CallerRefused
+    | RateLimitHit
+    | RateLimitStoreChanged
+    | IdentityKeysUnavailable
+    | IdentityKeysExpired
+    | DocumentRefused
+    | ClickSettled
+    | LedgerFull
+    | UnexpectedError
+)
+# Takes one event; it must not wait.
+Sink: TypeAlias = Callable[[Event], Any]
+
+
+def to_all(sinks: Iterable[Sink]) -> Sink:
+    """Hands each event to all sinks; one that fails takes nothing from the others or the caller."""
+    each = tuple(sinks)
+
+    def emit(event: Event) -> None:
+        for sink in each:
+            try:
+                sink(event)
+            except Exception:
+                # The handlers of this log show class and place of an error.
+                logging.getLogger(__name__).exception("an event sink failed")
+
+    return emit
+
+
+def to_nobody(_event: Event) -> None:
+    """Drops all events."""

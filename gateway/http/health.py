@@ -1,0 +1,39 @@
+"""``/healthz`` and ``/readyz``."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from gateway.errors import GatewayError
+from gateway.provider import BreakerState, ProviderClient
+
+
+def health_routes(provider: ProviderClient) -> list[BaseRoute]:
+    """The process lives; and the provider gives us an access token."""
+
+    async def ready(_request: Request) -> Response:
+        return await _readiness(provider)
+
+    return [Route("/healthz", _alive), Route("/readyz", ready)]
+
+
+async def _alive(_request: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _readiness(provider: ProviderClient) -> Response:
+    """Ready means: the provider gives us an access token, and reads are not held back."""
+    try:
+        await provider.check_token()
+    except GatewayError as error:
+        failure = {"status": "unavailable", "code": error.code, "message": error.message}
+        return JSONResponse(failure, status_code=503)
+    held_back = provider.breaker is BreakerState.OPEN
+    body: dict[str, Any] = {
+        "status": "unavailable" if held_back else "ok",
+        "breaker": provider.breaker.value,
+        "clockSkewSeconds": provider.clock.skew,
+    }
+    return JSONResponse(body, status_code=503 if held_back else 200)

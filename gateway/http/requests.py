@@ -1,0 +1,76 @@
+"""The parameters of a GraphQL request, from the query string or from the body."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+from starlette.requests import Request
+
+from gateway.errors import BadRequest
+from gateway.graphql import GraphQLRequest
+from gateway.http.negotiation import JSON
+
+MAX_BODY = 100_000  # bytes; the guide's three steps need under 1,000
+
+
+def from_query_string(request: Request) -> dict[str, Any]:
+    """The parameters of a GET; raises BadRequest."""
+    query: bytes = request.scope["query_string"]
+    pairs = parse_qs(query.decode("latin-1"))  # drops parameters that are empty
+    given: dict[str, Any] = {name: values[-1] for name, values in pairs.items()}
+    for name in ("variables", "extensions"):
+        if name in given:
+            given[name] = decode_json(given[name].encode(), name)
+    return given
+
+
+async def from_body(request: Request) -> dict[str, Any]:
+    """The parameters of a POST: one JSON object in UTF-8; raises BadRequest."""
+    name, *parameters = request.headers.get("content-type", "").lower().split(";")
+    charset = [one.split("=", 1)[1].strip('" ') for one in parameters if "charset=" in one]
+    if name.strip() != JSON or charset not in ([], ["utf-8"], ["utf8"]):
+        raise BadRequest(f"Send the request as {JSON} in UTF-8.", status=415, Accept=JSON)
+    given = decode_json(await _read_body(request), "The body")
+    if not isinstance(given, dict):
+        raise BadRequest("The body must be one JSON object; batches are not supported.")
+    return given
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise BadRequest(f"The body is larger than {MAX_BODY} bytes.", status=413)
+    return bytes(body)
+
+
+def decode_json(raw: bytes, what: str) -> Any:
+    """Decode JSON in UTF-8; raises BadRequest."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise BadRequest(f"{what} is not readable as JSON in UTF-8.") from None
+
+
+def as_graphql_request(text: str, given: Mapping[str, Any]) -> GraphQLRequest:
+    """Check the parameters beside the document; raises BadRequest naming the parameter."""
+    variables = given.get("variables")
+    extensions = given.get("extensions")
+    name = given.get("operationName")
+    if not isinstance(variables, dict | None):
+        raise BadRequest("variables must be an object.")
+    if not isinstance(extensions, dict | None):
+        raise BadRequest("extensions must be an object.")
+    if not isinstance(name, str | None):
+        raise BadRequest("operationName must be text.")
+    return GraphQLRequest(text, variables, name)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The header's value; with two of them nobody could say which click this is."""
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) > 1:
+        raise BadRequest("Send one Idempotency-Key header, not several.")
+    return keys[0] if keys else None

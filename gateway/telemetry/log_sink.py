@@ -1,0 +1,126 @@
+"""Events as lines of the log: one name and a few facts each."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from gateway import events
+from gateway.events import Event
+
+# The level, the name of the line, and its facts.
+Line = tuple[str, str, dict[str, Any]]
+
+
+class LogSink:
+    """Writes each event as one line. What the ``operation`` line tells as well is at debug."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger()
+
+    def __call__(self, event: Event) -> None:
+        """Write the line of an event."""
+        level, name, facts = _LINES[type(event)](event)
+        getattr(self._log, level)(name, **facts)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def _operation(event: events.OperationEnded) -> Line:
+    facts: dict[str, Any] = {
+        "status": event.status,
+        "duration_ms": _milliseconds(event.duration),
+        "caller": event.caller,
+        "operation": event.operation,
+        "kind": event.kind,
+        "fields": event.fields,
+        "errors": event.errors,
+    }
+    return "info", "operation", facts
+
+
+def _provider_call(event: events.ProviderCallEnded) -> Line:
+    facts = {
+        "method": event.method,
+        "route": event.route,
+        "status": event.status,
+        "outcome": event.outcome,
+        "cause": event.cause,
+        "attempts": event.attempts,
+        "duration_ms": _milliseconds(event.duration),
+    }
+    return "info", "provider_call", facts
+
+
+def _breaker(event: events.BreakerChanged) -> Line:
+    facts = {"state": event.state, "failures": event.failures, "pause": event.pause}
+    return "warning", "breaker", facts
+
+
+def _token(event: events.TokenRenewed) -> Line:
+    return "info", "access_token_renewed", {"lifetime": round(event.lifetime)}
+
+
+def _clock_skew(event: events.ClockSkewChanged) -> Line:
+    facts = {"seconds": event.seconds, "within_tolerance": event.within_tolerance}
+    return "warning", "clock_skew", facts
+
+
+def _caller_refused(event: events.CallerRefused) -> Line:
+    return "debug", "caller_refused", {"code": event.code}
+
+
+def _rate_limit(event: events.RateLimitHit) -> Line:
+    facts = {"caller": event.caller, "field": event.field, "retry_after": event.retry_after}
+    return "debug", "rate_limit_exceeded", facts
+
+
+def _store(event: events.RateLimitStoreChanged) -> Line:
+    if event.available:
+        return "info", "rate_limit_store_available", {}
+    return "error", "rate_limit_store_unavailable", {"error": event.error}
+
+
+def _keys_unavailable(event: events.IdentityKeysUnavailable) -> Line:
+    return "warning", "jwks_unavailable", {"error": event.error, "keys_kept": event.kept}
+
+
+def _keys_expired(event: events.IdentityKeysExpired) -> Line:
+    return "warning", "jwks_too_old", {"seconds": event.seconds}
+
+
+def _document(event: events.DocumentRefused) -> Line:
+    return "debug", "document_refused", {"codes": event.codes}
+
+
+def _click(event: events.ClickSettled) -> Line:
+    facts = {"duration_ms": _milliseconds(event.duration), "resumed": event.resumed}
+    return "debug", "click_settled", {"state": event.state, **facts}
+
+
+def _ledger_full(event: events.LedgerFull) -> Line:
+    return "error", "idempotency_records_full", {"records": event.records}
+
+
+def _unexpected(event: events.UnexpectedError) -> Line:
+    return "error", "unexpected_error", {"error": event.error, "path": event.path}
+
+
+_LINES: dict[type[Any], Callable[[Any], Line]] = {
+    events.OperationEnded: _operation,
+    events.ProviderCallEnded: _provider_call,
+    events.BreakerChanged: _breaker,
+    events.TokenRenewed: _token,
+    events.ClockSkewChanged: _clock_skew,
+    events.CallerRefused: _caller_refused,
+    events.RateLimitHit: _rate_limit,
+    events.RateLimitStoreChanged: _store,
+    events.IdentityKeysUnavailable: _keys_unavailable,
+    events.IdentityKeysExpired: _keys_expired,
+    events.DocumentRefused: _document,
+    events.ClickSettled: _click,
+    events.LedgerFull: _ledger_full,
+    events.UnexpectedError: _unexpected,
+}
