@@ -157,7 +157,7 @@ class Recorder(httpx.AsyncBaseTransport):
         ]
 
 
-class Door:
+class RecorderApp:
     """The recorder as an ASGI application, for what comes over the network.
 
     Where the recorder breaks a call off, an answer begins and the connection is closed.
@@ -270,5 +270,5 @@ async def _reached(
     if not network:
         yield wire, {}
         return
-    async with on_loopback(Door(wire)) as port:
+    async with on_loopback(RecorderApp(wire)) as port:
         yield None, {"provider_url": f"http://127.0.0.1:{port}/v1"}

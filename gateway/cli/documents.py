@@ -9,7 +9,7 @@ from gateway.cli.options import Commands, shown
 from gateway.errors import ConfigError
 
 if TYPE_CHECKING:
-    from gateway.graphql.manifest import Operation
+    from gateway.graphql.manifest import TrustedOperation
 
 documents_cli = typer.Typer(
     help="Trusted documents.", cls=Commands, no_args_is_help=True, rich_markup_mode=None
@@ -57,7 +57,7 @@ def build_documents(
     typer.echo(f"{len(operations)} in {shown(out)}", err=True)
 
 
-def _show(operations: "list[Operation]") -> None:
+def _show(operations: "list[TrustedOperation]") -> None:
     width = max(len(one.name) for one in operations)
     for one in operations:
         numbers = f"cost {one.measure.cost:>5}  depth {one.measure.depth:>2}"

@@ -19,12 +19,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.emulator import operations as does
 from gateway.emulator.answers import Answer, Refusal
-from gateway.emulator.calls import Call, read_call
+from gateway.emulator.calls import ReceivedCall, read_call
 from gateway.emulator.control import control_routes
 from gateway.emulator.faults import Faults
 from gateway.emulator.faulty import Faulty
 from gateway.emulator.guards import bearer, check_body, idempotency_key, open_to_all, signed
-from gateway.emulator.hosts import Hosts
+from gateway.emulator.hosts import AnsweredHosts
 from gateway.emulator.idempotency import keep
 from gateway.emulator.observed import Observed, Observer
 from gateway.emulator.options import EmulatorOptions
@@ -32,29 +32,29 @@ from gateway.emulator.state import Emulator
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Handler:
     """What a method does on a path, and what it asks for; ``keyed``: an idempotency key."""
 
-    perform: Callable[[Emulator, Call], Answer]
-    guard: Callable[[Emulator, Call], None] = signed
+    perform: Callable[[Emulator, ReceivedCall], Answer]
+    guard: Callable[[Emulator, ReceivedCall], None] = signed
     takes_body: bool = False
     keyed: bool = False
 
 
-OPERATIONS: Mapping[str, Mapping[str, Operation]] = {
-    "/v1/auth/token": {"POST": Operation(does.issue_token, open_to_all, takes_body=True)},
+OPERATIONS: Mapping[str, Mapping[str, Handler]] = {
+    "/v1/auth/token": {"POST": Handler(does.issue_token, open_to_all, takes_body=True)},
     "/v1/auth/signing": {
-        "PUT": Operation(does.register_key, bearer, takes_body=True),
-        "DELETE": Operation(does.remove_key, bearer, takes_body=True),
+        "PUT": Handler(does.register_key, bearer, takes_body=True),
+        "DELETE": Handler(does.remove_key, bearer, takes_body=True),
     },
     "/v1/accounts/{accountId}/cards": {
-        "POST": Operation(does.create_card, takes_body=True, keyed=True),
-        "GET": Operation(does.list_account_cards),
+        "POST": Handler(does.create_card, takes_body=True, keyed=True),
+        "GET": Handler(does.list_account_cards),
     },
-    "/v1/cards": {"GET": Operation(does.list_cards)},
-    "/v1/cards/{cardId}": {"GET": Operation(does.read_card)},
-    "/v1/simulator/cards/{cardId}/issue": {"PATCH": Operation(does.simulate_issue, keyed=True)},
-    "/v1/simulator/cards/{cardId}/fail": {"PATCH": Operation(does.simulate_fail, keyed=True)},
+    "/v1/cards": {"GET": Handler(does.list_cards)},
+    "/v1/cards/{cardId}": {"GET": Handler(does.read_card)},
+    "/v1/simulator/cards/{cardId}/issue": {"PATCH": Handler(does.simulate_issue, keyed=True)},
+    "/v1/simulator/cards/{cardId}/fail": {"PATCH": Handler(does.simulate_fail, keyed=True)},
 }
 
 
@@ -100,7 +100,7 @@ def _wrap(
 ) -> ASGIApp:
     app = Faulty(app, emulator)
     if hosts is not None:
-        app = Hosts(app, emulator, hosts)
+        app = AnsweredHosts(app, emulator, hosts)
     return Observed(app, observe, emulator.clock) if observe else app
 
 
@@ -121,7 +121,7 @@ class _Resource:
         answer = await self._answer(operation, await read_call(request))
         await answer.to_response(scope, self._emulator.now())(scope, receive, send)
 
-    async def _answer(self, operation: Operation, call: Call) -> Answer:
+    async def _answer(self, operation: Handler, call: ReceivedCall) -> Answer:
         operation.guard(self._emulator, call)
         check_body(call, takes_body=operation.takes_body)
         if operation.keyed:
@@ -129,7 +129,7 @@ class _Resource:
         await self._emulator.work(call.latency)
         return operation.perform(self._emulator, call)
 
-    async def _answer_once(self, operation: Operation, call: Call, key: str) -> Answer:
+    async def _answer_once(self, operation: Handler, call: ReceivedCall, key: str) -> Answer:
         emulator = self._emulator
         now, options = emulator.now(), emulator.options
         with emulator.ledger.hold(key, call, now=now, options=options) as entry:
@@ -142,7 +142,7 @@ class _Resource:
             return answer
 
 
-def _perform(operation: Operation, emulator: Emulator, call: Call) -> Answer:
+def _perform(operation: Handler, emulator: Emulator, call: ReceivedCall) -> Answer:
     try:
         return operation.perform(emulator, call)
     except Refusal as refusal:

@@ -20,7 +20,7 @@ _KINDS = {
 }
 
 
-class Credentials(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class CredentialsBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The body of ``POST /auth/token`` (section 2)."""
 
     api_key: Uuid
@@ -40,7 +40,7 @@ class OldSigningKey(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     signing_key_id: Uuid
 
 
-class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class AddressBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """An address (section 6.2); an optional line may be left out, and may not be null."""
 
     first_line: str
@@ -51,15 +51,15 @@ class Address(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     state: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class NewCard(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+class NewCardBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The body of ``POST /accounts/{accountId}/cards`` (section 6.2).
 
     ``shippingAddress`` is required for physical cards only; no card shows it.
     """
 
     type: str
-    billing_address: Address
-    shipping_address: Address | msgspec.UnsetType = msgspec.UNSET
+    billing_address: AddressBody
+    shipping_address: AddressBody | msgspec.UnsetType = msgspec.UNSET
 
 
 def read_body(body: bytes, shape: type[Body]) -> Body:

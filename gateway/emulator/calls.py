@@ -15,7 +15,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ReceivedCall:
     """One request.
 
     ``path`` is the escaped path as received, without the query; header names are lower-case, and
@@ -36,10 +36,10 @@ class Call:
         return uuid_text(self.ids[name], f"the {name} in the path is not a UUID")
 
 
-async def read_call(request: Request) -> Call:
+async def read_call(request: Request) -> ReceivedCall:
     """Read a request to its end."""
     names = set(request.headers.keys())
-    return Call(
+    return ReceivedCall(
         method=request.method,
         authority=_authority(request.headers.get("host", ""), request.scope["scheme"]),
         path=request.scope["raw_path"].decode("latin-1"),

@@ -23,7 +23,7 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
+class EmulatedCard:
     """A virtual card; times are UNIX seconds. Undecided, it is ``issuing`` for ever."""
 
     id: str

@@ -1,4 +1,4 @@
-"""The back door for tests: set the faults, read the key ledger. For this machine alone.
+"""For tests: set the faults, read the key ledger. For this machine alone.
 
 It is no part of the provider: faults do not concern it, and its JSON is named as the options are.
 """

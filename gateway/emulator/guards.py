@@ -5,7 +5,7 @@ arrive whole, may it be repeated. Each guard refuses in words that say what is w
 """
 
 from gateway.emulator.answers import Refusal
-from gateway.emulator.calls import Call, uuid_text
+from gateway.emulator.calls import ReceivedCall, uuid_text
 from gateway.emulator.state import Emulator
 from gateway.errors import SignatureInvalid
 from gateway.signing import Message, check_content_digest, verify
@@ -16,11 +16,11 @@ LIFETIME = 300
 _SLACK = 5
 
 
-def open_to_all(emulator: Emulator, call: Call) -> None:
+def open_to_all(emulator: Emulator, call: ReceivedCall) -> None:
     """Ask for nothing: ``POST /auth/token`` is how a caller gets something to show."""
 
 
-def bearer(emulator: Emulator, call: Call) -> None:
+def bearer(emulator: Emulator, call: ReceivedCall) -> None:
     """Ask for a token that has not expired (section 2): 401."""
     scheme, _, token = call.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -29,7 +29,7 @@ def bearer(emulator: Emulator, call: Call) -> None:
         raise Refusal(401, "the access token is not known or has expired")
 
 
-def signed(emulator: Emulator, call: Call) -> None:
+def signed(emulator: Emulator, call: ReceivedCall) -> None:
     """Ask for a token, a signature that holds and a digest that fits (sections 2 and 4)."""
     bearer(emulator, call)
     try:
@@ -39,7 +39,7 @@ def signed(emulator: Emulator, call: Call) -> None:
         raise Refusal(emulator.options.bad_signature_status, error.message) from error
 
 
-def check_body(call: Call, *, takes_body: bool) -> None:
+def check_body(call: ReceivedCall, *, takes_body: bool) -> None:
     """Ask for a JSON body where the call takes one, and for none where it does not: 400."""
     if not takes_body:
         if call.body:
@@ -50,14 +50,14 @@ def check_body(call: Call, *, takes_body: bool) -> None:
         raise Refusal(400, "Content-Type must be application/json")
 
 
-def idempotency_key(call: Call) -> str:
+def idempotency_key(call: ReceivedCall) -> str:
     """The call's idempotency key, in lower case (section 5); 400 where it is missing or no UUID."""
     if "idempotency-key" not in call.headers:
         raise Refusal(400, "Idempotency-Key is missing")
     return uuid_text(call.headers["idempotency-key"], "Idempotency-Key is not a UUID")
 
 
-def _check_signature(emulator: Emulator, call: Call) -> None:
+def _check_signature(emulator: Emulator, call: ReceivedCall) -> None:
     # Section 4.1: exactly these components. More may or may not be welcome (section 11): a strict
     # double refuses them, so that we never come to depend on it.
     required = {*COVERED, "content-digest"} if call.body else set(COVERED)
@@ -76,7 +76,7 @@ def _check_signature(emulator: Emulator, call: Call) -> None:
         raise SignatureInvalid(f"the signature is valid for more than {LIFETIME} seconds")
 
 
-def _check_digest(call: Call) -> None:
+def _check_digest(call: ReceivedCall) -> None:
     if call.body:
         check_content_digest(call.headers["content-digest"], call.body)
     elif "content-digest" in call.headers:

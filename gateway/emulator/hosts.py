@@ -17,7 +17,7 @@ _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 _HOST = re.compile(r"(?:\[([0-9a-f]*:[0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{0,5})?")
 
 
-class Hosts:
+class AnsweredHosts:
     """Refuses requests for other hosts: 400 where none is named, 421 for another one."""
 
     def __init__(self, app: ASGIApp, emulator: Emulator, names: Iterable[str]) -> None:

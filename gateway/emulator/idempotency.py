@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from gateway.emulator.answers import Answer, Refusal, retry_after
-from gateway.emulator.calls import Call
+from gateway.emulator.calls import ReceivedCall
 from gateway.emulator.options import EmulatorOptions
 
 VALIDITY = 3600
@@ -48,7 +48,7 @@ class Entry:
         return self.answer is None and not self.in_flight
 
 
-class Ledger:
+class KeyLedger:
     """All keys of the last hour, the oldest first."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Ledger:
 
     @contextmanager
     def hold(
-        self, key: str, call: Call, *, now: float, options: EmulatorOptions
+        self, key: str, call: ReceivedCall, *, now: float, options: EmulatorOptions
     ) -> Iterator[Entry]:
         """Hold the key for this call until the block ends; the entry has an answer to replay, or
         gets one through ``keep``.
@@ -81,7 +81,7 @@ class Ledger:
         finally:
             entry.in_flight = False
 
-    def _present(self, key: str, call: Call, now: float) -> Entry:
+    def _present(self, key: str, call: ReceivedCall, now: float) -> Entry:
         entry = self.entries.get(key)
         if entry is None or entry.free:
             # The hour starts afresh, and the entry moves to the end: entries stay in the order in
@@ -104,7 +104,7 @@ def keep(entry: Entry, answer: Answer, *, replay_errors: bool) -> None:
         entry.answer = answer
 
 
-def fingerprint(call: Call) -> bytes:
+def fingerprint(call: ReceivedCall) -> bytes:
     """A hash of what makes two calls the same call: method, path and the body's bytes."""
     head = f"{call.method} {call.path}\n".encode()
     return hashlib.sha256(head + call.body).digest()

@@ -20,7 +20,7 @@ _LONGEST_PATH = 200
 
 
 @dataclass(slots=True)
-class Record:
+class ObservedCall:
     """One request and its end.
 
     ``time`` is UNIX seconds by the clock that no fault shifts; ``path`` has no query, and ``...``
@@ -38,7 +38,7 @@ class Record:
     delay: float = 0
 
 
-Observer = Callable[[Record], None]
+Observer = Callable[[ObservedCall], None]
 
 
 class Observed:
@@ -58,7 +58,7 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = scope[RECORD] = Record(shown_method(scope["method"]), shown_path(scope))
+        record = scope[RECORD] = ObservedCall(shown_method(scope["method"]), shown_path(scope))
         try:
             await self._app(scope, receive, send)
         except ConnectionResetError:  # how a fault ends a call where there is no connection

@@ -10,29 +10,29 @@ import msgspec
 
 from gateway.emulator.answers import Answer, Refusal, json_answer
 from gateway.emulator.bodies import (
-    Credentials,
-    NewCard,
+    CredentialsBody,
+    NewCardBody,
     NewSigningKey,
     OldSigningKey,
     read_body,
 )
-from gateway.emulator.calls import Call
-from gateway.emulator.cards import CREATE_DIGITS, READ_DIGITS, Card, Decision
+from gateway.emulator.calls import ReceivedCall
+from gateway.emulator.cards import CREATE_DIGITS, READ_DIGITS, Decision, EmulatedCard
 from gateway.emulator.state import Emulator
 from gateway.errors import SigningError
 from gateway.signing import PublicKey
 
 
-def issue_token(emulator: Emulator, call: Call) -> Answer:
+def issue_token(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``POST /auth/token`` (section 2)."""
-    credentials = read_body(call.body, Credentials)
+    credentials = read_body(call.body, CredentialsBody)
     if not emulator.knows_credentials(credentials.api_key, credentials.api_secret):
         raise Refusal(401, "invalid credentials")
     token, expires = emulator.issue_token()
     return json_answer(200, {"token": token, "expiresAt": expires, "tokenType": "Bearer"})
 
 
-def register_key(emulator: Emulator, call: Call) -> Answer:
+def register_key(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``PUT /auth/signing`` (section 3)."""
     body = read_body(call.body, NewSigningKey)
     try:
@@ -46,16 +46,16 @@ def register_key(emulator: Emulator, call: Call) -> Answer:
     return Answer(204)
 
 
-def remove_key(emulator: Emulator, call: Call) -> Answer:
+def remove_key(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``DELETE /auth/signing``, which has a body (section 3)."""
     emulator.remove_key(read_body(call.body, OldSigningKey).signing_key_id)
     return Answer(204)
 
 
-def create_card(emulator: Emulator, call: Call) -> Answer:
+def create_card(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``POST /accounts/{accountId}/cards`` (section 6.2): 201, and the card is ``issuing``."""
     account_id = call.path_id("accountId")
-    body = read_body(call.body, NewCard)
+    body = read_body(call.body, NewCardBody)
     _check_type(body.type)
     emulator.check_account(account_id)
     decision = _decision_on_limit(emulator, account_id)
@@ -64,31 +64,31 @@ def create_card(emulator: Emulator, call: Call) -> Answer:
     return json_answer(201, shown, made_card=card.id)
 
 
-def list_account_cards(emulator: Emulator, call: Call) -> Answer:
+def list_account_cards(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``GET /accounts/{accountId}/cards``: a bare array, the oldest first."""
     account_id = call.path_id("accountId")
     emulator.check_account(account_id)
     return json_answer(200, [_read(emulator, card) for card in emulator.cards_of(account_id)])
 
 
-def list_cards(emulator: Emulator, call: Call) -> Answer:
+def list_cards(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``GET /cards``: every card of the programme, the oldest first."""
     return json_answer(200, [_read(emulator, card) for card in emulator.cards.values()])
 
 
-def read_card(emulator: Emulator, call: Call) -> Answer:
+def read_card(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``GET /cards/{cardId}``."""
     return json_answer(200, _read(emulator, emulator.find_card(call.path_id("cardId"))))
 
 
-def simulate_issue(emulator: Emulator, call: Call) -> Answer:
+def simulate_issue(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``PATCH /simulator/cards/{cardId}/issue`` (section 7): the card becomes ``active`` later."""
     card = emulator.find_card(call.path_id("cardId"))
     emulator.cards[card.id] = card.decide(Decision("active", _decision_time(emulator)))
     return Answer(202)
 
 
-def simulate_fail(emulator: Emulator, call: Call) -> Answer:
+def simulate_fail(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``PATCH /simulator/cards/{cardId}/fail`` (section 7): it becomes ``issue_failed`` later."""
     card = emulator.find_card(call.path_id("cardId"))
     emulator.cards[card.id] = card.decide(Decision("issue_failed", _decision_time(emulator)))
@@ -103,7 +103,7 @@ def _check_type(card_type: str) -> None:
         raise Refusal(400, "type must be virtual or physical")
 
 
-def _read(emulator: Emulator, card: Card) -> dict[str, Any]:
+def _read(emulator: Emulator, card: EmulatedCard) -> dict[str, Any]:
     return card.to_json(emulator.now(), digits=READ_DIGITS, rich=emulator.options.rich_cards)
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from queue import Full, Queue
 from typing import TextIO
 
-from gateway.emulator.observed import Record
+from gateway.emulator.observed import ObservedCall
 from gateway.emulator.options import EmulatorOptions
 
 WAITING = 1000
@@ -47,7 +47,7 @@ class Output:
         except Full:
             self._dropped += 1
 
-    def observe(self, record: Record) -> None:
+    def observe(self, record: ObservedCall) -> None:
         """Write what became of a request."""
         self.write(request_line(record, coloured=self.coloured))
 
@@ -78,7 +78,7 @@ class Output:
             self._descriptor = None  # nobody reads any more
 
 
-def request_line(record: Record, *, coloured: bool = False) -> str:
+def request_line(record: ObservedCall, *, coloured: bool = False) -> str:
     """Time, method, path, status, and what there is to say about it."""
     time = datetime.fromtimestamp(record.time, UTC).isoformat(timespec="milliseconds")
     dropped = record.fault in {"drop_before", "drop_after"}
@@ -114,14 +114,14 @@ def banner(url: str, options: EmulatorOptions, gateway_port: int, *, coloured: b
 """
 
 
-def _ending(record: Record) -> str:
+def _ending(record: ObservedCall) -> str:
     told = f"{record.status} {record.reason}".strip()
     if record.fault in _ENDINGS:
         return _ENDINGS[record.fault].format(told=told)
     return record.reason if record.status else "no answer was sent " + record.reason
 
 
-def _fault(record: Record) -> str:
+def _fault(record: ObservedCall) -> str:
     names = [record.fault] if record.fault else []
     delay = [f"latency {record.delay:.3f} s"] if record.delay else []
     return f"[fault: {', '.join([*names, *delay])}]" if names or delay else ""

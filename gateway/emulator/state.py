@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from uuid import uuid4
 
 from gateway.emulator.answers import Refusal
-from gateway.emulator.cards import Card, Decision
+from gateway.emulator.cards import Decision, EmulatedCard
 from gateway.emulator.faults import Fate, Faults
-from gateway.emulator.idempotency import Ledger
+from gateway.emulator.idempotency import KeyLedger
 from gateway.emulator.options import EmulatorOptions
 from gateway.signing import PublicKey
 
@@ -37,8 +37,8 @@ class Emulator:
         self.clock = now
         self.calls: Counter[tuple[str, str]] = Counter()
         self.token_fetches = 0
-        self.ledger = Ledger()
-        self.cards: dict[str, Card] = {}
+        self.ledger = KeyLedger()
+        self.cards: dict[str, EmulatedCard] = {}
         self._cards_of: dict[str, list[str]] = {}
         self._tokens: dict[str, int] = {}
         self._keys = {
@@ -94,22 +94,22 @@ class Emulator:
         if not self.options.any_account and account_id not in map(str.lower, self.options.accounts):
             raise Refusal(404, "account not found")
 
-    def find_card(self, card_id: str) -> Card:
+    def find_card(self, card_id: str) -> EmulatedCard:
         """The card; refuses an unknown one with 404."""
         try:
             return self.cards[card_id]
         except KeyError:
             raise Refusal(404, "card not found") from None
 
-    def cards_of(self, account_id: str) -> list[Card]:
+    def cards_of(self, account_id: str) -> list[EmulatedCard]:
         """The account's cards, the oldest first."""
         return [self.cards[card_id] for card_id in self._cards_of.get(account_id, ())]
 
     def add_card(
         self, account_id: str, address: Mapping[str, str], decision: Decision | None
-    ) -> Card:
+    ) -> EmulatedCard:
         """Create a card under a fresh id."""
-        card = Card(
+        card = EmulatedCard(
             id=str(uuid4()),
             account_id=account_id,
             billing_address=address,

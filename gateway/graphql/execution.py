@@ -45,7 +45,7 @@ class GraphQLResponse:
     facts: Facts | None = None
 
 
-class Context(Protocol):
+class ExecutionContext(Protocol):
     """What is handed to every resolver of one operation; the executor needs this much of it."""
 
     request_id: str
@@ -75,7 +75,7 @@ class Executor:
         }
 
     async def execute(
-        self, request: GraphQLRequest, context: Context, *, read_only: bool = False
+        self, request: GraphQLRequest, context: ExecutionContext, *, read_only: bool = False
     ) -> GraphQLResponse:
         """Answer one request; nothing is raised but a cancellation.
 
@@ -104,7 +104,7 @@ def _no_operation(request: GraphQLRequest) -> GraphQLError:
     return GraphQLError("The document has no operation of the name in operationName.")
 
 
-def _response(result: ExecutionResult, context: Context, facts: Facts) -> GraphQLResponse:
+def _response(result: ExecutionResult, context: ExecutionContext, facts: Facts) -> GraphQLResponse:
     errors = result.errors or []
     if result.data is None and all(error.path is None for error in errors):
         failed = _failed([_without_value(error) for error in errors], context)
@@ -116,16 +116,16 @@ def _response(result: ExecutionResult, context: Context, facts: Facts) -> GraphQ
 
 
 def _failed(
-    errors: Sequence[GraphQLError], context: Context, failure: Failure = Failure.INVALID
+    errors: Sequence[GraphQLError], context: ExecutionContext, failure: Failure = Failure.INVALID
 ) -> GraphQLResponse:
     return GraphQLResponse(_errors(errors, context), failure)
 
 
-def _errors(errors: Sequence[GraphQLError], context: Context) -> dict[str, Any]:
+def _errors(errors: Sequence[GraphQLError], context: ExecutionContext) -> dict[str, Any]:
     return {"errors": [_formatted(error, context) for error in errors]}
 
 
-def _formatted(error: GraphQLError, context: Context) -> dict[str, Any]:
+def _formatted(error: GraphQLError, context: ExecutionContext) -> dict[str, Any]:
     shown: dict[str, Any] = {"message": error.message}
     if error.locations:
         shown["locations"] = [place.formatted for place in error.locations]

@@ -41,7 +41,7 @@ class ManifestRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class TrustedOperation:
     """One operation with the fragments that it uses, as text and in numbers."""
 
     name: str
@@ -55,7 +55,9 @@ class Operation:
         return hashlib.sha256(self.body.encode()).hexdigest()
 
 
-def build(files: Iterable[Path], schema: GraphQLSchema, limits: DocumentLimits) -> list[Operation]:
+def build(
+    files: Iterable[Path], schema: GraphQLSchema, limits: DocumentLimits
+) -> list[TrustedOperation]:
     """The operations of all files, sorted by name; raises ManifestRefused with every problem.
 
     Fragments are shared by all files; those that no operation uses are left out.
@@ -73,7 +75,7 @@ def build(files: Iterable[Path], schema: GraphQLSchema, limits: DocumentLimits) 
     return [_operation(name, each, documents) for name, each in alone]
 
 
-def as_json(operations: Iterable[Operation], form: Format) -> str:
+def as_json(operations: Iterable[TrustedOperation], form: Format) -> str:
     """The manifest's text; the same operations always give the same text."""
     manifest: dict[str, Any] = {one.id: one.body for one in operations}
     if form == "apollo":
@@ -133,9 +135,9 @@ def _refusals(document: DocumentNode, documents: Documents) -> list[str]:
 _OPERATION = OperationDefinitionNode
 
 
-def _operation(name: str, document: DocumentNode, documents: Documents) -> Operation:
+def _operation(name: str, document: DocumentNode, documents: Documents) -> TrustedOperation:
     [kind] = [one.operation for one in document.definitions if isinstance(one, _OPERATION)]
-    return Operation(name, kind.value, print_ast(document), documents.measure(document))
+    return TrustedOperation(name, kind.value, print_ast(document), documents.measure(document))
 
 
 def _sentence(error: GraphQLError) -> str:

@@ -27,7 +27,7 @@ from gateway.graphql.plan.plan import compile_plan, fragments_of
 NAME_LENGTH = 64  # of an operation's name in an event
 
 
-class Operation:
+class ReadyOperation:
     """One operation of a valid document, ready to be run any number of times."""
 
     def __init__(
@@ -69,13 +69,13 @@ class ReadyDocument:
         self.node = node
         self._schema = schema
         self._suggestions = suggestions
-        self._operations: dict[str | None, Operation] = {}
+        self._operations: dict[str | None, ReadyOperation] = {}
 
-    def operation(self, name: str | None) -> Operation | None:
+    def operation(self, name: str | None) -> ReadyOperation | None:
         """The operation of this name; without a name the only one. None where there is none."""
         found = self._operations.get(name)
         if found is None and (node := get_operation_ast(self.node, name)) is not None:
-            found = Operation(self._schema, self.node, node, suggestions=self._suggestions)
+            found = ReadyOperation(self._schema, self.node, node, suggestions=self._suggestions)
             self._operations[name] = found  # as many as the document has names, at most
         return found
 

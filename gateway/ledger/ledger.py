@@ -76,7 +76,7 @@ class MemoryStore:
         return None if record is None or self._is_over(record) else record
 
     def claim(self, record: Record) -> None:
-        """Write the record of a key that has none; raises Overloaded where there is no room."""
+        """Write the record of a key that has none; raises Overloaded where the store is full."""
         while self._rows and self._is_over(_unpacked(*next(iter(self._rows.items())))):
             self._rows.popitem(last=False)
         if len(self._rows) >= self._size:

@@ -131,7 +131,7 @@ def _mask(text: str) -> str:
 
 
 def decode(body: bytes, kind: type[T]) -> T:
-    """Read a wire body; raises ProviderProtocolError naming the field, never its value."""
+    """Read an answer's body; raises ProviderProtocolError naming the field, never its value."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:

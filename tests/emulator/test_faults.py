@@ -492,7 +492,7 @@ async def test_control_is_for_the_same_machine(
 
 
 async def test_control_knows_its_methods_only() -> None:
-    """Another method gets 405, and nothing else is behind the door."""
+    """Another method gets 405, and there is no other path."""
     client = await connect()
     assert (await client.http.delete(FAULTS)).status_code == 405
     assert (await client.http.post(LEDGER)).status_code == 405

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from gateway.emulator import create_emulator
-from gateway.emulator.observed import Record
+from gateway.emulator.observed import ObservedCall
 from gateway.emulator.output import request_line
 from tests.emulator_client import API_KEY, CARDS, NEW_CARD, Client, Clock, Signing, connect
 from tests.stack import options
@@ -18,9 +18,9 @@ CANARY = "4111111111111111"
 TIME = "2023-11-14T22:13:20.123Z"
 
 
-async def observed(**changes: Any) -> tuple[Client, list[Record]]:
+async def observed(**changes: Any) -> tuple[Client, list[ObservedCall]]:
     """A logged-in client, and the records of what it does from now on."""
-    records: list[Record] = []
+    records: list[ObservedCall] = []
     client = await connect(observe=records.append, **changes)
     records.clear()
     return client, records
@@ -61,7 +61,7 @@ async def test_control_and_unknown_paths_are_lines_too() -> None:
 
 async def test_a_refused_host_is_a_line() -> None:
     """A request for another host is told of, and the host is not."""
-    records: list[Record] = []
+    records: list[ObservedCall] = []
     app = create_emulator(options(), hosts=(), observe=records.append)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app)) as http:
         await http.get("http://evil.example/v1/cards")

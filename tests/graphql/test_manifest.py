@@ -8,7 +8,7 @@ import pytest
 
 from gateway.cards import build_schema
 from gateway.graphql.limits import DocumentLimits
-from gateway.graphql.manifest import ManifestRefused, Operation, as_json, build
+from gateway.graphql.manifest import ManifestRefused, TrustedOperation, as_json, build
 from gateway.graphql.trusted import TrustedDocuments
 from tests.commands import Command
 from tests.stack import DOCUMENT_LIMITS, running
@@ -22,7 +22,7 @@ SHOWN = "fragment Shown on Card { id status }\n"
 UNUSED = "fragment Unused on Card { id }\n"
 
 
-def built(paths: list[Path], limits: DocumentLimits) -> list[Operation]:
+def built(paths: list[Path], limits: DocumentLimits) -> list[TrustedOperation]:
     """The operations in these files, which fit the gateway's schema."""
     return build(paths, build_schema()._schema, limits)
 

@@ -1,4 +1,4 @@
-"""The GraphQL-over-HTTP door."""
+"""GraphQL over HTTP."""
 
 import asyncio
 import io

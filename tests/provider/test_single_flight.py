@@ -31,7 +31,7 @@ async def card_of(stack: Stack) -> str:
     return str((await stack.issue())["card"]["id"])
 
 
-# Through the door.
+# Through GraphQL.
 
 
 async def test_equal_reads_of_many_requests_are_one_call() -> None:
@@ -123,7 +123,7 @@ async def at_once(stack: Stack, *requests: Coroutine[Any, Any, Any]) -> list[Any
 
 
 class Holding(httpx.AsyncBaseTransport):
-    """The emulator behind a door: reads that it has answered are held until it is opened."""
+    """The emulator, with the answers to reads held back until ``open`` is set."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()

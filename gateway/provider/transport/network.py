@@ -1,7 +1,7 @@
 """The real way to the provider: aiohttp's client, held to what a signed request needs.
 
 Nothing is sent twice, no cookie is kept, no redirect is followed, no proxy is taken from the
-environment, and the path on the wire is the signed one, byte for byte. What breaks is told apart
+environment, and the path that is sent is the signed one, byte for byte. What breaks is told apart
 exactly, because a modifying call may be given up only if nothing of it can have left:
 
     refused, no such name, no connection in time   → NEVER_CONNECTED
