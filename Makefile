@@ -10,7 +10,7 @@ VENV := .venv
 # What Python compiles is kept out of the source folders, also where it would not be kept at all:
 # without it each of the tests' processes compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
-export PYTHONPYCACHEPREFIX := $(abspath $(VENV)/.bytecode)
+export PYTHONPYCACHEPREFIX := $(abspath .pycache)
 BIN := $(VENV)/bin
 UV := .venv-installer/lib/bin/uv
 # make lock UPGRADE=--upgrade renews.
@@ -90,7 +90,7 @@ image: ## build the container image with docker (IMAGE=card-gateway)
 
 clean: ## remove what make made: environments, caches, reports
 	rm -rf $(VENV) .venv-installer tools/graphiql/node_modules tests/audits/node_modules benchmarks/peers/hive/node_modules build dist htmlcov .coverage .coverage.*
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .mypy_cache .pycache .pytest_cache .ruff_cache .hypothesis
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
