@@ -65,7 +65,7 @@ async def test_an_operation_is_one_line(lines: Any) -> None:
     assert told == [
         (["card"], ["BAD_USER_INPUT"], 200),
         (["issueVirtualCard"], ["NOT_FOUND"], 200),
-        (None, ["BAD_REQUEST"], 415),
+        ([], ["BAD_REQUEST"], 415),
     ]
     assert (found[0]["operation"], found[0]["kind"]) == ("Q", "query")
     assert {one.get("caller") for one in found[:2]} == {"anyone"}
