@@ -9,8 +9,10 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from gateway.cards import OPERATIONS
+
 ISSUER, AUDIENCE = "https://id.example", "card-gateway"
-ALL_SCOPES = "cards:read cards:issue cards:simulate"
+ALL_SCOPES = " ".join(sorted({operation.scope for operation in OPERATIONS}))
 
 
 class IdentityProvider:

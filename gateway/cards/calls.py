@@ -5,6 +5,7 @@ nobody shares a permission.
 """
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 from typing import Generic, TypeVar, cast
 from uuid import UUID
@@ -66,7 +67,7 @@ class QueryCall:
 
 
 class MutationCall(QueryCall, Generic[T]):
-    """What the function of a mutation may do: check what it is about, then ``send`` its call.
+    """What the function of a mutation does: ``send`` its call.
 
     After that ``replayed`` says whether an earlier request with this key is known to have done it.
     """
@@ -82,25 +83,16 @@ class MutationCall(QueryCall, Generic[T]):
         """The client's key, or the one that the gateway made."""
         return UUIDText(str(self._key.client))
 
-    def check_account(self, account_id: UUID) -> None:
-        """Raise NotAllowed unless the account is one of the caller's."""
-        if not self._context.caller.may_use(account_id):
-            raise NotAllowed("You may not do this on this account.")
-
-    async def check_card(self, card_id: UUID) -> None:
-        """Raise NotFound unless the card is on one of the caller's accounts.
-
-        For callers of all accounts the provider decides, and nothing is read.
-        """
-        if self._context.caller.accounts is not None and not await self.visible_card(card_id):
-            raise NotFound("The provider knows no such card.")  # as if it were not there
-
     async def send(self, body: msgspec.Struct | None = None, **ids: UUID) -> T:
         """Send the call through the ledger; ``ids`` fill the path of its endpoint.
+
+        An account or a card among them has to be one of the caller's: raises NotAllowed, or
+        NotFound as if the card were not there.
 
         For a key whose call was carried out earlier the answer is its card, read afresh. The wait
         ends with the operation's deadline; the call itself goes on.
         """
+        await self._check(ids)
         await self._count()
         self._check_time()
         try:
@@ -114,6 +106,14 @@ class MutationCall(QueryCall, Generic[T]):
             # The answer of a coalesced call may be out of date by now.
             self._context.cards.prime(value)
         return value
+
+    async def _check(self, ids: Mapping[str, UUID]) -> None:
+        """For callers of all accounts the provider decides whether there is such a card."""
+        caller, card_id = self._context.caller, ids.get("cardId")
+        if "accountId" in ids and not caller.may_use(ids["accountId"]):
+            raise NotAllowed("You may not do this on this account.")
+        if card_id and caller.accounts is not None and not await self.visible_card(card_id):
+            raise NotFound("The provider knows no such card.")
 
     async def _send(self, body: bytes, ids: dict[str, UUID]) -> T:
         ledger: Ledger[T] = self._context.ledger

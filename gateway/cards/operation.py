@@ -111,6 +111,8 @@ def mutation(
 
     def declare(function: Callable[[MutationCall[T], Input], Awaitable[Success]]) -> CardOperation:
         name, hints = to_camel_case(function.__name__), get_type_hints(function)
+        _check_fields(name, hints["given"], "idempotency_key")
+        _check_fields(name, hints["return"], "idempotency_key", "replayed")
         possible = (*failures, *MUTATION_FAILURES)
 
         async def resolve(info: Info, given: Any) -> Any:
@@ -132,6 +134,12 @@ def mutation(
         return CardOperation("mutation", name, endpoint, scope, rate, possible, field)
 
     return declare
+
+
+def _check_fields(name: str, kind: type, *fields: str) -> None:
+    """Every mutation takes a key, and tells it with what is known of earlier requests."""
+    if missing := set(fields) - get_type_hints(kind).keys():
+        raise ValueError(f"{name}: {kind.__name__} lacks {', '.join(sorted(missing))}")
 
 
 def _annotated(kind: Any, by: object) -> Any:

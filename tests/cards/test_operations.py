@@ -16,6 +16,7 @@ from gateway.cards import OPERATIONS
 from gateway.cards.calls import MutationCall, QueryCall
 from gateway.cards.operation import CardOperation, mutation, query
 from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, SimulationSuccess
+from gateway.emulator import GUIDE_ACCOUNT
 from gateway.emulator.app import OPERATIONS as EMULATED
 from gateway.errors import ConfigError, InvalidState
 from gateway.provider import READ_CARD, Endpoint
@@ -80,6 +81,48 @@ def test_a_declaration_that_cannot_be_right_does_not_import(
     """A scope of another form, a rate that is none, and failures that its endpoint can end with."""
     with pytest.raises(ValueError, match=reason):
         declared(**COMPLETE | {name: value})
+
+
+def test_a_mutation_without_key_or_replayed_does_not_import() -> None:
+    """Input and success of every mutation name the idempotency key, and the success a replay."""
+
+    @strawberry.input
+    class Keyless:
+        card_id: strawberry.ID
+
+    async def of_keyless(call: MutationCall[None], given: Keyless) -> SimulationSuccess:
+        """Freeze a card."""
+        raise NotImplementedError
+
+    async def to_keyless(call: MutationCall[None], given: SimulationInput) -> Keyless:
+        """Freeze a card."""
+        raise NotImplementedError
+
+    of_keyless.__annotations__["given"] = to_keyless.__annotations__["return"] = Keyless
+    for function, lacking in ((of_keyless, "idempotency_key"), (to_keyless, "replayed")):
+        with pytest.raises(ValueError, match=lacking):
+            mutation(FREEZE, **COMPLETE)(function)
+
+
+async def test_no_mutation_reaches_a_card_or_an_account_of_others(tmp_path: Path) -> None:
+    """Whatever a field does, its call is sent for the caller's own accounts only."""
+    identity = IdentityProvider(tmp_path)
+    async with running(**identity.settings()) as stack:
+        stack.client.headers["Authorization"] = f"Bearer {identity.token()}"
+        card_id = (await stack.issue())["card"]["id"]
+        other = identity.token(accounts=["123e4567-e89b-12d3-a456-426614174000"])
+        stack.client.headers["Authorization"] = f"Bearer {other}"
+        before = len(stack.wire.exchanges)
+        for one in OPERATIONS:
+            if one.kind == "mutation":
+                text, variables = document(one)
+                ids = {"accountId": GUIDE_ACCOUNT, "cardId": card_id}
+                for name in variables["input"].keys() & ids.keys():
+                    variables["input"][name] = ids[name]
+                told = (await stack.data(text, variables))[one.name]
+                assert told["code"] in {"NOT_ALLOWED", "NOT_FOUND"}
+        sent = [request.method for request, _ in stack.wire.exchanges[before:]]
+        assert set(sent) == {"GET"}
 
 
 def test_a_field_without_description_does_not_import() -> None:

@@ -90,7 +90,7 @@ class Visit:
     def load(self) -> None:
         """Load the page, or load it again."""
         self.page.goto(f"{self.origin}/graphql")
-        expect(self.page.locator(".graphiql-tab")).to_have_count(4)
+        expect(self.page.locator(".graphiql-tab")).not_to_have_count(0)
 
     def press(self, name: str) -> None:
         """Press the button whose name begins so."""

@@ -52,7 +52,6 @@ async def issue_virtual_card(
     """Ask the provider for a new virtual card."""
     account_id = parse_id(given.account_id, "input.accountId")
     address = parse_address(given.billing_address, "input.billingAddress")
-    call.check_account(account_id)
     card = await call.send(NewCard(billing_address=address), accountId=account_id)
     return IssueVirtualCardSuccess(
         card=Card.from_provider(card), idempotency_key=call.key, replayed=call.replayed

@@ -37,7 +37,6 @@ async def simulate_card_issue(
 ) -> SimulateCardIssueSuccess:
     """Let the provider's simulator issue a card (test only)."""
     card_id = parse_id(given.card_id, "input.cardId")
-    await call.check_card(card_id)
     await call.send(cardId=card_id)
     return SimulateCardIssueSuccess(
         card_id=card_id, idempotency_key=call.key, replayed=call.replayed

@@ -39,7 +39,6 @@ async def simulate_card_issue_failure(
 ) -> SimulateCardIssueFailureSuccess:
     """Let the provider's simulator fail to issue a card (test only)."""
     card_id = parse_id(given.card_id, "input.cardId")
-    await call.check_card(card_id)
     await call.send(cardId=card_id)
     return SimulateCardIssueFailureSuccess(
         card_id=card_id, idempotency_key=call.key, replayed=call.replayed
