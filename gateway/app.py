@@ -1,7 +1,6 @@
 """The composition root: builds all parts from the settings, and hands each the values it needs."""
 
-import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +71,8 @@ def create_app(
     """
     runtime, emit = runtime or Runtime(), to_all([LogSink(), *sinks])
     origin = Origin.of(settings.provider_url)
-    way = transport_to(origin, through=transport, ca_file=settings.provider_ca_file)
-    provider = ProviderClient(settings, way, runtime, emit=emit)
+    network = transport_to(origin, through=transport, ca_file=settings.provider_ca_file)
+    provider = ProviderClient(settings, network, runtime, emit=emit)
     size = settings.max_idempotency_records
     store = store or MemoryStore(size=size, clock=runtime.clock, emit=emit)
     ledger = Ledger[Any](store, runtime=runtime, emit=emit)
@@ -104,7 +103,7 @@ def create_app(
     view = GraphQLView(
         Dependencies(
             executor=_executor(settings),
-            authenticator=_authenticator(settings, emit),
+            authenticator=_authenticator(settings, runtime.clock, emit),
             new_context=new_context,
             trusted=_trusted_documents(settings),
             documents_mode=settings.documents_mode,
@@ -186,7 +185,11 @@ def _trusted_documents(settings: TrustedDocumentSettings) -> TrustedDocuments:
         raise ConfigError([f"GATEWAY_DOCUMENTS: {one}" for one in error.problems]) from error
 
 
-def _authenticator(settings: CallerSettings, emit: Sink) -> Authenticator:
+def _authenticator(
+    settings: CallerSettings, clock: Callable[[], float], emit: Sink
+) -> Authenticator:
+    if settings.auth is None:
+        raise ConfigError(["GATEWAY_AUTH: is not set; decide who is let in"])
     if settings.auth != "jwt":
         return AnyoneAllowed()
     rules = TokenRules(
@@ -195,7 +198,7 @@ def _authenticator(settings: CallerSettings, emit: Sink) -> Authenticator:
         leeway=settings.jwt_leeway,
         accounts_claim=settings.jwt_accounts_claim,
     )
-    keys = KeySet(key_source(settings.jwt_keys), clock=time.monotonic, emit=emit)
+    keys = KeySet(key_source(settings.jwt_keys), clock=clock, emit=emit)
     return TokenVerifier(keys, rules)
 
 
@@ -204,7 +207,9 @@ def _rate_limits(settings: CallerSettings, emit: Sink) -> RateLimits:
     rules = {operation.name: operation.rate for operation in OPERATIONS}
     if not rules.keys() >= settings.rate_limits.keys():
         known = ", ".join(rules)
-        raise ConfigError([f"GATEWAY_RATE_LIMITS: names a field that has none; {known} have one"])
+        raise ConfigError(
+            [f"GATEWAY_RATE_LIMITS: names a field that has no rate limit; {known} have"]
+        )
     rules |= settings.rate_limits
     return RateLimits(
         rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),

@@ -1,6 +1,7 @@
 """The error tree: what can go wrong, under a stable code, in words that are safe to show.
 
     GatewayError                      code, retryable, message, .extensions
+    ├─ InternalError                  a fault of the gateway
     ├─ ConfigError                    start-up only: every problem of the settings at once
     ├─ BadRequest                     the HTTP request is not one that can be answered
     │  └─ DocumentNotFound · DocumentNotTrusted
@@ -10,7 +11,7 @@
     ├─ SimulatorDisabled              the simulator exists in test environments only
     ├─ IdempotencyConflict            same key, other input
     ├─ RateLimited                    + who limits, the gateway or the provider, and for how long
-    ├─ Overloaded · DeadlineExceeded  the gateway is full, or out of time; nothing was sent
+    ├─ Overloaded · DeadlineExceeded  the gateway is full, or out of time: not carried out
     ├─ SigningError · SignatureInvalid
     └─ ProviderError
        ├─ NotFound · InvalidState · Refused     the provider said no (final)
@@ -48,6 +49,7 @@ class GatewayError(Exception):
     """Whether the request that failed may have reached the provider."""
 
     def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
         own = {"code", "meaning", "advice"} & vars(cls).keys()
         if not own:
             return
@@ -69,6 +71,13 @@ class GatewayError(Exception):
     def extensions(self) -> dict[str, Any]:
         """What a GraphQL error shows beside its message: the code, and whether to try again."""
         return {"code": self.code, "retryable": self.retryable}
+
+
+class InternalError(GatewayError):
+    """A fault of the gateway, which has been told (``events.UnexpectedError``) where it arose."""
+
+    def __init__(self) -> None:
+        super().__init__("Something went wrong inside the gateway; it has been logged.")
 
 
 CODES: dict[str, type[GatewayError]] = {GatewayError.code: GatewayError}
@@ -229,20 +238,20 @@ class RateLimited(GatewayError):
 
 
 class Overloaded(GatewayError):
-    """The gateway is at its limit of concurrent calls or of keys; nothing was sent."""
+    """The gateway is at its limit of concurrent calls or of keys; nothing was carried out."""
 
     code = "OVERLOADED"
-    meaning = "The gateway is busy; this request was not sent."
+    meaning = "The gateway is busy; this request was not carried out."
     advice = "Retry with the same key in a moment."
     in_results = True
     retryable = True
 
 
 class DeadlineExceeded(GatewayError):
-    """The operation took too long; what had not been sent by then was not sent."""
+    """The operation took too long; what had not been begun by then was not carried out."""
 
     code = "DEADLINE_EXCEEDED"
-    meaning = "The document took too long for this request to be sent."
+    meaning = "The document took too long for this request to be carried out."
     advice = "Ask for less at once."
     in_results = True
     retryable = True

@@ -1,14 +1,17 @@
 """What happened, as frozen values, and where it is told.
 
 Each fact is emitted once, by whoever knows it; sinks decide what to do with it (logs are one). No
-event holds a card, an address, a token, a key or a text of a caller: what is here may be kept.
-Durations are in seconds.
+event holds a card, an address, a token, a key or an exception (whose text may quote values, and
+whose frames hold them all): what is here may be kept. Durations are in seconds.
 """
 
 import logging
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
+
+_FRAMES = 8  # of a traceback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +91,20 @@ class RateLimitHit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitStoreChanged:
-    """The store of shared counts has failed, with ``error``, or answers again."""
+    """The store of shared counts has failed, with an error of class ``error``, or answers again."""
 
     available: bool
-    error: BaseException | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityKeysUnavailable:
-    """The keys of the identity provider cannot be fetched; ``kept`` are those that still hold."""
+    """The keys of the identity provider cannot be fetched; ``kept`` are those that still hold.
 
-    error: BaseException
+    ``error`` is the class of what went wrong.
+    """
+
+    error: str
     kept: int
 
 
@@ -138,10 +144,15 @@ class LedgerFull:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnexpectedError:
-    """A fault of the gateway. Sinks must show the error's class and place, never its text."""
+    """A fault of the gateway: the class of the error, and the lines where it passed."""
 
-    error: BaseException
-    path: tuple[str | int, ...] | None = None
+    error: str
+    places: tuple[str, ...]
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """What may be told of an error."""
+        return cls(error=type(error).__name__, places=places_of(error))
 
 
 Event: TypeAlias = (
@@ -164,8 +175,14 @@ Event: TypeAlias = (
 Sink: TypeAlias = Callable[[Event], Any]
 
 
+def places_of(error: BaseException) -> tuple[str, ...]:
+    """Module and line of the last frames that an error passed, the innermost last."""
+    frames = list(traceback.walk_tb(error.__traceback__))[-_FRAMES:]
+    return tuple(f"{frame.f_globals.get('__name__')}:{line}" for frame, line in frames)
+
+
 def to_all(sinks: Iterable[Sink]) -> Sink:
-    """Hands each event to all sinks; one that fails takes nothing from the others or the caller."""
+    """Hands each event to all sinks; one that fails stops neither the others nor the caller."""
     each = tuple(sinks)
 
     def emit(event: Event) -> None:

@@ -72,7 +72,7 @@ class KeySet:
             self._good_at = began
         except Exception as error:
             # Keys that were good a while ago are better than turning everybody away.
-            self._emit(IdentityKeysUnavailable(error=error, kept=len(self._keys)))
+            self._emit(IdentityKeysUnavailable(error=type(error).__name__, kept=len(self._keys)))
 
 
 def _public_keys(document: bytes) -> dict[str | None, jwt.PyJWK]:

@@ -83,4 +83,4 @@ class SharedLimits:
         self._paused_until = self._clock() + PAUSE
         if not self._failing:  # one line for each outage, not for each request
             self._failing = True
-            self._emit(RateLimitStoreChanged(available=False, error=error))
+            self._emit(RateLimitStoreChanged(available=False, error=type(error).__name__))

@@ -27,7 +27,7 @@ from gateway.provider import Card, Endpoint
 
 T = TypeVar("T")
 
-READ = "card"  # the operation whose rate limit also holds for a key that is sent again
+READ = "card"  # the query whose rate limit also holds for a key that is sent again
 
 
 class QueryCall:
@@ -102,9 +102,6 @@ class MutationCall(QueryCall, Generic[T]):
             raise self._unfinished() from None
         if changed := ids.get("cardId"):
             self._context.cards.clear(changed)
-        if isinstance(value, Card) and not self.replayed:
-            # The answer of a coalesced call may be out of date by now.
-            self._context.cards.prime(value)
         return value
 
     async def _check(self, ids: Mapping[str, UUID]) -> None:

@@ -32,14 +32,11 @@ class CardLoader:
     async def load(self, card_id: UUID) -> Card | None:
         """The card, or None when the provider knows no such card; raises ProviderError."""
         # All branches that want this card share one future. graphql-core cancels the branches
-        # beside a failed one: without the shield that would cancel the others' future too.
+        # beside a failed one: awaiting the future itself would cancel the others' future too.
         future = self._loader.load(card_id)
         future.add_done_callback(look_at)
-        return await asyncio.shield(future)
-
-    def prime(self, card: Card) -> None:
-        """Remember a card that is known already."""
-        self._loader.clear(card.id).prime(card.id, card)
+        await asyncio.wait([future])
+        return future.result()
 
     def clear(self, card_id: UUID) -> None:
         """Forget a card that may have changed."""

@@ -114,9 +114,9 @@ class RateLimitedMember(ErrorMember):
 
 @strawberry.type(
     name="GatewayUnavailable",
-    description="The gateway is busy or out of time. This request was not sent, and can be sent "
-    "again with the same key. An earlier request with that key may have worked: `message` says "
-    "what is known of it.",
+    description="The gateway is busy or out of time. This request was not carried out, and can be "
+    "sent again with the same key. An earlier request with that key may have worked: `message` "
+    "says what is known of it.",
 )
 class GatewayUnavailableMember(ErrorMember):
     """GraphQL type GatewayUnavailable."""
@@ -210,7 +210,8 @@ def as_member(
     if type(error) in failures and isinstance(error, errors.GatewayError):
         known = error
     else:
-        context.emit(UnexpectedError(error=error))
+        if not isinstance(error, errors.InternalError):
+            context.emit(UnexpectedError.of(error))
         known = _unforeseen(context, key)
     return _MEMBERS[type(known)](
         code=ErrorCode[known.code],

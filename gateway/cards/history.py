@@ -61,9 +61,9 @@ def _done(error: errors.GatewayError) -> errors.GatewayError:
     if isinstance(error, errors.RateLimited):
         return error.worded(f"{_DONE} {error.message}")
     message = f"{_DONE} Send the same request again in a moment."
-    return (
-        errors.ProviderUnavailable(message) if isinstance(error, _FINAL) else error.worded(message)
-    )
+    if error.retryable:
+        return error.worded(message)
+    return errors.ProviderUnavailable(message)  # a click that was carried out must not end here
 
 
 def _indeterminate(error: errors.GatewayError, promise: errors.Promise) -> errors.GatewayError:
@@ -83,5 +83,8 @@ def _unknown(error: errors.GatewayError, key: Key) -> errors.GatewayError:
         return error
     if isinstance(error, errors.Refused):
         return error if key.made_here else error.worded(f"{error.message} {_NOT_DONE}")
-    known = _NO_EFFECT if key.made_here else _NOT_DONE if error.sent else _NOT_SENT
-    return error.worded(f"{error.message} {known}")
+    if key.made_here:
+        return error.worded(f"{error.message} {_NO_EFFECT}")
+    message = f"{error.message} {_NOT_DONE if error.sent else _NOT_SENT}"
+    # Whoever may have a card already must be able to ask again.
+    return error.worded(message) if error.retryable else errors.ProviderUnavailable(message)

@@ -90,7 +90,7 @@ class CallerSettings(Loadable):
         old = {field: info.data.get(name) for name, field in _OLD_NAMES.items()}
         for name, field in _OLD_NAMES.items():
             if old[field] is not None and field in value:
-                raise ValueError(f"and GATEWAY_{name.upper()} both set {field}; keep one of them")
+                raise ValueError(f"sets {field}, as GATEWAY_{name.upper()} does; keep one of them")
         return {field: rate for field, rate in old.items() if rate is not None} | dict(value)
 
     @field_validator("rate_limit_store")

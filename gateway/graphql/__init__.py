@@ -2,7 +2,6 @@
 
 from gateway.graphql.documents import Documents
 from gateway.graphql.execution import (
-    UNEXPECTED,
     Executor,
     Failure,
     GraphQLRequest,
@@ -15,7 +14,6 @@ from gateway.graphql.trusted import Mode as DocumentMode
 from gateway.graphql.trusted import TrustedDocuments
 
 __all__ = [
-    "UNEXPECTED",
     "DocumentLimits",
     "DocumentMode",
     "Documents",

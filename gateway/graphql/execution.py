@@ -9,12 +9,10 @@ from typing import Any, Protocol
 
 from graphql import ExecutionResult, GraphQLError, OperationType
 
-from gateway.errors import GatewayError, RequestInvalid
+from gateway.errors import GatewayError, InternalError, RequestInvalid
 from gateway.events import Sink, UnexpectedError
 from gateway.graphql.documents import Documents
 from gateway.graphql.operations import Facts, ReadyDocument
-
-UNEXPECTED = "Something went wrong inside the gateway; it has been logged."
 
 _VALUE = re.compile(r"(Variable '\$\w+' has invalid value[^:]*):.*", re.DOTALL)
 
@@ -134,9 +132,9 @@ def _formatted(error: GraphQLError, context: ExecutionContext) -> dict[str, Any]
     extensions = {"code": RequestInvalid.code, **(error.extensions or {})}
     cause = error.original_error
     if cause is not None and not isinstance(cause, GatewayError | GraphQLError):
-        shown["message"] = UNEXPECTED
+        shown["message"] = InternalError().message
         extensions = {"code": GatewayError.code, "retryable": False}
-        context.emit(UnexpectedError(error=cause, path=tuple(error.path or ())))
+        context.emit(UnexpectedError.of(cause))
     shown["extensions"] = {**extensions, "requestId": context.request_id}
     return shown
 

@@ -17,14 +17,15 @@ from gateway.cards import Context
 from gateway.config import ServerSettings
 from gateway.errors import (
     BadRequest,
+    DocumentNotFound,
     DocumentNotTrusted,
     GatewayError,
     IdentityUnavailable,
+    InternalError,
     NotAuthenticated,
 )
 from gateway.events import CallerRefused, DocumentRefused, OperationEnded, Sink, UnexpectedError
 from gateway.graphql import (
-    UNEXPECTED,
     DocumentMode,
     Executor,
     Facts,
@@ -125,12 +126,12 @@ class GraphQLView:
         match error:
             case NotAuthenticated() | IdentityUnavailable():
                 self._emit(CallerRefused(code=error.code))
-            case DocumentNotTrusted():
+            case DocumentNotTrusted() | DocumentNotFound():
                 self._emit(DocumentRefused(codes=(error.code,)))
         if isinstance(error, GatewayError):
             return error
-        self._emit(UnexpectedError(error=error))
-        return GatewayError(UNEXPECTED)
+        self._emit(UnexpectedError.of(error))
+        return InternalError()
 
 
 def _codes(answer: GraphQLResponse, context: Context) -> tuple[str, ...]:

@@ -22,8 +22,8 @@ from enum import IntEnum
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from gateway.errors import GatewayError, OutcomeUnknown, Overloaded, Promise
-from gateway.events import ClickSettled, LedgerFull, Sink
+from gateway.errors import GatewayError, InternalError, OutcomeUnknown, Overloaded, Promise
+from gateway.events import ClickSettled, LedgerFull, Sink, UnexpectedError
 from gateway.ledger.claims import Claim
 from gateway.ledger.refusals import key_reused
 from gateway.runtime import Runtime, look_at
@@ -182,8 +182,8 @@ class Ledger(Generic[T]):
         coalesced = call is not None
         if call is None:
             call = self._calls[key] = self._start(self._claim(key, fingerprint, record), act)
-        # Shielded: a caller that goes away takes only itself away.
-        result = await asyncio.shield(call.task)
+        await asyncio.wait([call.task])  # which a caller that goes away does not cancel
+        result = call.task.result()
         return replace(result, replayed=True) if coalesced else result
 
     def state(self, key: UUID) -> State | None:
@@ -232,6 +232,9 @@ class Ledger(Generic[T]):
             if not record.claim.indeterminate and not isinstance(error, OutcomeUnknown):
                 ended = None
             raise
+        except Exception as error:
+            self._emit(UnexpectedError.of(error))  # once, however many wait for this call
+            raise InternalError from error
         finally:
             del self._calls[record.claim.key]
             if ended is None:

@@ -124,7 +124,7 @@ class Sender:
             if not (call.endpoint.kind is Kind.KEYED and progress.open):
                 raise
             # A fault of our own, but a request has left: its outcome is as open as any.
-            self._emit(UnexpectedError(error=error))
+            self._emit(UnexpectedError.of(error))
             attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
         self._tell(call, attempt, progress, self._runtime.clock() - began)
         return self._conclude(call, attempt, progress)
@@ -227,9 +227,10 @@ class Sender:
             return attempt.value
         if progress.claim is not None and progress.open:
             raise unknown(progress.claim.promise(self._runtime)) from attempt.cause
-        error = refusals.refusal(call, attempt, self.clock.hint())
-        error.sent = error.sent or progress.sent
-        raise error from (attempt.cause or error.__cause__)
+        found = refusals.refusal(call, attempt, self.clock.hint(), self._runtime.utc_now())
+        error = found.worded(found.message)  # the error of a token fetch is shared by many calls
+        error.sent = progress.sent
+        raise error from (attempt.cause or found.__cause__)
 
 
 def _outcome(call: Call[Any], reply: Reply) -> Outcome:

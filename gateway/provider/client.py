@@ -8,7 +8,7 @@ import msgspec
 
 from gateway import errors
 from gateway.config import ProviderSettings
-from gateway.events import Sink
+from gateway.events import Sink, UnexpectedError
 from gateway.ledger import CallResult, Claim
 from gateway.provider.attempts import Sender
 from gateway.provider.breaker import BreakerState
@@ -44,6 +44,7 @@ class ProviderClient:
         self._settings = settings
         self._transport = transport
         self._runtime = runtime
+        self._emit = emit
         self._sender = Sender(transport, origin, settings, self._fetch_token, runtime, emit)
         self._reads = SingleFlight(self._read_card)
 
@@ -77,6 +78,11 @@ class ProviderClient:
             return await self._sender.send(READ_CARD.call(cardId=card_id))
         except errors.NotFound:
             return None
+        except errors.GatewayError:
+            raise
+        except Exception as error:
+            self._emit(UnexpectedError.of(error))  # once, however many wait for this read
+            raise errors.InternalError from error
 
     async def modify(self, call: Call[T], claim: Claim) -> CallResult[T]:
         """Send a modifying call under the claim of its idempotency key.

@@ -64,8 +64,9 @@ class TokenSource:
         if self._fetching is None or self._fetching.done():
             self._fetching = asyncio.create_task(self._renew())
             self._fetching.add_done_callback(look_at)
-        # Shielded: one caller that goes away must not take the token from the others.
-        return await asyncio.shield(self._fetching)
+        fetching = self._fetching
+        await asyncio.wait([fetching])  # which a caller that goes away does not cancel
+        return fetching.result()
 
     def forget(self, token: AccessToken) -> None:
         """Drop a token that the provider refused, unless another caller has renewed it already."""

@@ -48,6 +48,10 @@ class Endpoint(Generic[T]):
     subject: str = "card"
     conflict: type[errors.ProviderError] = errors.Refused
 
+    def __post_init__(self) -> None:
+        if not set(_PLACEHOLDER.findall(self.path)) <= {"accountId", "cardId"}:
+            raise ValueError(f"{self.path} has a placeholder that no call fills")
+
     @property
     def is_simulator(self) -> bool:
         """Whether it exists in test environments only (provider page, section 7)."""
@@ -86,7 +90,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
         """An answer to somebody else's question is none to ours."""
         shown = {"cardId": card.id, "accountId": card.account_id}
         if any(shown[name] != asked for name, asked in self.ids.items()):
-            raise errors.ProviderProtocolError("The provider answered with another card")
+            raise errors.ProviderProtocolError("The provider answered with another card.")
 
 
 READ_CARD = Endpoint("GET", "/cards/{cardId}", 200, Card, Kind.READ)

@@ -136,7 +136,7 @@ def decode(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise ProviderProtocolError(
-            f"The provider's answer is not as documented: {error}"
+            f"The provider's answer is not as documented: {error}."
         ) from None
     except msgspec.DecodeError:
-        raise ProviderProtocolError("The provider's answer is not JSON") from None
+        raise ProviderProtocolError("The provider's answer is not JSON.") from None

@@ -1,6 +1,6 @@
 """From what a call came to, to the error that says so. Messages are safe to show."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from gateway import errors
@@ -24,10 +24,13 @@ def still_in_flight(call: Call[Any], reply: Reply) -> bool:
     return call.endpoint.conflict is errors.Refused and "card" not in text
 
 
-def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.GatewayError:
+def refusal(
+    call: Call[Any], attempt: Attempt[Any], clock_hint: str, now: datetime
+) -> errors.GatewayError:
     """The error for an attempt that ended a call, where it is certain what it means.
 
-    ``clock_hint`` is a sentence on the clocks where they differ: signatures carry the time.
+    ``clock_hint`` is a sentence on the clocks where they differ: signatures carry the time. ``now``
+    is what a date in ``Retry-After`` counts from.
     """
     if attempt.error is not None:
         return attempt.error
@@ -55,16 +58,16 @@ def refusal(call: Call[Any], attempt: Attempt[Any], clock_hint: str) -> errors.G
                 f"The operator should run `gateway doctor`.{clock_hint}"
             )
         case _:
-            return _no_answer(attempt, status)
+            return _no_answer(attempt, status, now)
 
 
-def _no_answer(attempt: Attempt[Any], status: int | None) -> errors.GatewayError:
+def _no_answer(attempt: Attempt[Any], status: int | None, now: datetime) -> errors.GatewayError:
     if attempt.outcome is Outcome.TOO_LATE:
         return errors.DeadlineExceeded("The request could not be signed in time.")
     if attempt.outcome is Outcome.POOL_EXHAUSTED:
         return errors.Overloaded("The gateway is busy; try again in a moment.")
     header = attempt.reply.headers.get("Retry-After") if attempt.reply else None
-    after = parse_retry_after(header, now=datetime.now(UTC))
+    after = parse_retry_after(header, now=now)
     if attempt.outcome is Outcome.TOO_MANY:
         by = errors.LimitedBy.PROVIDER
         return errors.RateLimited("The provider asks to slow down.", by=by, retry_after=after)

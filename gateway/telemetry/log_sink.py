@@ -105,7 +105,7 @@ def _ledger_full(event: events.LedgerFull) -> Line:
 
 
 def _unexpected(event: events.UnexpectedError) -> Line:
-    return "error", "unexpected_error", {"error": event.error, "path": event.path}
+    return "error", "unexpected_error", {"error": event.error, "at": event.places}
 
 
 _LINES: dict[type[Any], Callable[[Any], Line]] = {

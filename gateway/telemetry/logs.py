@@ -7,13 +7,13 @@ duration, attempts), so that a body, a variable, a token or a name has no way in
 import logging
 import os
 import sys
-import traceback
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
 import structlog
 
+from gateway.events import places_of
 from gateway.telemetry.request_id import request_id
 
 
@@ -60,9 +60,6 @@ def _as_json(event: Any, **_options: Any) -> str:
     return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
-_FRAMES = 8  # of a traceback, innermost last
-
-
 def _without_quotes(record: logging.LogRecord) -> bool:
     """Cut asyncio's lines short: what follows the first one are futures with their exceptions."""
     if record.name == "asyncio":
@@ -85,14 +82,8 @@ def _exception_facts(_logger: Any, _name: str, event: Any) -> Any:
 
     Its text may quote a value and its frames hold them all: neither is written, at any level.
     """
-    error = event.pop("error", None)
     info = event.pop("exc_info", None)
-    if error is None and isinstance(info, tuple):
-        error = info[1]
+    error = info[1] if isinstance(info, tuple) else event.get("error")
     if isinstance(error, BaseException):
-        event["error"] = type(error).__name__
-        event["at"] = [
-            f"{frame.f_globals.get('__name__')}:{line}"
-            for frame, line in list(traceback.walk_tb(error.__traceback__))[-_FRAMES:]
-        ]
+        event["error"], event["at"] = type(error).__name__, places_of(error)
     return event

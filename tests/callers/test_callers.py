@@ -16,11 +16,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from gateway.app import create_app
 from gateway.callers import KeySet
 from gateway.emulator import GUIDE_ACCOUNT
-from gateway.errors import IdentityUnavailable
+from gateway.errors import ConfigError, IdentityUnavailable
 from gateway.events import to_nobody
-from tests.stack import CARD, ISSUE, SIMULATE, Stack, issue_input, options, running
+from tests.stack import CARD, ISSUE, SIMULATE, Stack, issue_input, options, running, settings
 from tests.tokens import AUDIENCE, ISSUER, IdentityProvider
 
 OTHER_ACCOUNT = "bbbbbbbb-4136-49af-8e01-544457fe265b"
@@ -500,3 +501,9 @@ async def test_ids_go_on_to_the_provider(stack: Stack) -> None:
     assert (sent.headers["x-request-id"], sent.headers["traceparent"]) == ("click-1", trace)
     await stack.post(CARD, {"id": str(uuid.uuid4())}, traceparent="canary")
     assert "traceparent" not in stack.wire.sent("GET")[1].headers
+
+
+def test_a_gateway_without_a_decision_on_callers_is_not_built() -> None:
+    """An application whose settings do not say who is authenticated serves nobody."""
+    with pytest.raises(ConfigError, match="GATEWAY_AUTH"):
+        create_app(settings(auth=None))

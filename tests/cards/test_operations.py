@@ -14,6 +14,7 @@ from gateway import errors
 from gateway.app import create_app
 from gateway.cards import OPERATIONS
 from gateway.cards.calls import MutationCall, QueryCall
+from gateway.cards.failures import members_of
 from gateway.cards.operation import CardOperation, mutation, query
 from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, SimulationSuccess
 from gateway.emulator import GUIDE_ACCOUNT
@@ -125,6 +126,14 @@ async def test_no_mutation_reaches_a_card_or_an_account_of_others(tmp_path: Path
         assert set(sent) == {"GET"}
 
 
+def test_every_error_of_a_result_has_a_member() -> None:
+    """Each code that can stand in a result has a member of the unions for it."""
+    told = {error for error in errors.CODES.values() if error.in_results}
+    assert len(members_of(told)) > 0
+    with pytest.raises(KeyError):
+        members_of([errors.BadRequest])
+
+
 def test_a_field_without_description_does_not_import() -> None:
     """The docstring of the function is the description of the field."""
 
@@ -233,5 +242,5 @@ def test_a_rate_limit_for_a_field_that_is_not_there_is_refused() -> None:
 def test_a_rate_limit_that_is_set_twice_is_refused(old: str, field: str) -> None:
     """Nobody has to know which of two variables wins."""
     assert settings(**{old: "7/hour"}).rate_limits == {field: "7/hour"}
-    with pytest.raises(ConfigError, match=rf"GATEWAY_{old.upper()} both set {field}"):
+    with pytest.raises(ConfigError, match=rf"sets {field}, as GATEWAY_{old.upper()} does"):
         settings(**{old: "7/hour", "rate_limits": f'{{"{field}": "8/hour"}}'})

@@ -119,6 +119,26 @@ async def test_a_replay_that_cannot_be_read_says_that_the_card_is_there(status: 
     assert (again["replayed"], again["card"]["id"]) == (True, issued["card"]["id"])
 
 
+@pytest.mark.parametrize("restarted", [False, True], ids=["same gateway", "after a restart"])
+async def test_a_click_that_may_have_its_card_never_ends_in_a_final_failure(
+    restarted: bool, tmp_path: Path
+) -> None:
+    """Where the card of a key cannot be read as documented, the client may ask again."""
+    identity, key, clock = IdentityProvider(tmp_path), new_key(), Clock()
+    async with running(clock=clock, **identity.settings()) as first:
+        asking(identity, first, accounts=[GUIDE_ACCOUNT])
+        card_id = (await first.issue())["card"]["id"]
+        await first.simulate(card_id, idempotencyKey=key)
+        async with running(clock=clock, beside=first, **identity.settings()) as second:
+            stack = second if restarted else first
+            asking(identity, stack, accounts=[GUIDE_ACCOUNT])
+            stack.wire.answer = lambda request: (
+                httpx.Response(200, json={}) if request.method == "GET" else None
+            )
+            told = await stack.simulate(card_id, idempotencyKey=key)
+    assert (told["__typename"], told["retryable"]) == ("ProviderUnavailable", True)
+
+
 async def test_a_done_simulation_is_never_sent_again() -> None:
     """For 24 hours a simulation that was accepted is replayed without a call."""
     key, clock = new_key(), Clock()

@@ -1,5 +1,6 @@
 """Each fact is emitted once, to every sink, and holds nothing of a card."""
 
+import asyncio
 import dataclasses
 import io
 import json
@@ -107,6 +108,25 @@ async def test_the_breaker_tells_when_it_opens_and_closes() -> None:
         clock.time += 6
         await stack.post(CARD, card)
     assert [change.state for change in kept.of(events.BreakerChanged)] == ["open", "closed"]
+
+
+async def test_a_fault_is_told_once_however_many_wait_for_it() -> None:
+    """Requests that share a provider call share its fault, and the log has it once."""
+    kept, key = Kept(), "123e4567-e89b-42d3-a456-426614174000"
+
+    def fails(request: httpx.Request) -> None:
+        if "/auth/" not in request.url.path:
+            raise KeyError("canary")
+
+    async with running(sinks=[kept]) as stack:
+        stack.wire.answer = fails
+        clicks = await asyncio.gather(*(stack.issue(idempotencyKey=key) for _ in range(4)))
+        assert {click["code"] for click in clicks} == {"OUTCOME_UNKNOWN"}
+        aliases = "".join(f'c{n}: card(id: "{key}") {{ id }} ' for n in range(5))
+        body = (await stack.post("{" + aliases + "}")).json()
+        assert {error["extensions"]["code"] for error in body["errors"]} == {"INTERNAL"}
+    assert [fault.error for fault in kept.of(events.UnexpectedError)] == ["KeyError"] * 2
+    assert "canary" not in repr(kept.events)
 
 
 async def test_a_sink_that_fails_takes_nothing_from_anybody() -> None:
