@@ -40,7 +40,7 @@ class RateLimiter:
         return 0.0
 
     def _forget(self, now: float) -> None:
-        while next(iter(self._due.values())) <= now:
+        while self._due and next(iter(self._due.values())) <= now:
             self._due.popitem(last=False)
 
     def __len__(self) -> int:

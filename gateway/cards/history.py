@@ -47,14 +47,24 @@ class Key:
 
 def with_history(error: Exception, key: Key, ledger: Ledger[Any]) -> Exception:
     """The error that says what is known of earlier requests with this key, too."""
+    state = ledger.state(key.provider)
+    if isinstance(error, errors.NotAllowed) and state is not None:
+        return _not_allowed_now(error)
     if not isinstance(error, _PASSING + _FINAL):
         return error
-    match ledger.state(key.provider):
+    match state:
         case State.DONE:
             return _done(error)
         case State.INDETERMINATE | State.SENDING:
             return _indeterminate(error, ledger.promise(key.provider))
     return _unknown(error, key)
+
+
+def _not_allowed_now(error: errors.NotAllowed) -> errors.GatewayError:
+    """A click that may have its card is not over because its caller lost a right meanwhile."""
+    told = error.worded(f"{error.message} {_NOT_SENT}")
+    told.retryable = True
+    return told
 
 
 def _done(error: errors.GatewayError) -> errors.GatewayError:

@@ -173,15 +173,24 @@ def rates(value: Any) -> Any:
     """Rates by name, as they are or in JSON, each of them checked."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = json.loads(value, object_pairs_hook=_once)
         except (ValueError, RecursionError):
             value = None
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
-        raise ValueError('must be a JSON object, such as {"issueVirtualCard": "60/minute"}')
+        raise ValueError(
+            'must be a JSON object with each name once, such as {"issueVirtualCard": "60/minute"}'
+        )
     try:
         return {name: rate(one) for name, one in value.items()}
     except ValueError as error:
         raise ValueError(f"each value {error}") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON in which no name stands twice: nobody has to know which one wins."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError
+    return dict(pairs)
 
 
 def store(value: str) -> None:

@@ -6,9 +6,9 @@ only, so that no log line can carry a name or an address.
 """
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -88,8 +88,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         # The provider promises a mask; a card number must not get out even if it breaks that.
         if self.masked_pan is not None and not _MASKED.fullmatch(self.masked_pan):
             msgspec.structs.force_setattr(self, "masked_pan", _mask(self.masked_pan))
-        if self.created_at.tzinfo is None or self.updated_at.tzinfo is None:
-            raise ValueError("a timestamp has no time zone")
+        for name in ("created_at", "updated_at"):
+            msgspec.structs.force_setattr(self, name, _utc(getattr(self, name)))
 
     def __repr__(self) -> str:
         return f"Card(id={self.id})"
@@ -105,11 +105,14 @@ class NewCard(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return "NewCard(…)"
 
 
+_LATEST = 253_402_300_799  # the last second of the year 9999
+
+
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The answer of ``POST /auth/token``; ``expires_at`` is in UNIX seconds (section 2)."""
 
     token: str
-    expires_at: int
+    expires_at: Annotated[int, msgspec.Meta(ge=0, le=_LATEST)]
     token_type: str
 
     def __post_init__(self) -> None:
@@ -125,6 +128,15 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")  # what fits into a header
 _MASKED = re.compile(r"\d{0,6}[*xX•]+\d{0,4}")
 
 
+def _utc(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("a timestamp has no time zone")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a timestamp is out of range") from None
+
+
 def _mask(text: str) -> str:
     digits = re.sub(r"\D", "", text)
     return f"{'*' * max(len(digits) - 4, 8)}{digits[-4:] if len(digits) > 8 else ''}"
@@ -138,5 +150,5 @@ def decode(body: bytes, kind: type[T]) -> T:
         raise ProviderProtocolError(
             f"The provider's answer is not as documented: {error}."
         ) from None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise ProviderProtocolError("The provider's answer is not JSON.") from None

@@ -103,6 +103,10 @@ def outcome_of_status(status: int, success: int) -> Outcome:
 _REFUSALS = {
     401: Outcome.UNAUTHORISED,
     404: Outcome.NOT_FOUND,
+    408: Outcome.SERVER_ERROR,  # these four say that the request was not taken, by a proxy perhaps
+    421: Outcome.SERVER_ERROR,
+    425: Outcome.SERVER_ERROR,
+    499: Outcome.SERVER_ERROR,
     409: Outcome.CONFLICT,
     422: Outcome.KEY_REUSED,
     429: Outcome.TOO_MANY,
@@ -125,4 +129,5 @@ def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
-    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds())
+    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    return min(max(0.0, seconds), _LONGEST_WAIT)

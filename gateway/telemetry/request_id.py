@@ -14,6 +14,20 @@ _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C, version 00
 
 
+def _is_acceptable(name: str) -> bool:
+    """Letters and digits, and none that could be a card number: the id is logged."""
+    if not _ACCEPTABLE.fullmatch(name):
+        return False
+    runs = re.findall(r"[0-9]{13,19}", re.sub(r"[._-]", "", name))
+    return not any(map(_has_check_digit, runs))
+
+
+def _has_check_digit(digits: str) -> bool:
+    """Whether the last digit is that of a card number (ISO/IEC 7812-1, annex B)."""
+    doubled = [sum(divmod(int(digit) * 2, 10)) for digit in digits[-2::-2]]
+    return (sum(doubled) + sum(map(int, digits[-1::-2]))) % 10 == 0
+
+
 class RequestIdMiddleware:
     """Gives each HTTP request an id: the caller's ``X-Request-Id`` where usable, else a new one.
 
@@ -30,7 +44,7 @@ class RequestIdMiddleware:
             return
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
-        name = given if _ACCEPTABLE.fullmatch(given) else secrets.token_hex(16)
+        name = given if _is_acceptable(given) else secrets.token_hex(16)
         trace = headers.get(b"traceparent", b"").decode("latin-1")
         names = request_id.set(name)
         traces = traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else None)

@@ -139,3 +139,9 @@ def test_all_fields_have_words() -> None:
             settings(**{name: object()})
         assert "Input" not in caught.value.message
         assert f"GATEWAY_{name.upper()}: must be " in caught.value.message
+
+
+def test_a_rate_limit_that_stands_twice_in_one_setting_is_refused() -> None:
+    """JSON with a name twice is refused: the last one would silently win."""
+    with pytest.raises(ConfigError, match="each name once"):
+        settings(rate_limits='{"card": "1/minute", "card": "off"}')

@@ -488,3 +488,44 @@ async def test_a_call_that_outlived_its_operation_ends_before_the_gateway_does()
         assert (await click)["__typename"] == "OutcomeUnknown"
         assert cards(stack) == 0
     assert cards(stack) == 1
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+async def test_a_date_that_no_clock_reaches_costs_no_other_answer(moment: str) -> None:
+    """A card with an impossible date is not as documented, and the document's others are told."""
+    async with running(clock=Clock(), max_attempts=1) as stack:
+        card = {"accountId": GUIDE_ACCOUNT, "billingAddress": ADDRESS}
+        passing, calls = stack.wire.handle_async_request, 0
+
+        async def odd(request: httpx.Request) -> httpx.Response:
+            nonlocal calls
+            response = await passing(request)
+            if request.url.path.endswith("/cards"):
+                calls += 1
+                if calls == 1:
+                    await response.aread()
+                    return httpx.Response(201, json=response.json() | {"updatedAt": moment})
+            return response
+
+        stack.wire.handle_async_request = odd  # type: ignore[method-assign]
+        data = await stack.data(TWO, {"a": card, "b": card})
+    assert data["a"]["__typename"] == "OutcomeUnknown"
+    assert data["b"]["__typename"] == "IssueVirtualCardSuccess"
+
+
+async def test_a_right_that_is_lost_ends_no_click(tmp_path: Path) -> None:
+    """A key whose outcome is not known stays retryable for a caller who lost scope or account."""
+    identity, key = IdentityProvider(tmp_path), new_key()
+    async with running(clock=Clock(), **identity.settings()) as stack:
+        asking(identity, stack)
+        Losses(stack, times=4)
+        assert (await stack.issue(idempotencyKey=key))["__typename"] == "OutcomeUnknown"
+        claims: list[dict[str, Any]] = [{"scope": "cards:read"}, {"accounts": []}]
+        for claim in claims:
+            asking(identity, stack, **claim)
+            told = await stack.issue(idempotencyKey=key)
+            assert (told["__typename"], told["retryable"]) == ("NotAllowed", True)
+            assert told["message"].endswith(SENT_ONCE)
+        asking(identity, stack)
+        assert (await stack.issue(idempotencyKey=key))["__typename"] == "IssueVirtualCardSuccess"
+        assert cards(stack) == 1

@@ -395,3 +395,13 @@ async def test_graphiql_is_shown_to_browsers_where_it_is_on() -> None:
         page = await stack.client.get("/graphql", headers=browser)
         assert page.headers["content-type"] == JSON + UTF8
         assert (await stack.client.get("/", headers=browser)).status_code == 404
+
+
+async def test_a_path_with_a_line_break_is_another_path(stack: Stack) -> None:
+    """Only ``/graphql`` itself is the endpoint: rules of proxies compare paths exactly."""
+    for path in ("/graphql%0A", "/graphql/", "//graphql", "/graphql%2F"):
+        response = await stack.client.post(path, json={"query": "{ __typename }"})
+        assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (
+            404,
+            "BAD_REQUEST",
+        )

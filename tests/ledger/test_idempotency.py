@@ -79,7 +79,7 @@ STATUSES = {
     410: Outcome.OTHER_REFUSAL,
     422: Outcome.KEY_REUSED,
     429: Outcome.TOO_MANY,
-    499: Outcome.OTHER_REFUSAL,
+    499: Outcome.SERVER_ERROR,
     500: Outcome.SERVER_ERROR,
     502: Outcome.SERVER_ERROR,
     503: Outcome.BUSY,

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.provider.retries import parse_retry_after
 from tests.stack import Clock, Stack, options, running
 from tests.waiting import settled, skip_time
 
@@ -301,3 +302,21 @@ async def test_a_caller_that_leaves_does_not_take_the_token_away() -> None:
         assert await second is None
         with pytest.raises(asyncio.CancelledError):
             await first
+
+
+@pytest.mark.parametrize("status", [408, 421, 425, 499])
+async def test_a_request_that_a_proxy_did_not_take_is_no_refusal(status: int) -> None:
+    """These statuses say nothing of the call: a write is repeated, and unknown in the end."""
+    async with running(clock=Clock()) as stack:
+        seen = script(stack, *[answers(status)] * 4)
+        result = await stack.issue()
+        assert (result["__typename"], result["retryable"]) == ("OutcomeUnknown", True)
+        assert len(seen) == 4
+        script(stack, answers(status))
+        assert (await stack.issue())["__typename"] == "IssueVirtualCardSuccess"
+
+
+def test_a_hint_in_the_far_future_is_a_year_at_most() -> None:
+    """A date of the year 9999 waits no longer than a number of hundreds of digits."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assert parse_retry_after("Fri, 31 Dec 9999 23:59:59 GMT", now=now) == 365 * 24 * 3600

@@ -406,3 +406,23 @@ async def test_a_token_that_nobody_waits_for_fails_quietly() -> None:
     del source, caller
     gc.collect()
     assert told == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"token": "\xff", "expiresAt": 1, "tokenType": "Bearer"}',
+        b'{"token": "a", "expiresAt": ' + b"9" * 400 + b', "tokenType": "Bearer"}',
+        b"[" * 50_000,
+    ],
+    ids=["no UTF-8", "a huge number", "deep"],
+)
+async def test_an_access_token_that_cannot_be_read_is_no_fault_of_ours(answer: bytes) -> None:
+    """Whatever the token's answer holds, nothing was sent, and the provider is the reason."""
+    async with running(clock=Clock(), max_attempts=1) as stack:
+        stack.wire.answer = lambda request: (
+            httpx.Response(200, content=answer) if "/auth/" in request.url.path else None
+        )
+        result = await stack.issue()
+        assert result["__typename"] == "ProviderUnavailable"
+        assert not stack.wire.sent("POST", "/accounts/")

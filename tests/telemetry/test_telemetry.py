@@ -105,3 +105,17 @@ def test_readable_logs_have_no_colours_off_a_terminal() -> None:
     structlog.reset_defaults()
     assert "hello" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name", ["4242424242424242", "a-4242-4242-4242-4242", "5555.5555.5555.4444"]
+)
+async def test_a_request_id_that_could_be_a_card_number_is_not_taken(name: str, lines: Any) -> None:
+    """A caller cannot bring a card number into the log, and other ids are kept."""
+    async with running() as stack:
+        response = await stack.post(CARD, {"id": "x"}, **{"X-Request-Id": name})
+        assert response.headers["X-Request-Id"] != name
+        kept = "1234567890123456-order"
+        response = await stack.post(CARD, {"id": "x"}, **{"X-Request-Id": kept})
+        assert response.headers["X-Request-Id"] == kept
+    assert name not in json.dumps(lines())
