@@ -10,7 +10,6 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from gateway.callers import (
     AnyoneAllowed,
@@ -37,6 +36,7 @@ from gateway.events import Sink, to_all
 from gateway.graphql import DocumentLimits, Documents, Executor, TrustedDocuments, engine_schema
 from gateway.http import (
     Dependencies,
+    ExactRoute,
     GraphQLView,
     Hosts,
     SecurityHeaders,
@@ -46,7 +46,7 @@ from gateway.http import (
 )
 from gateway.ledger import Ledger, MemoryStore
 from gateway.provider import ProviderClient
-from gateway.provider.transport import Origin, transport_to
+from gateway.provider.transport import transport_to
 from gateway.runtime import Runtime
 from gateway.telemetry import LogSink, RequestIdMiddleware, request_id
 
@@ -70,8 +70,9 @@ def create_app(
     clocks; ``sinks`` get all events, as the log does. Raises ConfigError.
     """
     runtime, emit = runtime or Runtime(), to_all([LogSink(), *sinks])
-    origin = Origin.of(settings.provider_url)
-    network = transport_to(origin, through=transport, ca_file=settings.provider_ca_file)
+    network = transport_to(
+        settings.provider_url, through=transport, ca_file=settings.provider_ca_file
+    )
     provider = ProviderClient(settings, network, runtime, emit=emit)
     size = settings.max_idempotency_records
     store = store or MemoryStore(size=size, clock=runtime.clock, emit=emit)
@@ -113,7 +114,7 @@ def create_app(
     )
     app = Starlette(
         routes=[
-            Route("/graphql", view),
+            ExactRoute("/graphql", view),
             *health_routes(provider),
             *(ide_routes() if settings.graphiql else []),
         ],

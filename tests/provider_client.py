@@ -12,7 +12,7 @@ from gateway.cards.operations.simulate_card_issue import ISSUE
 from gateway.config import Settings
 from gateway.ledger import CallResult, Claim
 from gateway.provider import Address, Card, NewCard, ProviderClient
-from gateway.provider.transport import Origin, transport_to
+from gateway.provider.transport import transport_to
 from gateway.runtime import Runtime
 from gateway.telemetry import LogSink
 
@@ -23,9 +23,10 @@ def client_of(
     runtime: Runtime | None = None,
 ) -> ProviderClient:
     """A client on the real network, or over the transport that stands in for it."""
-    origin = Origin.of(settings.provider_url)
-    way = transport_to(origin, through=transport, ca_file=settings.provider_ca_file)
-    return ProviderClient(settings, way, runtime or Runtime(), emit=LogSink())
+    network = transport_to(
+        settings.provider_url, through=transport, ca_file=settings.provider_ca_file
+    )
+    return ProviderClient(settings, network, runtime or Runtime(), emit=LogSink())
 
 
 def new_claim() -> Claim:

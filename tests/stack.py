@@ -87,6 +87,17 @@ def issue_input(**changes: Any) -> dict[str, Any]:
     return {"input": {"accountId": GUIDE_ACCOUNT, "billingAddress": ADDRESS} | changes}
 
 
+def environment(**changes: str) -> dict[str, str]:
+    """The variables that `gateway serve` needs, with changes; nothing answers for the provider."""
+    return {
+        "GATEWAY_PROVIDER_URL": "http://127.0.0.1:9/v1",
+        "GATEWAY_PROVIDER_API_KEY": API_KEY,
+        "GATEWAY_PROVIDER_API_SECRET": API_SECRET,
+        "GATEWAY_SIGNING_KEY_ID": KEY_ID,
+        "GATEWAY_SIGNING_KEY": SIGNING_KEY.to_pem().decode(),
+    } | changes
+
+
 def settings(**changes: Any) -> Settings:
     """Settings for the emulator, with changes; nothing is read from anywhere."""
     given = {

@@ -3,9 +3,10 @@
 import asyncio
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
+import strawberry
 from aiodataloader import DataLoader
 
 from gateway.callers import Caller, RateLimits
@@ -88,3 +89,6 @@ class Context:
     def must_end_at(self, deadline: float) -> None:
         """Set when the operation has to be over."""
         self.deadline = self.cards.deadline = deadline
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

@@ -97,6 +97,11 @@ class IdempotencyConflictMember(ErrorMember):
     """GraphQL type IdempotencyConflict."""
 
 
+def _key_to_retry() -> Any:
+    """The field ``idempotencyKey`` of a failure after which the request can be sent again."""
+    return strawberry.field(description="The key to use when trying again.")
+
+
 @strawberry.type(
     name="RateLimited",
     description="A rate limit is exceeded. This request was not carried out, and can be sent again "
@@ -105,7 +110,7 @@ class IdempotencyConflictMember(ErrorMember):
 class RateLimitedMember(ErrorMember):
     """GraphQL type RateLimited."""
 
-    idempotency_key: UUIDText = strawberry.field(description="The key to use when trying again.")
+    idempotency_key: UUIDText = _key_to_retry()
     limited_by: LimitedByValue = strawberry.field(description="Whose limit it is.")
     retry_after: float | None = strawberry.field(
         description="Seconds to wait before trying again; null where the provider did not say."
@@ -121,7 +126,7 @@ class RateLimitedMember(ErrorMember):
 class GatewayUnavailableMember(ErrorMember):
     """GraphQL type GatewayUnavailable."""
 
-    idempotency_key: UUIDText = strawberry.field(description="The key to use when trying again.")
+    idempotency_key: UUIDText = _key_to_retry()
 
 
 @strawberry.type(
@@ -133,7 +138,7 @@ class GatewayUnavailableMember(ErrorMember):
 class ProviderUnavailableMember(ErrorMember):
     """GraphQL type ProviderUnavailable."""
 
-    idempotency_key: UUIDText = strawberry.field(description="The key to use when trying again.")
+    idempotency_key: UUIDText = _key_to_retry()
     retry_after: float | None = strawberry.field(
         description="Seconds to wait before trying again, where the provider said so."
     )

@@ -12,7 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, cast, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, cast, get_type_hints
 from uuid import uuid4
 
 import strawberry
@@ -21,7 +21,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from gateway.callers import rate_rule
 from gateway.cards.calls import MutationCall, QueryCall
-from gateway.cards.context import Context
+from gateway.cards.context import Context, Info
 from gateway.cards.failures import MUTATION_FAILURES, as_member, members_of
 from gateway.cards.history import Key
 from gateway.cards.inputs import parse_key
@@ -32,7 +32,6 @@ from gateway.provider import Endpoint
 T = TypeVar("T")
 Input = TypeVar("Input")
 Success = TypeVar("Success")
-Info: TypeAlias = strawberry.Info[Context, None]
 _SCOPE = re.compile(r"cards:[a-z]+")
 
 

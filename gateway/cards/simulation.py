@@ -1,16 +1,16 @@
 """What calls of the simulator have in common: they are accepted first and carried out later."""
 
-from typing import TypeAlias
+from typing import TypeVar
 from uuid import UUID
 
 import strawberry
 
-from gateway.cards.context import Context
+from gateway.cards.calls import MutationCall
+from gateway.cards.context import Info
+from gateway.cards.inputs import parse_id
 from gateway.cards.operations.card import card as card_operation
 from gateway.cards.types import Card, UUIDText, key_input, key_output, replayed_output
 from gateway.errors import InvalidState, NotFound, Refused, SimulatorDisabled
-
-Info: TypeAlias = strawberry.Info[Context, None]
 
 SIMULATION_FAILURES = (NotFound, InvalidState, SimulatorDisabled, Refused)
 
@@ -36,3 +36,13 @@ class SimulationSuccess:
         """Read the card through the loader; a failed read leaves the success standing."""
         found = await card_operation.query_call(info.context).visible_card(self.card_id)
         return Card.from_provider(found) if found else None
+
+
+S = TypeVar("S", bound=SimulationSuccess)
+
+
+async def simulate(call: MutationCall[None], given: SimulationInput, success: type[S]) -> S:
+    """Send the call of a simulation; ``success`` is the GraphQL type of its own."""
+    card_id = parse_id(given.card_id, "input.cardId")
+    await call.send(cardId=card_id)
+    return success(card_id=card_id, idempotency_key=call.key, replayed=call.replayed)

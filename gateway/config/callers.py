@@ -87,11 +87,14 @@ class CallerSettings(Loadable):
     @field_validator("rate_limits")
     @classmethod
     def _set_once(cls, value: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
-        old = {field: info.data.get(name) for name, field in _OLD_NAMES.items()}
+        rates = dict(value)
         for name, field in _OLD_NAMES.items():
-            if old[field] is not None and field in value:
+            rate = info.data.get(name)
+            if rate is not None and field in value:
                 raise ValueError(f"sets {field}, as GATEWAY_{name.upper()} does; keep one of them")
-        return {field: rate for field, rate in old.items() if rate is not None} | dict(value)
+            if rate is not None:
+                rates[field] = rate
+        return rates
 
     @field_validator("rate_limit_store")
     @classmethod

@@ -106,11 +106,7 @@ def _is_address(text: str) -> bool:
 
 def texts(value: Any, example: str, check: Callable[[str], str]) -> Any:
     """The texts of a list, or of one in JSON, each of them checked."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            value = None
+    value = _from_json(value)
     if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
         raise ValueError(f"must be a JSON list, such as {json.dumps([example])}")
     try:
@@ -171,11 +167,7 @@ def rate(value: str) -> str:
 
 def rates(value: Any) -> Any:
     """Rates by name, as they are or in JSON, each of them checked."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value, object_pairs_hook=_once)
-        except (ValueError, RecursionError):
-            value = None
+    value = _from_json(value)
     if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
         raise ValueError(
             'must be a JSON object with each name once, such as {"issueVirtualCard": "60/minute"}'
@@ -184,6 +176,16 @@ def rates(value: Any) -> Any:
         return {name: rate(one) for name, one in value.items()}
     except ValueError as error:
         raise ValueError(f"each value {error}") from None
+
+
+def _from_json(value: Any) -> Any:
+    """What a text says in JSON, None where it is none; anything but a text as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

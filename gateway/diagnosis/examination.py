@@ -17,7 +17,7 @@ from gateway.diagnosis.answers import difference
 from gateway.errors import GatewayError
 from gateway.events import to_nobody
 from gateway.provider import ProviderClient, ProviderClock
-from gateway.provider.transport import Origin, transport_to
+from gateway.provider.transport import transport_to
 from gateway.runtime import Runtime
 
 Tell = Callable[[Finding], None]
@@ -52,8 +52,8 @@ class _Examination:
     def __init__(self, settings: ProviderSettings, tell: Tell) -> None:
         self._settings = settings
         self._tell = tell
-        origin = Origin.of(settings.provider_url)
-        self._transport = Watched(transport_to(origin, ca_file=settings.provider_ca_file))
+        network = transport_to(settings.provider_url, ca_file=settings.provider_ca_file)
+        self._transport = Watched(network)
         self.provider = ProviderClient(settings, self._transport, Runtime(), emit=to_nobody)
         self.good = True
 

@@ -5,10 +5,12 @@ from gateway.http.health import health_routes
 from gateway.http.hosts import Hosts
 from gateway.http.ide import ide_routes
 from gateway.http.responses import error_response
+from gateway.http.routes import ExactRoute
 from gateway.http.view import Dependencies, GraphQLView
 
 __all__ = [
     "Dependencies",
+    "ExactRoute",
     "GraphQLView",
     "Hosts",
     "SecurityHeaders",

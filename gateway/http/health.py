@@ -4,9 +4,10 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from gateway.errors import GatewayError
+from gateway.http.routes import ExactRoute
 from gateway.provider import BreakerState, ProviderClient
 
 
@@ -16,7 +17,7 @@ def health_routes(provider: ProviderClient) -> list[BaseRoute]:
     async def ready(_request: Request) -> Response:
         return await _readiness(provider)
 
-    return [Route("/healthz", _alive), Route("/readyz", ready)]
+    return [ExactRoute("/healthz", _alive), ExactRoute("/readyz", ready)]
 
 
 async def _alive(_request: Request) -> Response:

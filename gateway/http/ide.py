@@ -12,10 +12,11 @@ from typing import NamedTuple
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.negotiation import is_browser
+from gateway.http.routes import ExactRoute
 
 # The account of the provider's guide, which the emulator has from its start.
 GUIDE_ACCOUNT_ID = "ae61c362-4136-49af-8e01-544457fe265b"
@@ -65,8 +66,8 @@ class Asset(NamedTuple):
 
 def ide_routes() -> list[BaseRoute]:
     """``/`` for browsers, and the page's scripts and styles, whose addresses hold their hashes."""
-    assets = [Route(asset.path, partial(_send, asset)) for asset in _assets().values()]
-    return [Route("/", _ToGraphiQL()), *assets]
+    assets = [ExactRoute(asset.path, partial(_send, asset)) for asset in _assets().values()]
+    return [ExactRoute("/", _ToGraphiQL()), *assets]
 
 
 def ide_page(path: str = "/graphql") -> Response:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -50,7 +49,7 @@ NewContext: TypeAlias = Callable[[Caller, str | None], Context]
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the view needs to let a request in and have it answered."""
+    """What the view needs to authenticate a request and to have it answered."""
 
     executor: Executor
     authenticator: Authenticator
@@ -81,8 +80,6 @@ class GraphQLView:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
-        if scope["path"].endswith("\n"):  # which the router's pattern takes for the end
-            raise HTTPException(404)
         response = await self.respond(Request(scope, receive))
         await response(scope, receive, send)
 

@@ -59,8 +59,7 @@ class Endpoint(Generic[T]):
 
     def call(self, *, body: bytes = b"", **ids: UUID) -> "Call[T]":
         """One call; ``ids`` fill the placeholders of the path, under the same names."""
-        path = _PLACEHOLDER.sub(lambda found: str(ids[found[1]]), self.path)
-        return Call(endpoint=self, path=path, ids=ids, body=body)
+        return Call(endpoint=self, path=self.path.format(**ids), ids=ids, body=body)
 
 
 class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.commands import Command
 from tests.processes import ROOT, started
-from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY
+from tests.stack import environment
 
 
 @pytest.fixture(autouse=True)
@@ -111,23 +111,11 @@ def test_serve_names_the_setting_of_a_busy_port(
 ) -> None:
     """`gateway serve` has no option for the port: its line names GATEWAY_PORT."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        for name, value in serve_settings(taken.getsockname()[1]).items():
+        port = str(taken.getsockname()[1])
+        for name, value in environment(GATEWAY_AUTH="none", GATEWAY_PORT=port).items():
             monkeypatch.setenv(name, value)
         code, printed = command("serve")
     assert (code, printed.endswith("choose another port with GATEWAY_PORT.\n")) == (2, True)
-
-
-def serve_settings(port: int) -> dict[str, str]:
-    """What `gateway serve` needs."""
-    return {
-        "GATEWAY_PROVIDER_URL": "http://127.0.0.1:9/v1",
-        "GATEWAY_PROVIDER_API_KEY": API_KEY,
-        "GATEWAY_PROVIDER_API_SECRET": API_SECRET,
-        "GATEWAY_SIGNING_KEY_ID": KEY_ID,
-        "GATEWAY_SIGNING_KEY": SIGNING_KEY.to_pem().decode(),
-        "GATEWAY_AUTH": "none",
-        "GATEWAY_PORT": str(port),
-    }
 
 
 FILES = [

@@ -11,7 +11,7 @@ import typer
 
 from gateway.cli import cli
 from tests.commands import Command
-from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY
+from tests.stack import environment
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,7 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.chdir(tmp_path)
     for name in [one for one in os.environ if one.upper().startswith("GATEWAY_")]:
         monkeypatch.delenv(name)
-    needed = {
-        "GATEWAY_PROVIDER_URL": "https://provider.invalid/v1",
-        "GATEWAY_PROVIDER_API_KEY": API_KEY,
-        "GATEWAY_PROVIDER_API_SECRET": API_SECRET,
-        "GATEWAY_SIGNING_KEY_ID": KEY_ID,
-        "GATEWAY_SIGNING_KEY": SIGNING_KEY.to_pem().decode(),
-        "GATEWAY_AUTH": "none",
-    }
+    needed = environment(GATEWAY_PROVIDER_URL="https://provider.invalid/v1", GATEWAY_AUTH="none")
     for name, value in needed.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "card.graphql").write_text("query Card { card(id: 1) { id } }")

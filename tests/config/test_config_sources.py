@@ -10,15 +10,9 @@ import pytest
 
 from gateway.config import DocumentSettings, Settings
 from gateway.errors import ConfigError
-from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY
+from tests import stack
 
-NEEDED = {
-    "GATEWAY_PROVIDER_URL": "https://api.sandbox.offblocks.xyz/v1",
-    "GATEWAY_PROVIDER_API_KEY": API_KEY,
-    "GATEWAY_PROVIDER_API_SECRET": API_SECRET,
-    "GATEWAY_SIGNING_KEY_ID": KEY_ID,
-    "GATEWAY_SIGNING_KEY": SIGNING_KEY.to_pem().decode(),
-}
+NEEDED = stack.environment(GATEWAY_PROVIDER_URL="https://api.sandbox.offblocks.xyz/v1")
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from graphql import (
 
 from gateway.cards import schema_text
 from tests.processes import started
-from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY, Stack, running
+from tests.stack import Stack, environment, running
 from tests.waiting import PATIENCE
 
 SCHEMA = build_schema(schema_text())
@@ -132,18 +132,13 @@ def test_clairvoyance(
     """The tool recovers the schema where suggestions are on, and no field where they are off."""
     words, out = tmp_path / "words", tmp_path / "out.json"
     words.write_text("\n".join(wordlist))
-    environment = {
-        "GATEWAY_PROVIDER_URL": "http://127.0.0.1:9/v1",
-        "GATEWAY_PROVIDER_API_KEY": API_KEY,
-        "GATEWAY_PROVIDER_API_SECRET": API_SECRET,
-        "GATEWAY_SIGNING_KEY_ID": KEY_ID,
-        "GATEWAY_SIGNING_KEY": SIGNING_KEY.to_pem().decode(),
-        "GATEWAY_AUTH": "none",
-        "GATEWAY_PORT": "0",
-        "GATEWAY_SUGGESTIONS": suggestions,
-        "cwd": str(tmp_path),
-    }
-    with started("serve", **environment) as serve:
+    settings = environment(
+        GATEWAY_AUTH="none",
+        GATEWAY_PORT="0",
+        GATEWAY_SUGGESTIONS=suggestions,
+        cwd=str(tmp_path),
+    )
+    with started("serve", **settings) as serve:
         url = serve.wait_for(r"http://[\d.]+:\d+")[0]
         command = [str(TOOL), "-w", str(words), "-o", str(out), f"{url}/graphql"]
         subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)

@@ -399,7 +399,7 @@ async def test_graphiql_is_shown_to_browsers_where_it_is_on() -> None:
 
 async def test_a_path_with_a_line_break_is_another_path(stack: Stack) -> None:
     """Only ``/graphql`` itself is the endpoint: rules of proxies compare paths exactly."""
-    for path in ("/graphql%0A", "/graphql/", "//graphql", "/graphql%2F"):
+    for path in ("/graphql%0A", "/healthz%0A", "/graphql/", "//graphql", "/graphql%2F"):
         response = await stack.client.post(path, json={"query": "{ __typename }"})
         assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (
             404,

@@ -22,7 +22,7 @@ from gateway.signing import PrivateKey
 from tests.cli.test_cli import three_steps
 from tests.pair import URL
 from tests.processes import ROOT, Process, run, started
-from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY
+from tests.stack import environment
 
 IMAGE = "card-gateway"
 LIMIT = 90  # seconds until a server answers, on a busy machine
@@ -251,16 +251,7 @@ def becomes_healthy(process: Process) -> bool:
 
 def serve_environment(folder: Path) -> dict[str, str]:
     """Settings of a `serve` whose provider is not there."""
-    return {
-        "GATEWAY_PROVIDER_URL": "http://127.0.0.1:9/v1",
-        "GATEWAY_PROVIDER_API_KEY": API_KEY,
-        "GATEWAY_PROVIDER_API_SECRET": API_SECRET,
-        "GATEWAY_SIGNING_KEY_ID": KEY_ID,
-        "GATEWAY_SIGNING_KEY": SIGNING_KEY.to_pem().decode(),
-        "GATEWAY_AUTH": "open",
-        "GATEWAY_PORT": "0",
-        "cwd": str(folder),
-    }
+    return environment(GATEWAY_AUTH="open", GATEWAY_PORT="0", cwd=str(folder))
 
 
 @pytest.mark.process

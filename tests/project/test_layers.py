@@ -106,25 +106,26 @@ def test_each_part_is_given_its_own_group_of_settings(path: Path) -> None:
     assert part_of(path) in {"config", "app", "cli"} or not WHOLE & set(imports(path))
 
 
-@pytest.mark.process
-def test_importing_the_package_imports_no_server() -> None:
-    """`import gateway` costs nothing: no server, no GraphQL, no HTTP client."""
-    code = "import sys, gateway; print(*sys.modules)"
+def loaded_by(module: str) -> set[str]:
+    """The modules that are loaded once this one is imported."""
+    code = f"import sys, {module}; print(*sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    loaded = set(result.stdout.split())
+    return set(result.stdout.split())
+
+
+@pytest.mark.process
+def test_importing_the_package_imports_no_server() -> None:
+    """`import gateway` costs nothing: no server, no GraphQL, no HTTP client."""
+    loaded = loaded_by("gateway")
     assert not loaded & {"uvicorn", "starlette", "strawberry", "graphql", "httpx"}
 
 
 @pytest.mark.process
 def test_the_help_waits_for_no_server() -> None:
     """`gateway --help` imports neither server, GraphQL, HTTP client nor settings, and is fast."""
-    code = "import sys, gateway.cli; print(*sys.modules)"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    loaded = set(result.stdout.split())
+    loaded = loaded_by("gateway.cli")
     assert not loaded & {"uvicorn", "starlette", "strawberry", "graphql", "httpx", "pydantic"}
 
 

@@ -590,7 +590,7 @@ async def test_no_proxy_is_taken_from_the_environment(
 async def test_the_signed_path_is_the_one_sent(target: str, make: Make) -> None:
     """The path goes onto the wire byte for byte, whatever a client library would make of it."""
     async with serving(answers(raw(message("404 Not Found")))) as server:
-        wire = transport_to(Origin.of(server.url), through=make())
+        wire = transport_to(server.url, through=make())
         await wire.exchange(
             Request("GET", target, {}), Timeouts(connect=LIMIT, read=LIMIT, write=LIMIT)
         )

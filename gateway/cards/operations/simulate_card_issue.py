@@ -5,9 +5,13 @@ from types import NoneType
 import strawberry
 
 from gateway.cards.calls import MutationCall
-from gateway.cards.inputs import parse_id
 from gateway.cards.operation import mutation
-from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, SimulationSuccess
+from gateway.cards.simulation import (
+    SIMULATION_FAILURES,
+    SimulationInput,
+    SimulationSuccess,
+    simulate,
+)
 from gateway.errors import InvalidState
 from gateway.provider import Endpoint
 
@@ -36,8 +40,4 @@ async def simulate_card_issue(
     call: MutationCall[None], given: SimulateCardIssueInput
 ) -> SimulateCardIssueSuccess:
     """Let the provider's simulator issue a card (test only)."""
-    card_id = parse_id(given.card_id, "input.cardId")
-    await call.send(cardId=card_id)
-    return SimulateCardIssueSuccess(
-        card_id=card_id, idempotency_key=call.key, replayed=call.replayed
-    )
+    return await simulate(call, given, SimulateCardIssueSuccess)

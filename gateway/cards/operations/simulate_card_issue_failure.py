@@ -5,9 +5,13 @@ from types import NoneType
 import strawberry
 
 from gateway.cards.calls import MutationCall
-from gateway.cards.inputs import parse_id
 from gateway.cards.operation import mutation
-from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, SimulationSuccess
+from gateway.cards.simulation import (
+    SIMULATION_FAILURES,
+    SimulationInput,
+    SimulationSuccess,
+    simulate,
+)
 from gateway.errors import InvalidState
 from gateway.provider import Endpoint
 
@@ -38,8 +42,4 @@ async def simulate_card_issue_failure(
     call: MutationCall[None], given: SimulateCardIssueFailureInput
 ) -> SimulateCardIssueFailureSuccess:
     """Let the provider's simulator fail to issue a card (test only)."""
-    card_id = parse_id(given.card_id, "input.cardId")
-    await call.send(cardId=card_id)
-    return SimulateCardIssueFailureSuccess(
-        card_id=card_id, idempotency_key=call.key, replayed=call.replayed
-    )
+    return await simulate(call, given, SimulateCardIssueFailureSuccess)

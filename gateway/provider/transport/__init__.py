@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 
 def transport_to(
-    origin: Origin,
+    url: str,
     *,
     through: "httpx.AsyncBaseTransport | None" = None,
     ca_file: Path | None = None,
 ) -> Transport:
-    """The network, or the httpx transport that stands in for it.
+    """The network, or the httpx transport that stands in for it, to the provider at ``url``.
 
     ``ca_file`` is trusted in addition to the system's certificates.
     """
+    origin = Origin.of(url)
     if through is None:
         return NetworkTransport(origin, ca_file if origin.scheme == "https" else None)
     # Imported where it is used: a gateway on the real network starts without httpx.
