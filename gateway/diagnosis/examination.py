@@ -23,12 +23,13 @@ from gateway.runtime import Runtime
 Tell = Callable[[Finding], None]
 
 
-async def examine(settings: ProviderSettings, tell: Tell) -> bool:
+async def examine(settings: ProviderSettings, tell: Tell, runtime: Runtime | None = None) -> bool:
     """Tell each finding as soon as it is there; whether nothing is bad.
 
     It takes ``call_deadline`` at most, and asks for everything once.
     """
-    async with _Examination(settings.model_copy(update={"max_attempts": 1}), tell) as it:
+    once = settings.model_copy(update={"max_attempts": 1})
+    async with _Examination(once, tell, runtime or Runtime()) as it:
         try:
             async with asyncio.timeout(settings.call_deadline):
                 await it.run()
@@ -40,7 +41,7 @@ async def examine(settings: ProviderSettings, tell: Tell) -> bool:
 async def register_key(settings: ProviderSettings) -> Finding:
     """Tell the provider the public half of the signing key; whether it took it, or why not."""
     public = settings.private_key.public_key()
-    async with _Examination(settings, lambda _finding: None) as it:
+    async with _Examination(settings, lambda _finding: None, Runtime()) as it:
         failure = await it.attempt(it.provider.register_signing_key(public))
     done = f"Registered under the key id {settings.signing_key_id}."
     return failure or Finding(True, done)
@@ -49,12 +50,12 @@ async def register_key(settings: ProviderSettings) -> Finding:
 class _Examination:
     """A client of the provider whose exchanges are watched, and what has been found with it."""
 
-    def __init__(self, settings: ProviderSettings, tell: Tell) -> None:
+    def __init__(self, settings: ProviderSettings, tell: Tell, runtime: Runtime) -> None:
         self._settings = settings
         self._tell = tell
         network = transport_to(settings.provider_url, ca_file=settings.provider_ca_file)
         self._transport = Watched(network)
-        self.provider = ProviderClient(settings, self._transport, Runtime(), emit=to_nobody)
+        self.provider = ProviderClient(settings, self._transport, runtime, emit=to_nobody)
         self.good = True
 
     async def __aenter__(self) -> Self:

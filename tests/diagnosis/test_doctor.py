@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -21,21 +22,22 @@ import pytest
 from gateway.diagnosis import Finding
 from gateway.diagnosis.examination import examine, register_key
 from gateway.emulator import Faults, create_emulator
+from gateway.runtime import Runtime
 from gateway.signing import PrivateKey
 from tests.certificates import CANARY, DAY, Authority
 from tests.processes import ROOT, run
 from tests.sockets import Way, serving
-from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY, options, settings
+from tests.stack import API_KEY, API_SECRET, KEY_ID, SIGNING_KEY, Clock, options, settings
 from tests.tls import Talk, closes, resets, says, served, server_context, silent, talking
 
 BANNER = "canary-banner"
 REGISTER, ID_SETTING, URL_SETTING = "gateway register-key", "GATEWAY_SIGNING_KEY_ID", "PROVIDER_URL"
 
 
-async def examined(**changes: Any) -> list[Finding]:
+async def examined(runtime: Runtime | None = None, /, **changes: Any) -> list[Finding]:
     """What is found with these settings; nothing of a server's own text may be in it."""
     found: list[Finding] = []
-    good = await examine(settings(**changes), found.append)
+    good = await examine(settings(**changes), found.append, runtime)
     assert good is all(finding.good is not False for finding in found)
     for finding in found:
         assert bool(finding.advice) is (finding.good is False)
@@ -323,8 +325,10 @@ def emulated(request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
     """Start an emulator with options and faults; its URL."""
     with contextlib.ExitStack() as stack:
 
-        def start(faults: Faults | None = None, **changes: Any) -> str:
-            app = create_emulator(options(**changes), faults=faults)
+        def start(
+            faults: Faults | None = None, now: Callable[[], float] = time.time, **changes: Any
+        ) -> str:
+            app = create_emulator(options(**changes), faults=faults, now=now)
             return f"http://127.0.0.1:{stack.enter_context(served(app))}/v1"
 
         yield start
@@ -374,8 +378,9 @@ async def test_a_refused_signature_is_explained(status: int, emulated: Start) ->
 @pytest.mark.parametrize("shift", [4000, -4000])
 async def test_clocks_that_differ_are_blamed_first(shift: int, emulated: Start) -> None:
     """A signature that is refused while the clocks differ is explained by the clocks first."""
-    faults = Faults(clock_shift=shift)
-    _, signature, clock = await examined(provider_url=emulated(faults))
+    now = Clock(1_800_000_000.5)  # the middle of a second, which is what a Date stands for
+    url = emulated(Faults(clock_shift=shift), now)
+    _, signature, clock = await examined(Runtime(now=now), provider_url=url)
     side = "ahead of" if shift > 0 else "behind"
     assert f"its clock is 4000 s {side} this machine's" in signature.what
     assert signature.advice.startswith("Set this machine's clock (NTP) first")
