@@ -1,7 +1,9 @@
 """The composition root: builds all parts from the settings, and hands each the values it needs."""
 
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -44,7 +46,17 @@ from gateway.http import (
     health_routes,
     ide_routes,
 )
-from gateway.ledger import Ledger, MemoryStore
+from gateway.ledger import (
+    CLOCK_TOLERANCE,
+    DAY,
+    Engine,
+    Ledger,
+    MemoryEngine,
+    SqliteEngine,
+    Store,
+    Windows,
+    steady,
+)
 from gateway.provider import ProviderClient
 from gateway.provider.transport import transport_to
 from gateway.runtime import Runtime
@@ -60,23 +72,29 @@ def create_app(
     settings: Settings,
     *,
     transport: "httpx.AsyncBaseTransport | None" = None,
-    store: MemoryStore | None = None,
+    engine: Engine | None = None,
     sinks: Iterable[Sink] = (),
     runtime: Runtime | None = None,
 ) -> Starlette:
     """The gateway as an ASGI application.
 
-    ``transport`` stands in for the network, ``store`` for the ledger's own, ``runtime`` for the
-    clocks; ``sinks`` get all events, as the log does. Raises ConfigError.
+    ``transport`` stands in for the network, ``engine`` for the ledger's own, ``runtime`` for the
+    clocks; ``sinks`` get all events, as the log does. Raises ConfigError; so does the start of the
+    application, where the ledger cannot be opened.
     """
     runtime, emit = runtime or Runtime(), to_all([LogSink(), *sinks])
     network = transport_to(
         settings.provider_url, through=transport, ca_file=settings.provider_ca_file
     )
     provider = ProviderClient(settings, network, runtime, emit=emit)
-    size = settings.max_idempotency_records
-    store = store or MemoryStore(size=size, clock=runtime.clock, emit=emit)
-    ledger = Ledger[Any](store, runtime=runtime, emit=emit)
+    now = steady(runtime)
+    ledger = Ledger[Any](
+        ledger_store(settings, now, engine),
+        now=now,
+        clocks_agree=lambda: provider.clock.agrees_within(CLOCK_TOLERANCE),
+        runtime=runtime,
+        emit=emit,
+    )
     limits = _rate_limits(settings, emit)
 
     def new_context(caller: Caller, header_key: str | None) -> Context:
@@ -96,10 +114,13 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await limits.check()
-        yield
-        await ledger.drain(min(settings.shutdown_grace, settings.call_deadline))
-        await provider.aclose()
-        await limits.aclose()
+        try:
+            await ledger.start()
+            yield
+        finally:
+            await ledger.aclose(min(settings.shutdown_grace, settings.call_deadline))
+            await provider.aclose()
+            await limits.aclose()
 
     view = GraphQLView(
         Dependencies(
@@ -115,7 +136,7 @@ def create_app(
     app = Starlette(
         routes=[
             ExactRoute("/graphql", view),
-            *health_routes(provider),
+            *health_routes(provider, ledger),
             *(ide_routes() if settings.graphiql else []),
         ],
         middleware=_middleware(settings),
@@ -124,6 +145,35 @@ def create_app(
     )
     app.router.redirect_slashes = False
     return app
+
+
+async def check_ledger(settings: Settings) -> None:
+    """Open the ledger and close it again; raises ConfigError where that cannot be done.
+
+    A new one is made here, so that several processes do not have to agree on who makes it.
+    """
+    store = ledger_store(settings, time.time)
+    await store.start()
+    await store.aclose()
+
+
+def ledger_store(
+    settings: Settings, now: Callable[[], float], engine: Engine | None = None
+) -> Store:
+    """The store of the ledger that the settings name; ``now`` is its clock, in UNIX seconds."""
+    where = settings.ledger.get_secret_value()
+    in_memory = where == "memory" and engine is None
+    if engine is None:
+        path = Path(where.removeprefix("sqlite:")).expanduser()
+        engine = MemoryEngine(now) if in_memory else SqliteEngine(path, now)
+    windows = Windows(
+        send=settings.send_window,
+        key_life=settings.provider_key_life,
+        lease=settings.call_deadline + 5,
+        uncertain_for=0.0 if in_memory else DAY,
+    )
+    size = settings.max_idempotency_records if in_memory else None
+    return Store(engine, windows, is_complete=not in_memory, size=size)
 
 
 async def _as_json(_request: Request, error: Exception) -> Response:

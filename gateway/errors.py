@@ -12,6 +12,8 @@
     ├─ IdempotencyConflict            same key, other input
     ├─ RateLimited                    + who limits, the gateway or the provider, and for how long
     ├─ Overloaded · DeadlineExceeded  the gateway is full, or out of time: not carried out
+    ├─ LedgerUnavailable              what is known of keys cannot be read: not carried out
+    ├─ NotExecuted                    a write that never happened, and never will
     ├─ SigningError · SignatureInvalid
     └─ ProviderError
        ├─ NotFound · InvalidState · Refused     the provider said no (final)
@@ -29,7 +31,7 @@ dict-valued ``extensions`` from the original exception, so nothing here imports 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, ClassVar, Self
 
@@ -257,6 +259,25 @@ class DeadlineExceeded(GatewayError):
     retryable = True
 
 
+class LedgerUnavailable(GatewayError):
+    """What is known of idempotency keys cannot be read or written now: nothing was sent."""
+
+    code = "LEDGER_UNAVAILABLE"
+    meaning = "The ledger of idempotency keys cannot be used now; this request was not carried out."
+    advice = "Retry with the same key in a moment."
+    in_results = True
+    retryable = True
+
+
+class NotExecuted(GatewayError):
+    """The call of this key had no effect and will have none: it is too late to carry it out."""
+
+    code = "NOT_EXECUTED"
+    meaning = "This request had no effect and will have none."
+    advice = "Send it with a new key, if it is still wanted."
+    in_results = True
+
+
 class SigningError(GatewayError):
     """A key or a message cannot be used for signing."""
 
@@ -331,14 +352,26 @@ class OutcomeUnknown(ProviderError):
 
     code = "OUTCOME_UNKNOWN"
     meaning = "It may have been carried out."
-    advice = "Retry with the same key while `retryable`."
+    advice = "Retry with the same key while `retryable`; else look at `candidates`."
     in_results = True
     retryable = True
 
-    def __init__(self, message: str, *, promise: Promise, retryable: bool = True) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        promise: Promise | None = None,
+        retryable: bool = True,
+        candidates: tuple[Any, ...] = (),
+        in_flight: bool = False,
+        key_known: bool = False,
+    ) -> None:
         super().__init__(message)
         self.retryable = retryable
-        self.promise = promise
+        self.promise = promise or Promise(datetime.fromtimestamp(0, UTC), 0)
+        self.candidates = candidates
+        self.in_flight = in_flight
+        self.key_known = key_known
 
 
 class ProviderProtocolError(ProviderError):

@@ -143,6 +143,26 @@ class LedgerFull:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerAlarm:
+    """What must not happen has happened to a key, and somebody should look; ``what`` is one of
+
+    ``lost_entries`` (a row that was written is not there: the ledger was reset, or has lost
+    writes), ``late_success`` (a call was carried out after another request had taken its key
+    over) and ``card_of_another_key`` (the provider answered two keys with one card, or one key
+    with two).
+    """
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerChanged:
+    """The ledger has failed, for the reason ``problem``, or works again (None)."""
+
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnexpectedError:
     """A fault of the gateway: the class of the error, and the lines where it passed."""
 
@@ -169,6 +189,8 @@ Event: TypeAlias = (
     | DocumentRefused
     | ClickSettled
     | LedgerFull
+    | LedgerAlarm
+    | LedgerChanged
     | UnexpectedError
 )
 # Takes one event; it must not wait.

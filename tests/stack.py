@@ -36,7 +36,8 @@ mutation Issue($input: IssueVirtualCardInput!) {
     }
     ... on Error { code message retryable requestId }
     ... on InvalidInput { field }
-    ... on OutcomeUnknown { idempotencyKey retrySafeUntil retrySafeSeconds }
+    ... on OutcomeUnknown { idempotencyKey retrySafeUntil retrySafeSeconds
+                            candidates { id accountId } }
     ... on RateLimited { idempotencyKey limitedBy retryAfter }
     ... on GatewayUnavailable { idempotencyKey }
     ... on ProviderUnavailable { idempotencyKey retryAfter }

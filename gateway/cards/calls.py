@@ -13,7 +13,8 @@ from uuid import UUID
 import msgspec
 
 from gateway.cards.context import Context, too_slow
-from gateway.cards.history import Key
+from gateway.cards.history import Key, history_of
+from gateway.cards.outcomes import account_cards, has_reached
 from gateway.cards.types import UUIDText
 from gateway.errors import (
     DeadlineExceeded,
@@ -22,8 +23,8 @@ from gateway.errors import (
     OutcomeUnknown,
     ProviderUnavailable,
 )
-from gateway.ledger import Ledger, Replay, State
-from gateway.provider import Card, Endpoint
+from gateway.ledger import Actions, Ledger, Replay, Seen, State
+from gateway.provider import Address, Call, Card, CardStatus, Endpoint
 
 T = TypeVar("T")
 
@@ -76,6 +77,7 @@ class MutationCall(QueryCall, Generic[T]):
         super().__init__(context, operation)
         self._endpoint = endpoint
         self._key = key
+        self._seen: Seen | None = None
         self.replayed = False
 
     @property
@@ -83,23 +85,35 @@ class MutationCall(QueryCall, Generic[T]):
         """The client's key, or the one that the gateway made."""
         return UUIDText(str(self._key.client))
 
-    async def send(self, body: msgspec.Struct | None = None, **ids: UUID) -> T:
+    async def send(
+        self,
+        body: msgspec.Struct | None = None,
+        *,
+        address: Address | None = None,
+        reached: CardStatus | None = None,
+        **ids: UUID,
+    ) -> T:
         """Send the call through the ledger; ``ids`` fill the path of its endpoint.
 
         An account or a card among them has to be one of the caller's: raises NotAllowed, or
-        NotFound as if the card were not there.
+        NotFound as if the card were not there. What became of a call that is too old to be sent
+        again is found out by the ``address`` of the card that it makes, or by the status that its
+        card has then ``reached``: one of them is needed.
 
         For a key whose call was carried out earlier the answer is its card, read afresh. The wait
         ends with the operation's deadline; the call itself goes on.
         """
+        self._seen = await self._context.ledger.look(self._key.provider)
         await self._check(ids)
         await self._count()
         self._check_time()
+        call = self._endpoint.call(body=b"" if body is None else msgspec.json.encode(body), **ids)
+        actions = self._actions(call, address, reached)
         try:
             async with asyncio.timeout_at(self._context.deadline):
-                value = await self._send(b"" if body is None else msgspec.json.encode(body), ids)
+                value = await self._run(call, actions, self._seen)
         except TimeoutError:
-            raise self._unfinished() from None
+            raise await self._unfinished() from None
         if changed := ids.get("cardId"):
             self._context.cards.clear(changed)
         return value
@@ -112,11 +126,20 @@ class MutationCall(QueryCall, Generic[T]):
         if card_id and caller.accounts is not None and not await self.visible_card(card_id):
             raise NotFound("The provider knows no such card.")
 
-    async def _send(self, body: bytes, ids: dict[str, UUID]) -> T:
+    def _actions(
+        self, call: Call[T], address: Address | None, reached: CardStatus | None
+    ) -> Actions[T]:
+        provider, card_id = self._context.provider, call.ids.get("cardId")
+        send = partial(provider.modify, call)
+        if address is not None:
+            return Actions(send, cards=partial(account_cards, provider, call.ids, address))
+        if card_id is None or reached is None:
+            raise TypeError("a call about a card names the status that it reaches")
+        return Actions(send, reached=partial(has_reached, provider, card_id, reached))
+
+    async def _run(self, call: Call[T], actions: Actions[T], seen: Seen) -> T:
         ledger: Ledger[T] = self._context.ledger
-        call = self._endpoint.call(body=body, **ids)
-        act = partial(self._context.provider.modify, call)
-        result = await ledger.run(self._key.provider, call.fingerprint, act)
+        result = await ledger.run(self._key.click(self._operation, call), actions, seen)
         if isinstance(result, Replay):
             self.replayed = True
             return await self._stored(result.card_id)
@@ -137,15 +160,16 @@ class MutationCall(QueryCall, Generic[T]):
 
         Whoever sends a click again must not be kept from its answer by the rate of new clicks.
         """
-        known = self._context.ledger.state(self._key.provider) is not None
+        known = self._seen is not None and self._seen.row is not None
         return READ if known else self._operation
 
-    def _unfinished(self) -> DeadlineExceeded | OutcomeUnknown:
-        ledger, key = self._context.ledger, self._key.provider
-        if ledger.state(key) is State.DONE:
+    async def _unfinished(self) -> DeadlineExceeded | OutcomeUnknown:
+        history = await history_of(self._key, self._context.ledger)
+        row = history.seen.row if history.seen else None
+        if row is not None and row.state == State.DONE:
             return too_slow()  # it was carried out earlier, and only its card was still to be read
         return OutcomeUnknown(
             "The operation took too long, and this part of it goes on without you. "
             "Send the same request again with this idempotencyKey to learn what came of it.",
-            promise=ledger.promise(key),
+            promise=history.promise,
         )

@@ -13,8 +13,8 @@ import strawberry
 
 from gateway import errors
 from gateway.cards.context import Context
-from gateway.cards.history import Key, with_history
-from gateway.cards.types import UUIDText
+from gateway.cards.history import Key, history_of, with_history
+from gateway.cards.types import Card, UUIDText
 from gateway.events import UnexpectedError
 
 _MEANINGS = {code: error.meaning for code, error in errors.CODES.items() if error.in_results}
@@ -118,10 +118,18 @@ class RateLimitedMember(ErrorMember):
 
 
 @strawberry.type(
+    name="NotExecuted",
+    description="This request had no effect and will have none: a new key is safe.",
+)
+class NotExecutedMember(ErrorMember):
+    """GraphQL type NotExecuted."""
+
+
+@strawberry.type(
     name="GatewayUnavailable",
-    description="The gateway is busy or out of time. This request was not carried out, and can be "
-    "sent again with the same key. An earlier request with that key may have worked: `message` "
-    "says what is known of it.",
+    description="The gateway is busy, out of time, or without its ledger of keys. This request was "
+    "not carried out, and can be sent again with the same key. An earlier request with that key "
+    "may have worked: `message` says what is known of it.",
 )
 class GatewayUnavailableMember(ErrorMember):
     """GraphQL type GatewayUnavailable."""
@@ -146,19 +154,23 @@ class ProviderUnavailableMember(ErrorMember):
 
 @strawberry.type(
     name="OutcomeUnknown",
-    description="The request left and was not answered: it may or may not have happened. "
-    "Send it again with this key: it can then not happen twice, and the answer is told.",
+    description="It may or may not have happened. While `retryable`, send it again with this key: "
+    "it can then not happen twice, and the answer is told. Else `candidates` are what is known.",
 )
 class OutcomeUnknownMember(ErrorMember):
     """GraphQL type OutcomeUnknown."""
 
     idempotency_key: UUIDText = strawberry.field(description="The key to repeat with.")
     retry_safe_until: datetime = strawberry.field(
-        description="Until when a retry with this key is sent, by the gateway's clock."
+        description="Until when a retry with this key cannot act twice, by the gateway's clock."
     )
     retry_safe_seconds: int = strawberry.field(
-        description="For how many seconds after this answer a retry with this key is still sent; "
-        "for clients whose clock differs from the gateway's."
+        description="For how many seconds after this answer a retry with this key cannot act "
+        "twice; for clients whose clock differs from the gateway's."
+    )
+    candidates: list[Card] = strawberry.field(
+        description="Cards of which one may be this request's, the newest first. Nobody can tell "
+        "which, or whether one is; empty while that may still be found out."
     )
 
 
@@ -175,6 +187,8 @@ _MEMBERS: dict[type[errors.GatewayError], Member] = {
     errors.RateLimited: RateLimitedMember,
     errors.Overloaded: GatewayUnavailableMember,
     errors.DeadlineExceeded: GatewayUnavailableMember,
+    errors.LedgerUnavailable: GatewayUnavailableMember,
+    errors.NotExecuted: NotExecutedMember,
     errors.ProviderUnavailable: ProviderUnavailableMember,
     errors.ProviderProtocolError: ProviderUnavailableMember,
     errors.OutcomeUnknown: OutcomeUnknownMember,
@@ -186,6 +200,7 @@ MUTATION_FAILURES: tuple[type[errors.GatewayError], ...] = (
     errors.RateLimited,
     errors.Overloaded,
     errors.DeadlineExceeded,
+    errors.LedgerUnavailable,
     errors.ProviderUnavailable,
     errors.ProviderProtocolError,
     errors.OutcomeUnknown,
@@ -198,7 +213,7 @@ def members_of(failures: Collection[type[errors.GatewayError]]) -> tuple[Member,
     return tuple(dict.fromkeys(_MEMBERS[failure] for failure in failures))
 
 
-def as_member(
+async def as_member(
     context: Context,
     error: Exception,
     key: Key | None,
@@ -210,14 +225,15 @@ def as_member(
     becomes OutcomeUnknown: it was not foreseen, so nobody knows what had happened by then, and it
     must not take the answers of the document's other mutations with it.
     """
-    if key is not None:
-        error = with_history(error, key, context.ledger)
+    history = await history_of(key, context.ledger) if key is not None else None
+    if history is not None:
+        error = with_history(error, history)
     if type(error) in failures and isinstance(error, errors.GatewayError):
         known = error
     else:
         if not isinstance(error, errors.InternalError):
             context.emit(UnexpectedError.of(error))
-        known = _unforeseen(context, key)
+        known = _unforeseen(history.promise if history else context.ledger.promise(None))
     return _MEMBERS[type(known)](
         code=ErrorCode[known.code],
         message=known.message,
@@ -237,21 +253,22 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
                 "idempotency_key": key,
                 "retry_safe_until": promise.until,
                 "retry_safe_seconds": promise.seconds,
+                "candidates": [Card.from_provider(card) for card in error.candidates],
             }
         case errors.RateLimited():
             limited_by = LimitedByValue[error.limited_by.name]
             more = {"limited_by": limited_by, "retry_after": error.retry_after}
             return {"idempotency_key": key, **more}
-        case errors.Overloaded() | errors.DeadlineExceeded():
+        case errors.Overloaded() | errors.DeadlineExceeded() | errors.LedgerUnavailable():
             return {"idempotency_key": key}
         case errors.ProviderUnavailable() | errors.ProviderProtocolError():
             return {"idempotency_key": key, "retry_after": getattr(error, "retry_after", None)}
     return {}
 
 
-def _unforeseen(context: Context, key: Key | None) -> errors.OutcomeUnknown:
+def _unforeseen(promise: errors.Promise) -> errors.OutcomeUnknown:
     return errors.OutcomeUnknown(
         "Something went wrong inside the gateway; it has been logged. "
         "Send the same request again with this idempotencyKey to learn what came of it.",
-        promise=context.ledger.promise(key.provider if key else uuid4()),
+        promise=promise,
     )

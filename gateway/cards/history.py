@@ -3,10 +3,10 @@
 "Nothing happened" would be said of clicks that made a card: the client may have sent the same key
 before, to this process or to another one, and its answer may have been lost.
 
-    the key was made for this request → this request had no effect
-    no record of the key here         → an earlier request with it may have worked
-    the record is indeterminate       → an earlier request left and was not answered
-    the record is done                → the card is there, and cannot be read now
+    made for this request, or new to a ledger that loses nothing → this request had no effect
+    unknown to a ledger that may have lost it  → an earlier request with it may have worked
+    indeterminate                              → an earlier request left and was not answered
+    done                                       → the card is there, and cannot be read now
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from typing import Any
 from uuid import UUID
 
 from gateway import errors
-from gateway.ledger import Ledger, State, too_late
+from gateway.ledger import Click, Ledger, Seen, State, not_sent, time_of, too_late
+from gateway.provider import Call
 
 # Failures after which this very request was not carried out, and another one may be.
 _PASSING = (
@@ -23,6 +24,7 @@ _PASSING = (
     errors.RateLimited,
     errors.Overloaded,
     errors.DeadlineExceeded,
+    errors.LedgerUnavailable,
 )
 # Failures that say nothing of a click whose key is known: they are about this request alone.
 _FINAL = (errors.Refused, errors.NotFound)
@@ -44,20 +46,56 @@ class Key:
     provider: UUID
     made_here: bool
 
+    def click(self, operation: str, call: Call[Any]) -> Click:
+        """What the ledger knows of a request with this key."""
+        account = call.ids.get("accountId")
+        return Click(
+            self.provider,
+            operation,
+            call.fingerprint(self.client.bytes),
+            account=account,
+            target=call.ids.get("cardId"),
+            made_here=self.made_here,
+            time=time_of(self.client),
+        )
 
-def with_history(error: Exception, key: Key, ledger: Ledger[Any]) -> Exception:
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the ledger knows of earlier requests with a key, once this one has failed.
+
+    ``is_new`` says that there were none that had an effect, and ``seen`` is None where the ledger
+    could not be asked.
+    """
+
+    seen: Seen | None
+    is_new: bool
+    promise: errors.Promise
+
+
+async def history_of(key: Key, ledger: Ledger[Any]) -> History:
+    """Ask the ledger."""
+    try:
+        seen = await ledger.look(key.provider)
+    except errors.LedgerUnavailable:
+        return History(None, key.made_here, ledger.promise(None))
+    click = Click(key.provider, "", b"", made_here=key.made_here, time=time_of(key.client))
+    return History(seen, ledger.is_new(click, seen), ledger.promise(seen))
+
+
+def with_history(error: Exception, history: History) -> Exception:
     """The error that says what is known of earlier requests with this key, too."""
-    state = ledger.state(key.provider)
-    if isinstance(error, errors.NotAllowed) and state is not None:
+    row = history.seen.row if history.seen else None
+    if isinstance(error, errors.NotAllowed) and row is not None:
         return _not_allowed_now(error)
     if not isinstance(error, _PASSING + _FINAL):
         return error
-    match state:
+    match row.state if row else None:
         case State.DONE:
             return _done(error)
         case State.INDETERMINATE | State.SENDING:
-            return _indeterminate(error, ledger.promise(key.provider))
-    return _unknown(error, key)
+            return _indeterminate(error, history.promise)
+    return _unknown(error, history)
 
 
 def _not_allowed_now(error: errors.NotAllowed) -> errors.GatewayError:
@@ -79,21 +117,15 @@ def _done(error: errors.GatewayError) -> errors.GatewayError:
 def _indeterminate(error: errors.GatewayError, promise: errors.Promise) -> errors.GatewayError:
     if isinstance(error, errors.RateLimited):
         return error.worded(f"{_NOT_SENT} {error.message}")
-    if promise.seconds == 0:
-        return too_late(promise)
-    return errors.OutcomeUnknown(
-        f"{_NOT_SENT} Send the same request again with this idempotencyKey to learn what came "
-        "of it.",
-        promise=promise,
-    )
+    return too_late(promise) if promise.seconds == 0 else not_sent(promise)
 
 
-def _unknown(error: errors.GatewayError, key: Key) -> errors.GatewayError:
+def _unknown(error: errors.GatewayError, history: History) -> errors.GatewayError:
     if isinstance(error, errors.NotFound):
         return error
     if isinstance(error, errors.Refused):
-        return error if key.made_here else error.worded(f"{error.message} {_NOT_DONE}")
-    if key.made_here:
+        return error if history.is_new else error.worded(f"{error.message} {_NOT_DONE}")
+    if history.is_new:
         return error.worded(f"{error.message} {_NO_EFFECT}")
     message = f"{error.message} {_NOT_DONE if error.sent else _NOT_SENT}"
     # Whoever may have a card already must be able to ask again.

@@ -1,5 +1,6 @@
 """Parse first: input becomes a value of ours, or an InvalidInput that names the field."""
 
+import unicodedata
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -74,7 +75,8 @@ def _optional_line(text: str | None, field: str) -> str | None:
 
 
 def _line(text: str, field: str, longest: int = LINE_LENGTH) -> str:
-    text = text.strip()
+    # One text, one form: what two keyboards write as other characters is one input of a key.
+    text = unicodedata.normalize("NFC", text).strip()
     if not text:
         raise InvalidInput(f"{field} must not be empty.", field=field)
     if len(text) > longest:

@@ -25,7 +25,7 @@ from gateway.cards.context import Context, Info
 from gateway.cards.failures import MUTATION_FAILURES, as_member, members_of
 from gateway.cards.history import Key
 from gateway.cards.inputs import parse_key
-from gateway.errors import GatewayError, NotFound, Refused, SimulatorDisabled
+from gateway.errors import GatewayError, NotExecuted, NotFound, Refused, SimulatorDisabled
 from gateway.ledger import provider_key
 from gateway.provider import Endpoint
 
@@ -66,6 +66,8 @@ class CardOperation:
 
     def _possible_failures(self) -> set[type[GatewayError]]:
         found = {*MUTATION_FAILURES, NotFound, Refused, self.endpoint.conflict}
+        makes_a_card = "accountId" in self.endpoint.path
+        found |= {NotExecuted} if makes_a_card else set()
         return found | {SimulatorDisabled} if self.endpoint.is_simulator else found
 
 
@@ -122,7 +124,7 @@ def mutation(
                 _check_simulator(context, endpoint)
                 return await function(MutationCall(context, name, endpoint, key), given)
             except Exception as error:
-                member = as_member(context, error, key, possible)
+                member = await as_member(context, error, key, possible)
                 context.failures.append(member.code.name)
                 return member
 

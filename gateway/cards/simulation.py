@@ -11,6 +11,7 @@ from gateway.cards.inputs import parse_id
 from gateway.cards.operations.card import card as card_operation
 from gateway.cards.types import Card, UUIDText, key_input, key_output, replayed_output
 from gateway.errors import InvalidState, NotFound, Refused, SimulatorDisabled
+from gateway.provider import CardStatus
 
 SIMULATION_FAILURES = (NotFound, InvalidState, SimulatorDisabled, Refused)
 
@@ -41,8 +42,13 @@ class SimulationSuccess:
 S = TypeVar("S", bound=SimulationSuccess)
 
 
-async def simulate(call: MutationCall[None], given: SimulationInput, success: type[S]) -> S:
-    """Send the call of a simulation; ``success`` is the GraphQL type of its own."""
+async def simulate(
+    call: MutationCall[None], given: SimulationInput, reached: CardStatus, success: type[S]
+) -> S:
+    """Send the call of a simulation; ``success`` is the GraphQL type of its own.
+
+    The card has ``reached`` this status once the call was carried out.
+    """
     card_id = parse_id(given.card_id, "input.cardId")
-    await call.send(cardId=card_id)
+    await call.send(cardId=card_id, reached=reached)
     return success(card_id=card_id, idempotency_key=call.key, replayed=call.replayed)

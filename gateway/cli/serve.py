@@ -9,9 +9,11 @@ def serve() -> None:
     All settings come from GATEWAY_… variables, from .env and from the files in
     GATEWAY_SECRETS_DIR; the README lists them.
     """
+    import asyncio
+
     import structlog
 
-    from gateway.app import create_app
+    from gateway.app import check_ledger, create_app
     from gateway.cli import serving
     from gateway.config import ServeSettings
     from gateway.telemetry import configure_logging
@@ -20,6 +22,7 @@ def serve() -> None:
     configure_logging(settings.log_level, readable=False)
     if settings.provider_plaintext_host:
         structlog.get_logger().warning("provider_is_reached_without_encryption")
+    asyncio.run(check_ledger(settings))
     app = create_app(settings)
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
     serve_now = serving.server(app, listener, grace=settings.shutdown_grace)

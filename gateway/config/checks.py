@@ -51,6 +51,14 @@ def base_url(value: str, plaintext_host: str) -> str:
     return value.rstrip("/")
 
 
+def ledger(value: str) -> None:
+    """Where the ledger is: in memory, or in a file."""
+    kind, _, path = value.partition(":")
+    if value == "memory" or (kind == "sqlite" and path.strip() and "\0" not in path):
+        return
+    raise ValueError("must be memory, or sqlite: and the path of a file")
+
+
 def one_host(value: str) -> str:
     """A host name without anything around it, in small letters; empty for none."""
     if not re.fullmatch(r"[A-Za-z0-9._-]*", value):

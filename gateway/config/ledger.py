@@ -1,13 +1,20 @@
-"""Idempotency keys: whether mutations need one, and how many are remembered."""
+"""The ledger of idempotency keys: where it is kept, and for how long keys are sent again."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from gateway.config import checks
 from gateway.config.loading import Loadable
 
 
 class LedgerSettings(Loadable):
-    """Whether mutations need an idempotency key, and how many are remembered."""
+    """Where idempotency keys are remembered, and whether mutations need one."""
 
+    ledger: SecretStr = Field(
+        default=SecretStr("memory"),
+        description="Where idempotency keys are remembered: `memory`, for one process and as long "
+        "as it lives, or `sqlite:PATH`, a file that outlives it and that the processes of one "
+        "machine share.",
+    )
     require_idempotency_key: bool = Field(
         default=False,
         description="Refuse mutations without an idempotency key. A load balancer that sends a "
@@ -16,6 +23,33 @@ class LedgerSettings(Loadable):
     max_idempotency_records: int = Field(
         default=1_000_000,
         ge=1,
-        description="Most idempotency keys that are remembered, each for 24 hours in some 290 "
+        description="Most idempotency keys that `memory` remembers, each for 30 days in some 600 "
         "bytes; when they are reached, new keys are refused (`OVERLOADED`).",
     )
+    provider_key_life: float = Field(
+        default=3600,
+        ge=600,
+        le=30 * 24 * 3600,
+        description="Seconds that the provider remembers an idempotency key. No signature of a "
+        "request holds longer.",
+    )
+    send_window: float = Field(
+        default=2700,
+        ge=0,
+        description="Seconds for which a request with a key is sent again; what became of later "
+        "ones is found out from the provider's cards. At least 5 minutes less than "
+        "GATEWAY_PROVIDER_KEY_LIFE.",
+    )
+
+    @field_validator("ledger")
+    @classmethod
+    def _usable_ledger(cls, value: SecretStr) -> SecretStr:
+        checks.ledger(value.get_secret_value())
+        return value
+
+    @field_validator("send_window")
+    @classmethod
+    def _within_the_key_life(cls, value: float, info: ValidationInfo) -> float:
+        if value > info.data.get("provider_key_life", 3600) - 300:
+            raise ValueError("must be at least 300 less than GATEWAY_PROVIDER_KEY_LIFE")
+        return value

@@ -8,14 +8,15 @@ from starlette.routing import BaseRoute
 
 from gateway.errors import GatewayError
 from gateway.http.routes import ExactRoute
+from gateway.ledger import Ledger
 from gateway.provider import BreakerState, ProviderClient
 
 
-def health_routes(provider: ProviderClient) -> list[BaseRoute]:
+def health_routes(provider: ProviderClient, ledger: Ledger[Any]) -> list[BaseRoute]:
     """The process lives; and the provider gives us an access token."""
 
     async def ready(_request: Request) -> Response:
-        return await _readiness(provider)
+        return await _readiness(provider, ledger)
 
     return [ExactRoute("/healthz", _alive), ExactRoute("/readyz", ready)]
 
@@ -24,8 +25,12 @@ async def _alive(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-async def _readiness(provider: ProviderClient) -> Response:
-    """Ready means: the provider gives us an access token, and reads are not held back."""
+async def _readiness(provider: ProviderClient, ledger: Ledger[Any]) -> Response:
+    """Ready means: the provider gives us an access token, and reads are not held back.
+
+    The ledger is named and decides nothing: reads never depend on it, and gateways that share one
+    would all be taken out of service at once.
+    """
     try:
         await provider.check_token()
     except GatewayError as error:
@@ -36,5 +41,6 @@ async def _readiness(provider: ProviderClient) -> Response:
         "status": "unavailable" if held_back else "ok",
         "breaker": provider.breaker.value,
         "clockSkewSeconds": provider.clock.skew,
+        "ledger": await ledger.condition(),
     }
     return JSONResponse(body, status_code=503 if held_back else 200)

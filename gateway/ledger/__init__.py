@@ -1,27 +1,45 @@
 """The ledger: what became of each idempotency key, so that one click stays one call.
 
-It knows no provider: a call is a function that it runs.
+It knows no provider: a call is a function that it runs, and so is the look at its card.
 """
 
-from gateway.ledger.claims import KEY_LIFE, SEND_WINDOW, SIGNATURE_LIMIT, Claim
+from gateway.ledger.actions import AccountCard, Actions, CallResult, Reached, Replay
+from gateway.ledger.claims import KEY_LIFE, Claim
+from gateway.ledger.clock import steady
 from gateway.ledger.keys import field_key, provider_key
-from gateway.ledger.ledger import CallResult, Ledger, MemoryStore, Record, Replay, State
-from gateway.ledger.refusals import key_reused, too_late, unknown
+from gateway.ledger.ledger import Ledger
+from gateway.ledger.memory import MemoryEngine
+from gateway.ledger.refusals import not_sent, too_late, unknown
+from gateway.ledger.rows import Click, Row, Seen, State, time_of
+from gateway.ledger.sql import DAY
+from gateway.ledger.sqlite import SqliteEngine
+from gateway.ledger.store import CLOCK_TOLERANCE, Engine, Store, Windows
 
 __all__ = [
+    "CLOCK_TOLERANCE",
+    "DAY",
     "KEY_LIFE",
-    "SEND_WINDOW",
-    "SIGNATURE_LIMIT",
+    "AccountCard",
+    "Actions",
     "CallResult",
     "Claim",
+    "Click",
+    "Engine",
     "Ledger",
-    "MemoryStore",
-    "Record",
+    "MemoryEngine",
+    "Reached",
     "Replay",
+    "Row",
+    "Seen",
+    "SqliteEngine",
     "State",
+    "Store",
+    "Windows",
     "field_key",
-    "key_reused",
+    "not_sent",
     "provider_key",
+    "steady",
+    "time_of",
     "too_late",
     "unknown",
 ]

@@ -1,19 +1,36 @@
-"""What a caller is told of a key: its outcome is unknown, or it is bound to another input."""
+"""What a caller is told of a key whose call is not carried out, or whose outcome is not known."""
+
+from collections.abc import Sequence
+from math import ceil
 
 from gateway import errors
+from gateway.ledger.actions import AccountCard
+
+_AGAIN = "Send the same request again with this idempotencyKey"
+_LOOK = "One of the candidates, or none, is its card: look before you use a new key."
 
 
-def unknown(promise: errors.Promise) -> errors.OutcomeUnknown:
-    """A modifying call that may have happened."""
+def unknown(*, in_flight: bool, key_known: bool) -> errors.OutcomeUnknown:
+    """A modifying call that may have happened; the ledger adds its promise."""
     return errors.OutcomeUnknown(
         "The provider took the request and did not say what came of it. "
-        "Send the same request again with this idempotencyKey within retrySafeSeconds.",
+        f"{_AGAIN} to learn what came of it.",
+        in_flight=in_flight,
+        key_known=key_known,
+    )
+
+
+def not_sent(promise: errors.Promise) -> errors.OutcomeUnknown:
+    """A retry that was not carried out, of a call that may have happened."""
+    return errors.OutcomeUnknown(
+        "This request was not sent; an earlier one with this key may have worked. "
+        f"{_AGAIN} to learn what came of it.",
         promise=promise,
     )
 
 
 def key_reused() -> errors.IdempotencyConflict:
-    """The key is bound to another input, whoever remembers that: we or the provider."""
+    """The key is bound to another input."""
     return errors.IdempotencyConflict(
         "This idempotencyKey was used with another input; use a new one."
     )
@@ -26,4 +43,115 @@ def too_late(promise: errors.Promise) -> errors.OutcomeUnknown:
         "this idempotencyKey may have worked: look whether it did before you send a new one.",
         promise=promise,
         retryable=False,
+    )
+
+
+def ask_later(promise: errors.Promise, seconds: float) -> errors.OutcomeUnknown:
+    """It is too early to find out from the account's cards."""
+    minutes = max(1, ceil(seconds / 60))
+    return errors.OutcomeUnknown(
+        "The request was not sent again, because the provider may have forgotten its key. "
+        f"{_AGAIN} in {minutes} min at the earliest to learn what came of it.",
+        promise=promise,
+    )
+
+
+def not_found_out(promise: errors.Promise) -> errors.OutcomeUnknown:
+    """What became of a call cannot be found out just now."""
+    return errors.OutcomeUnknown(
+        "The request was not sent again, because the provider may have forgotten its key, and "
+        f"what came of it cannot be found out now. {_AGAIN} in a moment.",
+        promise=promise,
+    )
+
+
+def several(promise: errors.Promise, cards: Sequence[AccountCard]) -> errors.OutcomeUnknown:
+    """Cards that this call may have made; nobody can tell which."""
+    return errors.OutcomeUnknown(
+        "The request was not sent again, because the provider may have forgotten its key. "
+        f"It cannot be told whether a card of the account is this request's. {_LOOK}",
+        promise=promise,
+        retryable=False,
+        candidates=tuple(card.shown for card in cards),
+    )
+
+
+def lost(promise: errors.Promise, cards: Sequence[AccountCard]) -> errors.OutcomeUnknown:
+    """A new key to a store that may have lost rows, while there are cards that it does not know."""
+    return errors.OutcomeUnknown(
+        "The ledger is new, or has lost entries, and the account has cards that it does not know: "
+        f"this request was not sent, because an earlier one may have made such a card. {_LOOK}",
+        promise=promise,
+        retryable=False,
+        candidates=tuple(card.shown for card in cards),
+    )
+
+
+def may_be_lost(promise: errors.Promise) -> errors.OutcomeUnknown:
+    """A new key of a call about a card, to a store that may have lost rows."""
+    return errors.OutcomeUnknown(
+        "The ledger is new, or has lost entries: this request was not sent, because an earlier one "
+        "with this key may have worked. Read the card, and use a version 7 UUID as a new key.",
+        promise=promise,
+        retryable=False,
+    )
+
+
+def unreachable(promise: errors.Promise) -> errors.OutcomeUnknown:
+    """The card has left the state from which the call could be carried out."""
+    return errors.OutcomeUnknown(
+        "The card's status no longer shows whether this request was carried out, and it cannot be "
+        "sent any more: read the card.",
+        promise=promise,
+        retryable=False,
+    )
+
+
+def newer_version(promise: errors.Promise) -> errors.OutcomeUnknown:
+    """The row was written by a newer version of the gateway."""
+    return errors.OutcomeUnknown(
+        "A newer version of the gateway took this key. "
+        f"{_AGAIN} in a moment to learn what came of it.",
+        promise=promise,
+    )
+
+
+def not_executed() -> errors.NotExecuted:
+    """The call had no effect, and can have none any more."""
+    return errors.NotExecuted(
+        "This request had no effect and will have none; a new key is safe if it is still wanted."
+    )
+
+
+def from_the_future() -> errors.InvalidInput:
+    """A version 7 key that says that it was made later than now."""
+    return errors.InvalidInput(
+        "idempotencyKey is a version 7 UUID from the future by the gateway's clock; correct the "
+        "clock where it is made, or use a version 4 UUID.",
+        field="input.idempotencyKey",
+    )
+
+
+def too_old() -> errors.InvalidInput:
+    """A version 7 key that is older than keys are remembered."""
+    return errors.InvalidInput(
+        "idempotencyKey is a version 7 UUID from more than 30 days ago by the gateway's clock, "
+        "which remembers keys for 30 days; look at the account's cards before you use a new one.",
+        field="input.idempotencyKey",
+    )
+
+
+def clocks_apart() -> errors.LedgerUnavailable:
+    """The clocks of ledger and gateway do not agree on the age of a key."""
+    return errors.LedgerUnavailable(
+        "The clocks of gateway and ledger differ by over 30 seconds, so the age of a key is not "
+        "known; nothing was sent."
+    )
+
+
+def full() -> errors.Overloaded:
+    """As many keys are remembered as may be."""
+    return errors.Overloaded(
+        "The gateway remembers as many idempotency keys as it may; try again later. "
+        "The operator can raise GATEWAY_MAX_IDEMPOTENCY_RECORDS."
     )

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from gateway import __version__, errors
 from gateway.config import ProviderSettings
 from gateway.events import ProviderCallEnded, Sink, UnexpectedError
-from gateway.ledger import SEND_WINDOW, Claim, too_late, unknown
+from gateway.ledger import Claim, unknown
 from gateway.provider import refusals, retries
 from gateway.provider.breaker import Breaker
 from gateway.provider.clock import ProviderClock
@@ -23,7 +23,7 @@ from gateway.provider.credentials import Credentials, FetchedToken, TokenSource,
 from gateway.provider.endpoints import Access, Call
 from gateway.provider.models import AccessToken
 from gateway.provider.progress import Attempt, Progress
-from gateway.provider.refusals import still_in_flight
+from gateway.provider.refusals import speaks_of_the_key, still_in_flight
 from gateway.provider.retries import Kind, Outcome, Step, may_repeat
 from gateway.provider.transport import (
     ExchangeFailed,
@@ -99,8 +99,6 @@ class Sender:
         """
         if (call.endpoint.kind is Kind.KEYED) is not (claim is not None):
             raise TypeError("a call has a claim where its endpoint takes a key, and only there")
-        if claim and claim.indeterminate and claim.age(self._runtime) >= SEND_WINDOW:
-            raise too_late(claim.promise(self._runtime))
         progress = Progress(claim)
         is_probe = call.endpoint.kind is Kind.READ and self._is_probe(call)
         try:
@@ -155,6 +153,8 @@ class Sender:
                 token = await self.tokens.get()
             except errors.GatewayError as error:
                 return Attempt(Outcome.NO_TOKEN, error=error, cause=causes.known(error))
+        if progress.claim and self.clock.differs_by_more_than(progress.claim.most_skew):
+            return Attempt(Outcome.CLOCKS_APART)
         try:
             async with self._concurrency:
                 request = self._request(call, token, progress.claim)
@@ -225,8 +225,10 @@ class Sender:
     def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress) -> T:
         if attempt.outcome is Outcome.SUCCESS:
             return attempt.value
-        if progress.claim is not None and progress.open:
-            raise unknown(progress.claim.promise(self._runtime)) from attempt.cause
+        key_known = speaks_of_the_key(attempt)
+        if progress.claim is not None and (progress.open or key_known):
+            in_flight = Outcome.IN_FLIGHT in progress.outcomes
+            raise unknown(in_flight=in_flight, key_known=key_known) from attempt.cause
         found = refusals.refusal(call, attempt, self.clock.hint(), self._runtime.utc_now())
         error = found.worded(found.message)  # the error of a token fetch is shared by many calls
         error.sent = progress.sent
@@ -237,7 +239,7 @@ def _outcome(call: Call[Any], reply: Reply) -> Outcome:
     """What an answer means; only a call with a key can have a conflict about its key."""
     outcome = retries.outcome_of_status(reply.status, call.endpoint.success)
     if call.endpoint.kind is not Kind.KEYED:
-        return Outcome.OTHER_REFUSAL if outcome is Outcome.KEY_REUSED else outcome
+        return Outcome.OTHER_REFUSAL if outcome is Outcome.UNPROCESSABLE else outcome
     if outcome is Outcome.CONFLICT and still_in_flight(call, reply):
         return Outcome.IN_FLIGHT
     return outcome

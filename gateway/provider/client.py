@@ -14,7 +14,7 @@ from gateway.provider.attempts import Sender
 from gateway.provider.breaker import BreakerState
 from gateway.provider.clock import ProviderClock
 from gateway.provider.credentials import FetchedToken
-from gateway.provider.endpoints import FETCH_TOKEN, READ_CARD, REGISTER_KEY, Call
+from gateway.provider.endpoints import FETCH_TOKEN, LIST_CARDS, READ_CARD, REGISTER_KEY, Call
 from gateway.provider.models import Card
 from gateway.provider.single_flight import SingleFlight
 from gateway.provider.transport import Origin, Transport
@@ -83,6 +83,10 @@ class ProviderClient:
         except Exception as error:
             self._emit(UnexpectedError.of(error))  # once, however many wait for this read
             raise errors.InternalError from error
+
+    async def cards_of(self, account_id: UUID) -> list[Card]:
+        """``GET /accounts/{accountId}/cards``: all cards of an account."""
+        return await self._sender.send(LIST_CARDS.call(accountId=account_id))
 
     async def modify(self, call: Call[T], claim: Claim) -> CallResult[T]:
         """Send a modifying call under the claim of its idempotency key.

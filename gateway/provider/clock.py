@@ -39,6 +39,14 @@ class ProviderClock:
         if self.is_off != was_off:
             self._emit(ClockSkewChanged(seconds=round(self.skew, 1), within_tolerance=was_off))
 
+    def differs_by_more_than(self, seconds: float) -> bool:
+        """Whether the clocks are known to be so far apart that the age of a key is not known."""
+        return self.skew is not None and abs(self.skew) > seconds
+
+    def agrees_within(self, seconds: float) -> bool:
+        """Whether the clocks are known to agree."""
+        return self.skew is not None and abs(self.skew) <= seconds
+
     def hint(self) -> str:
         """A sentence to add where a signature was refused; empty while the clocks agree."""
         if self.skew is None or not self.is_off:

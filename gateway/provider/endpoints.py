@@ -4,7 +4,7 @@ The endpoints that the client itself needs are here. Those of a GraphQL field ar
 file of that field, under ``gateway/cards/operations/``.
 """
 
-import hashlib
+import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,8 @@ class Endpoint(Generic[T]):
     """One operation: ``path`` is the template of the provider's OpenAPI description.
 
     ``success`` is the one documented status, and ``reads`` is what its body holds: a type of
-    ``models``, or NoneType. ``conflict`` is what a 409 means that speaks of the ``subject``.
+    ``models``, a list of one, or NoneType. ``conflict`` is what a 409 means that speaks of the
+    ``subject``.
     """
 
     method: str
@@ -70,19 +71,22 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     ids: Mapping[str, UUID]
     body: bytes
 
-    @property
-    def fingerprint(self) -> bytes:
-        """A hash of all that an idempotency key is bound to."""
+    def fingerprint(self, secret: bytes) -> bytes:
+        """All that an idempotency key is bound to, as an HMAC keyed with ``secret``.
+
+        A bare hash would let whoever reads it try addresses until one fits.
+        """
         head = f"{self.endpoint.method} {self.path}\n".encode()
-        return hashlib.sha256(head + self.body).digest()
+        return hmac.digest(secret, head + self.body, "sha256")
 
     def read(self, body: bytes) -> T:
         """The value of a successful answer; raises ProviderProtocolError."""
         if self.endpoint.reads is NoneType:
             return None  # type: ignore[return-value]  # T is None here
         value = decode(body, self.endpoint.reads)
-        if isinstance(value, Card):
-            self._check(value)
+        for card in value if isinstance(value, list) else [value]:
+            if isinstance(card, Card):
+                self._check(card)
         return value
 
     def _check(self, card: Card) -> None:
@@ -93,6 +97,8 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
 
 READ_CARD = Endpoint("GET", "/cards/{cardId}", 200, Card, Kind.READ)
+# Without pages, order or filter (section 1): the whole list, or an answer that is no use.
+LIST_CARDS = Endpoint("GET", "/accounts/{accountId}/cards", 200, list[Card], Kind.READ)
 FETCH_TOKEN = Endpoint(
     "POST",
     "/auth/token",

@@ -14,7 +14,13 @@ from gateway.provider.transport import Cause, Reply
 T = TypeVar("T")
 
 _NOT_SENT = frozenset(
-    {Outcome.NO_TOKEN, Outcome.NEVER_CONNECTED, Outcome.POOL_EXHAUSTED, Outcome.TOO_LATE}
+    {
+        Outcome.NO_TOKEN,
+        Outcome.NEVER_CONNECTED,
+        Outcome.POOL_EXHAUSTED,
+        Outcome.TOO_LATE,
+        Outcome.CLOCKS_APART,
+    }
 )
 
 

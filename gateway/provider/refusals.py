@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from gateway import errors
-from gateway.ledger import key_reused
 from gateway.provider.endpoints import Call
 from gateway.provider.progress import Attempt
 from gateway.provider.retries import Outcome, parse_retry_after
@@ -24,6 +23,17 @@ def still_in_flight(call: Call[Any], reply: Reply) -> bool:
     return call.endpoint.conflict is errors.Refused and "card" not in text
 
 
+def speaks_of_the_key(attempt: Attempt[Any]) -> bool:
+    """Whether a 422 says that the key was used before, which we know nothing of.
+
+    It is no conflict: it was told to the one input that we have seen (rule 11 of the ledger).
+    """
+    if attempt.outcome is not Outcome.UNPROCESSABLE or attempt.reply is None:
+        return False
+    text = attempt.reply.body.decode(errors="replace").lower()
+    return any(word in text for word in _OF_THE_KEY)
+
+
 def refusal(
     call: Call[Any], attempt: Attempt[Any], clock_hint: str, now: datetime
 ) -> errors.GatewayError:
@@ -41,9 +51,7 @@ def refusal(
             return errors.NotFound(f"The provider knows no such {subject}.")
         case Outcome.CONFLICT:
             return call.endpoint.conflict(f"The state of this {subject} does not permit that.")
-        case Outcome.KEY_REUSED:
-            return key_reused()
-        case Outcome.OTHER_REFUSAL:
+        case Outcome.UNPROCESSABLE | Outcome.OTHER_REFUSAL:
             return errors.Refused(
                 f"The provider refused the request (status {status}).{clock_hint}"
             )
@@ -62,6 +70,11 @@ def refusal(
 
 
 def _no_answer(attempt: Attempt[Any], status: int | None, now: datetime) -> errors.GatewayError:
+    if attempt.outcome is Outcome.CLOCKS_APART:
+        return errors.ProviderUnavailable(
+            "The clocks of gateway and provider differ by over 30 seconds, so the age of a key is "
+            "not known; nothing was sent. The operator should set the gateway's clock."
+        )
     if attempt.outcome is Outcome.TOO_LATE:
         return errors.DeadlineExceeded("The request could not be signed in time.")
     if attempt.outcome is Outcome.POOL_EXHAUSTED:

@@ -33,6 +33,7 @@ class Outcome(Enum):
     NEVER_CONNECTED = auto()
     POOL_EXHAUSTED = auto()
     TOO_LATE = auto()  # its signature could not hold long enough: it was not sent
+    CLOCKS_APART = auto()  # nobody knows how old its key is: it was not sent
     NO_WHOLE_ANSWER = auto()
     UNREADABLE = auto()
     UNEXPECTED_STATUS = auto()
@@ -40,7 +41,7 @@ class Outcome(Enum):
     NOT_FOUND = auto()
     CONFLICT = auto()
     IN_FLIGHT = auto()  # a conflict that speaks of the key: somebody is carrying this call out
-    KEY_REUSED = auto()
+    UNPROCESSABLE = auto()
     TOO_MANY = auto()
     OTHER_REFUSAL = auto()
     BUSY = auto()
@@ -108,7 +109,7 @@ _REFUSALS = {
     425: Outcome.SERVER_ERROR,
     499: Outcome.SERVER_ERROR,
     409: Outcome.CONFLICT,
-    422: Outcome.KEY_REUSED,
+    422: Outcome.UNPROCESSABLE,
     429: Outcome.TOO_MANY,
 }
 _NEITHER = Outcome.UNEXPECTED_STATUS

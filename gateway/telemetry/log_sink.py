@@ -104,6 +104,16 @@ def _ledger_full(event: events.LedgerFull) -> Line:
     return "error", "idempotency_records_full", {"records": event.records}
 
 
+def _ledger_alarm(event: events.LedgerAlarm) -> Line:
+    return "error", "ledger_alarm", {"what": event.what}
+
+
+def _ledger_changed(event: events.LedgerChanged) -> Line:
+    if event.problem is None:
+        return "info", "ledger_available", {}
+    return "error", "ledger_unavailable", {"problem": event.problem}
+
+
 def _unexpected(event: events.UnexpectedError) -> Line:
     return "error", "unexpected_error", {"error": event.error, "at": event.places}
 
@@ -122,5 +132,7 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.DocumentRefused: _document,
     events.ClickSettled: _click,
     events.LedgerFull: _ledger_full,
+    events.LedgerAlarm: _ledger_alarm,
+    events.LedgerChanged: _ledger_changed,
     events.UnexpectedError: _unexpected,
 }

@@ -86,9 +86,9 @@ def failing(stack: Stack, method: str, status: int | None) -> None:
 # A key that has its card.
 
 
-@pytest.mark.parametrize("hours", [0.9, 1.02, 12, 23.99])
+@pytest.mark.parametrize("hours", [0.9, 1.02, 12, 719.99])
 async def test_a_done_key_is_never_sent_again(hours: float) -> None:
-    """For 24 hours a key that succeeded brings its first card, read afresh, and no call."""
+    """For 30 days a key that succeeded brings its first card, read afresh, and no call."""
     key, clock = new_key(), Clock()
     async with running(clock=clock) as stack:
         issued = await stack.issue(idempotencyKey=key)
@@ -140,12 +140,12 @@ async def test_a_click_that_may_have_its_card_never_ends_in_a_final_failure(
 
 
 async def test_a_done_simulation_is_never_sent_again() -> None:
-    """For 24 hours a simulation that was accepted is replayed without a call."""
+    """For 30 days a simulation that was accepted is replayed without a call."""
     key, clock = new_key(), Clock()
     async with running(clock=clock) as stack:
         card_id = (await stack.issue())["card"]["id"]
         await stack.simulate(card_id, idempotencyKey=key)
-        clock.time += 23 * HOUR
+        clock.time += 719 * HOUR
         again = await stack.simulate(card_id, idempotencyKey=key)
         assert len(stack.wire.sent("PATCH")) == 1
     assert (again["replayed"], again["card"]["status"]) == (True, "ACTIVE")
@@ -154,7 +154,7 @@ async def test_a_done_simulation_is_never_sent_again() -> None:
 # A key whose outcome is not known.
 
 
-@pytest.mark.parametrize("minutes", [54, 54.9, 55, 58.9, 61, 600, 1439])
+@pytest.mark.parametrize("minutes", [44, 44.9, 45, 58.9, 61, 600, 1439, 43_190])
 async def test_an_indeterminate_key_never_makes_a_second_card(minutes: float) -> None:
     """However late an indeterminate click comes again, there is one card, and no late send."""
     key, clock = new_key(), Clock()
@@ -162,11 +162,11 @@ async def test_an_indeterminate_key_never_makes_a_second_card(minutes: float) ->
         Losses(stack, times=4)
         unknown = await stack.issue(idempotencyKey=key)
         sent, first = len(creates(stack)), lifetime(creates(stack)[0])[0]
-        assert 3290 <= unknown["retrySafeSeconds"] <= 3300
+        assert 2690 <= unknown["retrySafeSeconds"] <= 2700
         clock.time += minutes * MINUTE
         again = await stack.issue(idempotencyKey=key)
         assert cards(stack) == 1
-        if minutes < 55:
+        if minutes < 45:
             assert again["__typename"] == "IssueVirtualCardSuccess"
         else:
             assert (again["__typename"], again["retryable"]) == ("OutcomeUnknown", False)
@@ -182,7 +182,7 @@ async def test_every_signature_expires_before_the_provider_forgets_the_key() -> 
         losses = Losses(stack, times=4)
         start = clock.time
         await stack.issue(idempotencyKey=key)
-        clock.time, losses.times = start + 54.9 * MINUTE, 1
+        clock.time, losses.times = start + 44.9 * MINUTE, 1
         assert (await stack.issue(idempotencyKey=key))["__typename"] == "IssueVirtualCardSuccess"
         for created, expires in map(lifetime, creates(stack)):
             assert expires == min(created + 300, start + 3540)
@@ -212,8 +212,7 @@ async def test_a_wall_clock_that_is_set_back_wins_no_time() -> None:
         wall.time -= 2 * HOUR
         monotonic.time += 61 * MINUTE
         late = await stack.issue(idempotencyKey=key)
-        assert len(creates(stack)) == sent
-    assert (late["__typename"], late["retryable"]) == ("OutcomeUnknown", False)
+        assert (late["__typename"], len(creates(stack))) == ("OutcomeUnknown", sent)
 
 
 STEP = st.tuples(

@@ -84,7 +84,7 @@ def test_every_custom_scalar_says_where_it_is_specified() -> None:
     [
         (
             "IssueVirtualCardResult",
-            "IssueVirtualCardSuccess InvalidInput NotFound NotAllowed Refused "
+            "IssueVirtualCardSuccess InvalidInput NotFound NotAllowed Refused NotExecuted "
             "IdempotencyConflict RateLimited GatewayUnavailable ProviderUnavailable "
             "OutcomeUnknown",
         ),

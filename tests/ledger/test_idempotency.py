@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.ledger import KEY_LIFE, SEND_WINDOW, SIGNATURE_LIMIT, field_key, provider_key
+from gateway.ledger import KEY_LIFE, Windows, field_key, provider_key, time_of
 from gateway.provider.retries import (
     Kind,
     Outcome,
@@ -28,6 +28,7 @@ TABLE = {
     Outcome.NEVER_CONNECTED: ((REPEAT, REPEAT), (REPEAT, REPEAT)),
     Outcome.POOL_EXHAUSTED: ((STOP, STOP), (STOP, STOP)),
     Outcome.TOO_LATE: ((STOP, STOP), (STOP, STOP)),
+    Outcome.CLOCKS_APART: ((STOP, STOP), (STOP, STOP)),
     Outcome.NO_WHOLE_ANSWER: ((REPEAT, REPEAT), (REPEAT, REPEAT)),
     Outcome.UNREADABLE: ((STOP, REPEAT), (STOP, STOP)),
     Outcome.UNEXPECTED_STATUS: ((STOP, STOP), (STOP, STOP)),
@@ -35,7 +36,7 @@ TABLE = {
     Outcome.NOT_FOUND: ((STOP, STOP), (STOP, STOP)),
     Outcome.CONFLICT: ((STOP, STOP), (STOP, STOP)),
     Outcome.IN_FLIGHT: ((STOP, REPEAT), (STOP, STOP)),
-    Outcome.KEY_REUSED: ((STOP, STOP), (STOP, STOP)),
+    Outcome.UNPROCESSABLE: ((STOP, STOP), (STOP, STOP)),
     Outcome.TOO_MANY: ((REPEAT, REPEAT), (REPEAT, REPEAT)),
     Outcome.OTHER_REFUSAL: ((STOP, STOP), (STOP, STOP)),
     Outcome.BUSY: ((REPEAT, REPEAT), (REPEAT, REPEAT)),
@@ -77,7 +78,7 @@ STATUSES = {
     404: Outcome.NOT_FOUND,
     409: Outcome.CONFLICT,
     410: Outcome.OTHER_REFUSAL,
-    422: Outcome.KEY_REUSED,
+    422: Outcome.UNPROCESSABLE,
     429: Outcome.TOO_MANY,
     499: Outcome.SERVER_ERROR,
     500: Outcome.SERVER_ERROR,
@@ -132,9 +133,18 @@ def test_retry_after_is_read(header: str | None, seconds: float | None) -> None:
     assert parse_retry_after(header, now=NOW) == seconds
 
 
-def test_nothing_is_promised_beyond_the_keys_life() -> None:
-    """The send window ends before the last signature does, and that before the provider's hour."""
-    assert 0 < SEND_WINDOW < SIGNATURE_LIMIT == KEY_LIFE - 60 == 3540
+def test_nothing_is_sent_again_near_the_end_of_the_keys_life() -> None:
+    """The send window ends well before the provider's hour, and "not executed" comes after it."""
+    windows = Windows()
+    assert 0 < windows.send <= KEY_LIFE - 300
+    assert KEY_LIFE == windows.key_life < windows.late < windows.late_uncertain
+
+
+def test_a_version_7_key_says_when_it_was_made() -> None:
+    """The time of a version 7 UUID is read as RFC 9562 writes it, and no other version has one."""
+    example = uuid.UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")  # of RFC 9562, appendix A.6
+    assert time_of(example) == datetime(2022, 2, 22, 19, 22, 22, tzinfo=UTC).timestamp()
+    assert time_of(uuid.uuid4()) is None
 
 
 CALLERS = st.text(max_size=20)

@@ -13,7 +13,7 @@ from gateway.cards.types import (
     key_output,
     replayed_output,
 )
-from gateway.errors import NotFound, Refused
+from gateway.errors import NotExecuted, NotFound, Refused
 from gateway.provider import Card as ProviderCard
 from gateway.provider import Endpoint, NewCard
 
@@ -42,7 +42,7 @@ class IssueVirtualCardSuccess:
     CREATE_CARD,
     scope="cards:issue",
     rate="60/minute",
-    failures=(NotFound, Refused),
+    failures=(NotFound, Refused, NotExecuted),
     argument="What the card needs.",
     result="What came of issuing a card.",
 )
@@ -52,7 +52,7 @@ async def issue_virtual_card(
     """Ask the provider for a new virtual card."""
     account_id = parse_id(given.account_id, "input.accountId")
     address = parse_address(given.billing_address, "input.billingAddress")
-    card = await call.send(NewCard(billing_address=address), accountId=account_id)
+    card = await call.send(NewCard(billing_address=address), address=address, accountId=account_id)
     return IssueVirtualCardSuccess(
         card=Card.from_provider(card), idempotency_key=call.key, replayed=call.replayed
     )

@@ -13,7 +13,7 @@ from gateway.cards.simulation import (
     simulate,
 )
 from gateway.errors import InvalidState
-from gateway.provider import Endpoint
+from gateway.provider import CardStatus, Endpoint
 
 ISSUE = Endpoint("PATCH", "/simulator/cards/{cardId}/issue", 202, NoneType, conflict=InvalidState)
 
@@ -40,4 +40,4 @@ async def simulate_card_issue(
     call: MutationCall[None], given: SimulateCardIssueInput
 ) -> SimulateCardIssueSuccess:
     """Let the provider's simulator issue a card (test only)."""
-    return await simulate(call, given, SimulateCardIssueSuccess)
+    return await simulate(call, given, CardStatus.ACTIVE, SimulateCardIssueSuccess)

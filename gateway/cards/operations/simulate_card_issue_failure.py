@@ -13,7 +13,7 @@ from gateway.cards.simulation import (
     simulate,
 )
 from gateway.errors import InvalidState
-from gateway.provider import Endpoint
+from gateway.provider import CardStatus, Endpoint
 
 FAIL = Endpoint("PATCH", "/simulator/cards/{cardId}/fail", 202, NoneType, conflict=InvalidState)
 
@@ -42,4 +42,4 @@ async def simulate_card_issue_failure(
     call: MutationCall[None], given: SimulateCardIssueFailureInput
 ) -> SimulateCardIssueFailureSuccess:
     """Let the provider's simulator fail to issue a card (test only)."""
-    return await simulate(call, given, SimulateCardIssueFailureSuccess)
+    return await simulate(call, given, CardStatus.ISSUE_FAILED, SimulateCardIssueFailureSuccess)

@@ -1,0 +1,130 @@
+"""Reconciling: what became of a call that is too old to be sent again, as the provider shows it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.errors import GatewayError
+from gateway.ledger import refusals
+from gateway.ledger.actions import AccountCard, Actions, Reached, Replay
+from gateway.ledger.promises import Promises
+from gateway.ledger.rows import Click, Row, Seen, new_token
+from gateway.ledger.settling import Settler
+from gateway.ledger.sql import DONE_LIFE
+from gateway.ledger.store import CLOCK_TOLERANCE, CardTaken, Claimed, Store
+
+_MOST_CANDIDATES = 20
+
+
+class Reconciler:
+    """Finds out what became of one click, under a claim of its own: two would decide apart."""
+
+    def __init__(
+        self,
+        click: Click,
+        actions: Actions[Any],
+        store: Store,
+        settler: Settler,
+        promises: Promises,
+    ) -> None:
+        self._click = click
+        self._actions = actions
+        self._store = store
+        self._settler = settler
+        self._promises = promises
+
+    async def find_out(self) -> Replay | Claimed | None:
+        """The card; or a claim to send a harmless call again; None: somebody else was faster.
+
+        Raises NotExecuted or OutcomeUnknown.
+        """
+        claimed = await self._store.reclaim(self._click, new_token())
+        if claimed is None:
+            return None
+        decide = self._of_card if self._actions.cards is None else self._of_account
+        try:
+            return await decide(claimed.row, claimed.now)
+        except GatewayError:
+            await self._settler.release(self._click, claimed.row)
+            raise
+
+    async def unknown_cards(self, seen: Seen) -> Sequence[AccountCard]:
+        """The account's cards that no key claims, of the time in which a lost key may have been."""
+        since = seen.now - DONE_LIFE - CLOCK_TOLERANCE
+        cards = [card for card in await self._cards() if card.created >= since]
+        return await self._unclaimed(cards, self._click.key.bytes)
+
+    async def _of_account(self, row: Row, asked: float) -> Replay | None:
+        """The call made a card, if it did anything: then the account has it."""
+        try:
+            cards = await self._cards()
+        except GatewayError as error:
+            raise refusals.not_found_out(self._promises.of_row(row)) from error
+        found = await self._unclaimed([card for card in cards if self._in_time(card, row)], row.key)
+        if len(found) == 1 and found[0].confirms and await self._adopt(row, found[0]):
+            return Replay(found[0].id)
+        if found:
+            await self._check_rivals(row)
+            raise refusals.several(self._promises.of_row(row), found)
+        if not self._store.is_complete:
+            raise refusals.too_late(self._promises.of_row(row))
+        if await self._store.rule_out(row, asked):
+            raise refusals.not_executed()
+        raise self._too_early(row, asked)
+
+    async def _of_card(self, row: Row, asked: float) -> Replay | Claimed | None:
+        """The call was to bring its card into a state that the card shows."""
+        reached = self._actions.reached
+        assert reached is not None  # noqa: S101 (a call makes a card or is about one)
+        try:
+            state = await reached()
+        except GatewayError as error:
+            raise refusals.not_found_out(self._promises.of_row(row)) from error
+        if state is Reached.YES:
+            card = row.card_id
+            await self._settler.done(self._click, row, card)
+            return Replay(card)
+        if state is Reached.NEVER:
+            raise refusals.unreachable(self._promises.of_row(row))
+        if resent := await self._store.resend(row, new_token(), asked):
+            return resent
+        raise self._too_early(row, asked)
+
+    async def _cards(self) -> Sequence[AccountCard]:
+        assert self._actions.cards is not None  # noqa: S101 (asked of calls that make a card)
+        return await self._actions.cards()
+
+    def _in_time(self, card: AccountCard, row: Row) -> bool:
+        """Whether the card can be this row's; nothing is known of the first send of a lost row."""
+        if row.uncertain:
+            return card.created >= row.first_send - DONE_LIFE
+        late = card.created - row.first_send
+        return -CLOCK_TOLERANCE <= late <= self._store.windows.key_life + CLOCK_TOLERANCE
+
+    async def _unclaimed(self, cards: Sequence[AccountCard], key: bytes) -> list[AccountCard]:
+        """Those that are not the cards of other keys, the newest first, and not too many."""
+        found: list[AccountCard] = []
+        for card in sorted(cards, key=lambda card: -card.created):
+            if len(found) < _MOST_CANDIDATES and not await self._store.is_claimed(card.id, key):
+                found.append(card)
+        return found
+
+    async def _adopt(self, row: Row, card: AccountCard) -> bool:
+        """Write that the card is this key's, where nothing else can be: what a memory store knows
+        of other clicks ends with its process."""
+        try:
+            return self._store.is_complete and await self._store.adopt(row, card.id)
+        except CardTaken:
+            return False
+
+    async def _check_rivals(self, row: Row) -> None:
+        """A card may be that of a click that is being sent: soon it will be known."""
+        _, sending = await self._store.rivals(row)
+        if sending:
+            raise refusals.not_found_out(self._promises.of_row(row))
+
+    def _too_early(self, row: Row, asked: float) -> GatewayError:
+        windows = self._store.windows
+        is_issue = row.account is not None
+        doubtful = is_issue and (row.in_flight_seen or row.uncertain)
+        late = windows.late_uncertain if doubtful else windows.late
+        return refusals.ask_later(self._promises.of_row(row), row.first_send + late - asked)

@@ -1,0 +1,212 @@
+"""From a click to its outcome: what follows from the row of its key (the table of the protocol).
+
+    no row                         → take the claim, send
+    a lease that runs              → wait, look again
+    unresolved, younger than W     → take over: the same key and bytes once more
+    unresolved, older              → never sent: found out from the provider (reconciling)
+    done                           → its card, read afresh
+    not executed                   → NotExecuted
+
+W is the send window. Every step is one statement that holds only if the row is still as it was
+seen; where it is not, the key is looked up again.
+"""
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from gateway.errors import GatewayError, InternalError, LedgerUnavailable, OutcomeUnknown
+from gateway.events import Sink, UnexpectedError
+from gateway.ledger import refusals
+from gateway.ledger.actions import Actions, CallResult, Replay
+from gateway.ledger.claims import Claim, Moment
+from gateway.ledger.promises import Promises, is_certain
+from gateway.ledger.reconciling import Reconciler
+from gateway.ledger.rows import VERSION, Click, Row, Seen, State, new_token
+from gateway.ledger.settling import Settler
+from gateway.ledger.sql import ROW_LIFE
+from gateway.ledger.store import CLOCK_TOLERANCE, Claimed, Store
+from gateway.runtime import Runtime
+
+T = TypeVar("T")
+_FIRST_WAIT, _LONGEST_WAIT = 0.02, 1.0  # seconds between two looks at a row of another process
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What all resolutions of a ledger share."""
+
+    store: Store
+    settler: Settler
+    promises: Promises
+    runtime: Runtime
+    emit: Sink
+
+
+class Resolution(Generic[T]):
+    """Brings one click to its outcome, and ``told`` to what its callers are told.
+
+    They are told before it is written wherever nothing can follow from a write that fails: the
+    card, that nobody knows. "Had no effect" is told only when the row is gone.
+    """
+
+    def __init__(
+        self,
+        click: Click,
+        actions: Actions[T],
+        told: "asyncio.Future[CallResult[T] | Replay]",
+        parts: Parts,
+    ) -> None:
+        self._click = click
+        self._actions = actions
+        self._told = told
+        self._store = parts.store
+        self._settler = parts.settler
+        self._promises = parts.promises
+        self._runtime = parts.runtime
+        self._emit = parts.emit
+        self._wait = _FIRST_WAIT
+        self._asked = Moment.now(parts.runtime)
+        self._reconciler = Reconciler(click, actions, parts.store, parts.settler, parts.promises)
+
+    async def outcome(self, seen: Seen) -> CallResult[T] | Replay:
+        """Go on from what was seen until there is an outcome; raises what the caller is told."""
+        while True:
+            self._check_clocks(seen)
+            if seen.row is None:
+                found = await self._begin(seen)
+            else:
+                found = await self._continue(seen.row, seen.now)
+            if found is not None:
+                return found
+            seen = await self._store.look(self._click.key)
+
+    def _check_clocks(self, seen: Seen) -> None:
+        """The age of a key must not depend on whose clock it is read from."""
+        row = seen.row
+        if row is not None and row.state in (State.DONE, State.NOT_EXECUTED):
+            return
+        if self._store.is_complete and abs(seen.now - self._runtime.now()) > CLOCK_TOLERANCE:
+            raise refusals.clocks_apart()
+
+    async def _begin(self, seen: Seen) -> CallResult[T] | Replay | None:
+        """The key has no row: it is new, or it is older than what the store knows."""
+        click = self._click
+        age = seen.now - click.time if click.time is not None else 0.0
+        if age < 0:
+            await self._wait_for_its_time(-age, seen)
+            return None
+        if age >= ROW_LIFE:
+            raise refusals.too_old()
+        if age >= self._store.windows.send:
+            state = State.NOT_EXECUTED if self._was_never_sent(seen) else State.INDETERMINATE
+            await self._claim(None, latest=seen.now - age, mark=True, state=state)
+            return None
+        if is_certain(click, seen):
+            return await self._send(await self._claim(None, latest=seen.now - age))
+        return await self._begin_uncertain(seen, latest=seen.now - age)
+
+    def _was_never_sent(self, seen: Seen) -> bool:
+        """Whether a key that comes too late to be sent for the first time had no effect.
+
+        Of a call about a card that is not said: its card shows what became of it.
+        """
+        makes_a_card = self._click.account is not None
+        return makes_a_card and self._store.is_complete and is_certain(self._click, seen)
+
+    async def _wait_for_its_time(self, ahead: float, seen: Seen) -> None:
+        """The key's clock is ahead of the store's: a little is normal."""
+        if ahead > CLOCK_TOLERANCE:
+            if not is_certain(self._click, seen):
+                raise refusals.not_sent(self._promises.of_new())
+            raise refusals.from_the_future()
+        await self._runtime.sleep(ahead)
+
+    async def _begin_uncertain(self, seen: Seen, *, latest: float) -> CallResult[T] | Replay | None:
+        """A row of this key may have been lost: the account's cards say whether it has its card."""
+        if self._actions.cards is None:
+            raise refusals.may_be_lost(self._promises.of_new())
+        unknown = await self._reconciler.unknown_cards(seen)
+        windows = self._store.windows
+        if unknown:
+            lost = {"mark": True, "uncertain": True, "state": State.INDETERMINATE}
+            await self._claim(None, latest=seen.now - windows.key_life, **lost)
+            raise refusals.lost(self._promises.of_new(), unknown)
+        latest = min(latest, seen.now - windows.grace)
+        return await self._send(await self._claim(None, latest=latest, mark=True, uncertain=True))
+
+    async def _continue(self, row: Row, now: float) -> CallResult[T] | Replay | None:
+        """The key is known."""
+        if row.version != VERSION:
+            raise refusals.newer_version(self._promises.of_row(row, now))
+        if row.fingerprint != self._click.fingerprint:
+            raise refusals.key_reused()
+        if row.state == State.DONE:
+            return Replay(row.card_id)
+        if row.state == State.NOT_EXECUTED:
+            raise refusals.not_executed()
+        if row.lease_until > now:
+            await self._wait_for_its_lease(row.lease_until - now)
+            return None
+        if row.first_send > now + CLOCK_TOLERANCE:
+            raise refusals.not_sent(self._promises.of_row(row, now))  # the clock was set back
+        if now - row.first_send < self._store.windows.send:
+            return await self._send(await self._claim(row))
+        self._asked = Moment.now(self._runtime)
+        resent = await self._reconciler.find_out()
+        return await self._send(resent) if isinstance(resent, Claimed) else resent
+
+    async def _wait_for_its_lease(self, left: float) -> None:
+        """Another process sends: its outcome is waited for."""
+        await self._runtime.sleep(min(self._wait, left))
+        self._wait = min(self._wait * 2, _LONGEST_WAIT)
+
+    async def _claim(self, known: Row | None, **how: Any) -> Claimed | None:
+        """Take the claim; one whose answer never came must not block the key for a lease."""
+        token = new_token()
+        self._asked = Moment.now(self._runtime)
+        try:
+            return await self._store.claim(self._click, token, known=known, **how)
+        except LedgerUnavailable as error:
+            self._told.set_exception(error)
+            await self._settler.abandon(self._click, token)
+            raise
+
+    async def _send(self, claimed: Claimed | None) -> CallResult[T] | None:
+        """Carry the call out under the claim, and write what came of it."""
+        if claimed is None:
+            return None
+        row = claimed.row
+        try:
+            result = await self._actions.send(self._claim_of(claimed))
+        except GatewayError as error:
+            raise await self._failed(row, error) from error.__cause__
+        except Exception as error:
+            self._emit(UnexpectedError.of(error))
+            self._told.set_exception(InternalError())
+            await self._settler.open(self._click, row)
+            raise InternalError from error
+        self._told.set_result(result)
+        await self._settler.done(self._click, row, result.card_id)
+        return result
+
+    def _claim_of(self, claimed: Claimed) -> Claim:
+        most_skew = CLOCK_TOLERANCE if self._store.is_complete else math.inf
+        key_life = self._store.windows.key_life
+        return self._asked.claim(claimed.row, claimed.now, most_skew=most_skew, key_life=key_life)
+
+    async def _failed(self, row: Row, error: GatewayError) -> GatewayError:
+        """What is told of a call that failed; a refusal only where nothing else can have left."""
+        if isinstance(error, OutcomeUnknown):
+            return await self._left_open(row, error)
+        if not row.indeterminate and await self._settler.forget(self._click, row):
+            return error
+        return await self._left_open(row, refusals.not_sent(self._promises.of_new()))
+
+    async def _left_open(self, row: Row, error: OutcomeUnknown) -> GatewayError:
+        told = error.worded(error.message)
+        told.promise = self._promises.of_row(row._replace(lease_until=0.0))
+        self._told.set_exception(told)
+        await self._settler.open(self._click, row, in_flight=error.in_flight, lost=error.key_known)
+        return told

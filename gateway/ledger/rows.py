@@ -1,0 +1,104 @@
+"""What the store holds of one idempotency key, and what is asked of it.
+
+Nothing personal is among it: no address, name or card number, no body, token or signature, and
+neither the client's key nor its caller. The fingerprint is an HMAC keyed with the client's own
+key, which is not stored: whoever reads the table cannot guess an address.
+"""
+
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+VERSION = 1
+"""Of the rules by which an input becomes a fingerprint and bytes; a row keeps the one it has."""
+
+
+class State(StrEnum):
+    """How far the call of a key has come."""
+
+    SENDING = "sending"
+    INDETERMINATE = "indeterminate"
+    DONE = "done"
+    NOT_EXECUTED = "not_executed"
+
+
+class Row(NamedTuple):
+    """A row of the store; times are UNIX seconds by the store's clock.
+
+    ``account`` is there for calls that make a card, ``target`` for calls about a card. Of the
+    marks, ``indeterminate`` says that a request may have been carried out without an answer,
+    ``uncertain`` that an earlier row of this key may have been lost, and ``in_flight_seen`` that
+    the provider spoke of a request still in flight. ``claim`` is the random token of whoever may
+    send until ``lease_until``.
+    """
+
+    key: bytes
+    operation: str
+    account: bytes | None
+    target: bytes | None
+    provider_key: bytes
+    fingerprint: bytes
+    state: str
+    indeterminate: int
+    uncertain: int
+    in_flight_seen: int
+    first_send: float
+    claim: bytes
+    lease_until: float
+    card: bytes | None
+    version: int
+    expires: float
+
+    @property
+    def card_id(self) -> UUID:
+        """The card that a call which was carried out speaks of."""
+        card = self.card or self.target
+        assert card is not None  # noqa: S101 (done rows have one of the two)
+        return UUID(bytes=card)
+
+
+class Seen(NamedTuple):
+    """A key as the store sees it at its time ``now``; the row is None where there is none.
+
+    ``created`` is when the store began, and ``certain_from`` when it can have lost no earlier
+    rows any more.
+    """
+
+    now: float
+    created: float
+    certain_from: float
+    row: Row | None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether a key without a row is a new one."""
+        return self.certain_from <= self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """One use of an idempotency key: what it is for, and the input it is bound to.
+
+    ``made_here`` says that the gateway made the key for this very request. ``time`` is when a
+    version 7 key says that it was made, in UNIX seconds; None for keys of other versions.
+    """
+
+    key: UUID
+    operation: str
+    fingerprint: bytes
+    account: UUID | None = None
+    target: UUID | None = None
+    made_here: bool = False
+    time: float | None = None
+
+
+def time_of(key: UUID) -> float | None:
+    """When a version 7 key was made (RFC 9562, 5.7), in UNIX seconds; None for other versions."""
+    return (key.int >> 80) / 1000 if key.version == 7 else None
+
+
+def new_token() -> bytes:
+    """A claim's token, which never comes again: a counter would start anew with a deleted row."""
+    return uuid.uuid4().bytes

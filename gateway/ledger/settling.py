@@ -1,0 +1,90 @@
+"""Settling: the outcome of a call is written, and written again until the store has taken it."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+from gateway.errors import GatewayError, LedgerUnavailable
+from gateway.events import LedgerAlarm, Sink
+from gateway.ledger.rows import Click, Row
+from gateway.ledger.store import CardTaken, Store
+from gateway.runtime import Runtime
+
+T = TypeVar("T")
+_LONGEST_WAIT = 5.0  # seconds between two tries
+
+
+class Settler:
+    """Writes what calls came to.
+
+    A store that fails meanwhile loses nothing: while this process lives it tries again, and after
+    that the row is still ``sending``, which is taken for indeterminate.
+    """
+
+    def __init__(self, store: Store, *, runtime: Runtime, emit: Sink) -> None:
+        self._store = store
+        self._runtime = runtime
+        self._emit = emit
+
+    async def done(self, click: Click, row: Row, card: UUID) -> None:
+        """The call was carried out and speaks of ``card``."""
+        try:
+            settled = await self._surely(lambda: self._store.done(click, row, card))
+        except CardTaken:
+            self._emit(LedgerAlarm(what="card_of_another_key"))
+            await self.open(click, row)
+            return
+        if settled is None:
+            await self._compare(click, card)
+        elif settled.row.uncertain and not row.uncertain:
+            await self._doubt()
+        elif settled.row.claim != row.claim:
+            self._emit(LedgerAlarm(what="late_success"))
+
+    async def open(
+        self, click: Click, row: Row, *, in_flight: bool = False, lost: bool = False
+    ) -> None:
+        """The call may have been carried out; ``lost``: so may one whose row was lost."""
+        settled = await self._surely(
+            lambda: self._store.open(click, row, in_flight=in_flight, lost=lost)
+        )
+        if settled is not None and settled.row.uncertain and not (row.uncertain or lost):
+            await self._doubt()
+
+    async def forget(self, click: Click, row: Row) -> bool:
+        """The call was not carried out; False where that cannot be said."""
+        try:
+            return await self._store.forget(click.key, row.claim)
+        except LedgerUnavailable:
+            return False
+
+    async def abandon(self, click: Click, token: bytes) -> None:
+        """A claim was asked for and its answer never came: if it is there, it goes."""
+        if not await self._surely(lambda: self._store.forget(click.key, token)):
+            await self._surely(lambda: self._store.release(click.key, token))
+
+    async def release(self, click: Click, row: Row) -> None:
+        """Nobody sends or asks under this claim any more."""
+        await self._surely(lambda: self._store.release(click.key, row.claim))
+
+    async def _compare(self, click: Click, card: UUID) -> None:
+        """The row was settled by somebody else: with the same card, or something is wrong."""
+        seen = await self._surely(lambda: self._store.look(click.key))
+        if seen.row is None or seen.row.card_id != card:
+            self._emit(LedgerAlarm(what="card_of_another_key"))
+
+    async def _doubt(self) -> None:
+        """A row that was written is not there: the store has lost it, and may have lost others."""
+        if not self._store.is_complete:
+            return
+        self._emit(LedgerAlarm(what="lost_entries"))
+        await self._surely(self._store.doubt)
+
+    async def _surely(self, write: Callable[[], Awaitable[T]]) -> T:
+        wait = 0.1
+        while True:
+            try:
+                return await write()
+            except GatewayError:
+                await self._runtime.sleep(wait)
+                wait = min(wait * 2, _LONGEST_WAIT)

@@ -1,0 +1,264 @@
+"""The store of the ledger: the atomic steps of the protocol, on an engine that runs statements."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from gateway.errors import ConfigError, LedgerUnavailable
+from gateway.ledger import sql
+from gateway.ledger.rows import VERSION, Click, Row, Seen, State
+
+Values = Mapping[str, Any]
+CLOCK_TOLERANCE = 30.0  # seconds that the clocks of store, gateway and provider may differ
+
+
+class Engine(Protocol):
+    """Runs single statements, each of them atomic and durable when it returns.
+
+    All raise LedgerUnavailable; a card that another row claims is CardTaken.
+    """
+
+    async def start(self, schema: Sequence[str], new_store: str, values: Values) -> None:
+        """Connect, and create what is not there yet; raises ConfigError where that cannot be."""
+
+    async def execute(self, statement: str, values: Values) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows."""
+
+    async def aclose(self) -> None:
+        """Give up connections and threads."""
+
+
+class CardTaken(Exception):
+    """The card is already that of another key."""
+
+
+class Claimed(NamedTuple):
+    """A row whose claim was taken, at the store's time ``now``."""
+
+    now: float
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """How long what may be done with a key, in seconds from its first send.
+
+    ``send`` is how long a request is sent again, ``key_life`` how long the provider remembers its
+    key. ``grace`` is how long a card may take to show in the account's list, ``lease`` how long a
+    claim is good for, and ``uncertain_for`` how long a new store may have lost rows.
+    """
+
+    send: float = 2700.0
+    key_life: float = 3600.0
+    grace: float = 900.0
+    lease: float = 35.0
+    uncertain_for: float = sql.DAY
+
+    @property
+    def late(self) -> float:
+        """From when a list without the card proves that the call was not carried out."""
+        return self.key_life + self.grace
+
+    @property
+    def late_uncertain(self) -> float:
+        """The same where a request was seen in flight, or a row may have been lost."""
+        return self.key_life + sql.DAY
+
+
+class Store:
+    """The rows of all keys. ``is_complete`` says that they outlive this process.
+
+    At most ``size`` rows are taken where a size is given.
+    """
+
+    def __init__(
+        self, engine: Engine, windows: Windows, *, is_complete: bool, size: int | None = None
+    ) -> None:
+        self._engine = engine
+        self.windows = windows
+        self.is_complete = is_complete
+        self._size = size
+        self._rows = 0
+
+    async def start(self) -> None:
+        """Open the store; a new one is made where there is none. Raises ConfigError."""
+        try:
+            await self._open()
+        except BaseException:
+            await self._engine.aclose()
+            raise
+
+    async def _open(self) -> None:
+        given = {"id": uuid.uuid4().bytes, "uncertain_for": self.windows.uncertain_for}
+        await self._engine.start(sql.SCHEMA, sql.NEW_STORE, given)
+        [found] = await self._engine.execute(sql.STORE, {})
+        if found[3] > sql.SCHEMA_VERSION:
+            raise ConfigError(
+                ["GATEWAY_LEDGER: the ledger was made by a newer version of the gateway"]
+            )
+        await self._count()
+
+    async def aclose(self) -> None:
+        """Close the store."""
+        await self._engine.aclose()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no new key can be taken."""
+        return self._size is not None and self._rows >= self._size
+
+    async def look(self, key: UUID) -> Seen:
+        """What is known of a key, and of the store itself."""
+        found = await self._engine.execute(sql.LOOK, {"key": key.bytes})
+        if not found:
+            raise LedgerUnavailable("The ledger has lost its tables.")
+        now, created, certain_from, *row = found[0]
+        return Seen(now, created, certain_from, Row(*row) if row[0] is not None else None)
+
+    async def claim(
+        self,
+        click: Click,
+        token: bytes,
+        *,
+        known: Row | None,
+        latest: float = sql.NEVER,
+        mark: bool = False,
+        uncertain: bool = False,
+        state: State = State.SENDING,
+    ) -> Claimed | None:
+        """Take the claim of a key: a new one's, or that of ``known`` where it may be sent again.
+
+        The first send of a new key is now, or ``latest`` where that is earlier. None: another
+        process was faster, or the window is over.
+        """
+        given = _of_click(click) | {
+            "claim": token,
+            "state": state.value,
+            "latest": latest,
+            "mark": int(mark),
+            "uncertain": int(uncertain),
+            # A row without anybody who sends has no lease: its key is looked up at once.
+            "lease": self.windows.lease if state is State.SENDING else 0.0,
+            "window": self.windows.send,
+            "tolerance": CLOCK_TOLERANCE,
+            "version": VERSION,
+        }
+        if known is not None:
+            given["provider_key"] = known.provider_key
+        claimed = _claimed(await self._engine.execute(sql.CLAIM, given))
+        self._rows += claimed is not None and known is None
+        return claimed
+
+    async def forget(self, key: UUID, token: bytes) -> bool:
+        """Delete the row of a call that was not carried out; False where it is not ours alone."""
+        given = {"key": key.bytes, "claim": token}
+        deleted = bool(await self._engine.execute(sql.FORGET, given))
+        self._rows -= deleted
+        return deleted
+
+    async def open(self, click: Click, row: Row, *, in_flight: bool, lost: bool) -> Claimed | None:
+        """Mark the row: its outcome is not known. ``lost``: an earlier row must have been lost."""
+        given = _of_click(click) | _of_row(row)
+        marks = {"in_flight_seen": int(in_flight), "lost": int(lost)}
+        return _claimed(await self._engine.execute(sql.OPEN, given | marks))
+
+    async def done(self, click: Click, row: Row, card: UUID) -> Claimed | None:
+        """The call was carried out; None where that was known already. Raises CardTaken."""
+        given = _of_click(click) | _of_row(row)
+        given["card"] = card.bytes if click.account else None
+        return _claimed(await self._engine.execute(sql.DONE, given))
+
+    async def reclaim(self, click: Click, token: bytes) -> Claimed | None:
+        """Take the claim of a row that is too old to be sent."""
+        given = {"key": click.key.bytes, "fingerprint": click.fingerprint, "claim": token}
+        windows = {"lease": self.windows.lease, "window": self.windows.send}
+        return _claimed(await self._engine.execute(sql.RECLAIM, given | windows))
+
+    async def release(self, key: UUID, token: bytes) -> None:
+        """Give the claim back."""
+        await self._engine.execute(sql.RELEASE, {"key": key.bytes, "claim": token})
+
+    async def adopt(self, row: Row, card: UUID) -> bool:
+        """Take a card as the one that this key made; raises CardTaken."""
+        given = {
+            "key": row.key,
+            "claim": row.claim,
+            "account": row.account,
+            "card": card.bytes,
+        }
+        return bool(await self._engine.execute(sql.ADOPT, given))
+
+    async def rivals(self, row: Row) -> tuple[int, int]:
+        """How many other clicks of its account are unresolved, and how many are being sent."""
+        given = {"key": row.key, "account": row.account}
+        [(unresolved, sending)] = await self._engine.execute(sql.RIVALS, given)
+        return unresolved, sending
+
+    async def rule_out(self, row: Row, asked: float) -> bool:
+        """Write that the call was not carried out; False where it is too early to say so.
+
+        ``asked`` is the store's time before the account's cards were asked for.
+        """
+        given = {"key": row.key, "claim": row.claim, "asked": asked}
+        late = {"late": self.windows.late, "late_uncertain": self.windows.late_uncertain}
+        return bool(await self._engine.execute(sql.RULE_OUT, given | late))
+
+    async def resend(self, row: Row, token: bytes, asked: float) -> Claimed | None:
+        """Take the claim to send a harmless call again; None where it is too early for that."""
+        given = {"key": row.key, "claim": row.claim, "next": token, "asked": asked}
+        windows = {"late": self.windows.late, "lease": self.windows.lease}
+        return _claimed(await self._engine.execute(sql.RESEND, given | windows))
+
+    async def is_claimed(self, card: UUID, key: bytes) -> bool:
+        """Whether a card is that of another key than this."""
+        given = {"card": card.bytes, "key": key}
+        [(count,)] = await self._engine.execute(sql.CLAIMED, given)
+        return bool(count)
+
+    async def trust(self) -> None:
+        """Take the store for one that has lost no rows."""
+        await self._engine.execute(sql.TRUST, {})
+
+    async def doubt(self) -> None:
+        """Take the store for one that has lost rows."""
+        await self._engine.execute(sql.DOUBT, {})
+
+    async def purge(self) -> int:
+        """Delete some rows that are over; how many."""
+        deleted = len(await self._engine.execute(sql.PURGE, {}))
+        self._rows -= deleted
+        return deleted
+
+    async def _count(self) -> None:
+        if self._size is not None:
+            [(self._rows,)] = await self._engine.execute(sql.COUNT, {})
+
+    def __len__(self) -> int:
+        return self._rows
+
+
+def _claimed(found: list[tuple[Any, ...]]) -> Claimed | None:
+    return Claimed(found[0][0], Row(*found[0][1:])) if found else None
+
+
+def _of_click(click: Click) -> dict[str, Any]:
+    return {
+        "key": click.key.bytes,
+        "operation": click.operation,
+        "account": click.account.bytes if click.account else None,
+        "target": click.target.bytes if click.target else None,
+        "provider_key": click.key.bytes,
+        "fingerprint": click.fingerprint,
+    }
+
+
+def _of_row(row: Row) -> dict[str, Any]:
+    """What a settlement takes from the row that it was claimed as."""
+    return {
+        "provider_key": row.provider_key,
+        "first_send": row.first_send,
+        "claim": row.claim,
+        "version": row.version,
+    }

@@ -1,0 +1,183 @@
+"""Gateways that share a ledger: one card for one click, whichever of them is asked, and when."""
+
+import asyncio
+import contextlib
+import itertools
+import signal
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.emulator import GUIDE_ACCOUNT
+from tests.end_to_end.test_one_card import Losses, cards, creates, failing
+from tests.pair import URL, pair
+from tests.processes import run, started
+from tests.stack import ADDRESS, CARD, ISSUE, Clock, Stack, environment, issue_input, running
+from tests.waiting import PATIENCE
+
+MINUTE, DAY = 60.0, 86_400.0
+OTHER = ADDRESS | {"city": "Leeds"}
+
+
+@contextlib.asynccontextmanager
+async def machine(
+    folder: Path, clock: Clock, beside: Stack | None = None, **settings: Any
+) -> AsyncIterator[Stack]:
+    """A gateway on the ledger in ``folder``, which has been there for a day."""
+    given = {"ledger": f"sqlite:{folder / 'ledger.db'}"} | settings
+    async with running(clock=clock, beside=beside, **given) as stack:
+        yield stack
+
+
+@pytest.fixture
+async def clock(tmp_path: Path) -> Clock:
+    """A clock, at which the ledger is a day old."""
+    clock = Clock()
+    async with machine(tmp_path, clock):
+        clock.time += DAY
+    return clock
+
+
+async def test_equal_clicks_behind_a_round_robin_make_one_call(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """Of 40 equal clicks over two gateways one is sent, and 39 are told its card as replayed."""
+    key = str(uuid.uuid4())
+    async with (
+        machine(tmp_path, clock) as one,
+        machine(tmp_path, clock, beside=one) as two,
+    ):
+        stacks = itertools.islice(itertools.cycle((one, two)), 40)
+        told = await asyncio.gather(*[stack.issue(idempotencyKey=key) for stack in stacks])
+        assert len(creates(one)) + len(creates(two)) == 1
+    assert sorted(each["replayed"] for each in told) == [False] + [True] * 39
+    assert len({each["card"]["id"] for each in told}) == 1
+
+
+@pytest.mark.parametrize("minutes", [44, 61, 43_100])
+async def test_a_restart_loses_no_answer(tmp_path: Path, clock: Clock, minutes: float) -> None:
+    """Unknown before a restart: the same click afterwards is told its card, and sends none."""
+    key = str(uuid.uuid4())
+    async with machine(tmp_path, clock) as one:
+        Losses(one, times=4)
+        unknown = await one.issue(idempotencyKey=key)
+        assert (unknown["__typename"], unknown["retryable"]) == ("OutcomeUnknown", True)
+        assert 29 * DAY < unknown["retrySafeSeconds"] <= 30 * DAY
+    clock.time += minutes * MINUTE
+    async with machine(tmp_path, clock, beside=one) as two:
+        again = await two.issue(idempotencyKey=key)
+        other = await two.issue(idempotencyKey=key, billingAddress=OTHER)
+        assert (cards(one), len(creates(two))) == (1, 1 if minutes < 45 else 0)
+    assert again["card"]["id"] in one.emulator.state.emulator.cards
+    assert minutes < 45 or again["replayed"] is True
+    assert other["__typename"] == "IdempotencyConflict"
+
+
+async def test_a_click_without_effect_is_told_so(tmp_path: Path, clock: Clock) -> None:
+    """A request that never arrived is NotExecuted once that is certain, and says what to do."""
+    key = str(uuid.uuid4())
+    async with machine(tmp_path, clock) as one:
+        failing(one, "POST", 502)
+        assert (await one.issue(idempotencyKey=key))["__typename"] == "OutcomeUnknown"
+        failing(one, "", None)
+        clock.time += 76 * MINUTE
+        told = await one.issue(idempotencyKey=key)
+        assert cards(one) == 0
+    assert (told["__typename"], told["code"], told["retryable"]) == (
+        "NotExecuted",
+        "NOT_EXECUTED",
+        False,
+    )
+    assert "new key is safe" in told["message"]
+
+
+async def test_candidates_are_shown(tmp_path: Path, clock: Clock) -> None:
+    """Cards of which one may be the click's are in the result, with all their fields."""
+    async with machine(tmp_path, clock) as one:
+        keys = [str(uuid.uuid4()) for _ in range(2)]
+        Losses(one, times=8)
+        for key in keys:
+            await one.issue(idempotencyKey=key)
+        clock.time += 76 * MINUTE
+        told = await one.issue(idempotencyKey=keys[0])
+        ids = set(one.emulator.state.emulator.cards)
+    assert (told["__typename"], told["retryable"]) == ("OutcomeUnknown", False)
+    assert {card["id"] for card in told["candidates"]} == ids
+    assert {card["accountId"] for card in told["candidates"]} == {GUIDE_ACCOUNT}
+
+
+async def test_reads_go_on_without_the_ledger(tmp_path: Path, clock: Clock) -> None:
+    """A ledger whose file is gone refuses clicks as not sent, and nothing else; /readyz says it."""
+    async with machine(tmp_path, clock) as one:
+        card_id = (await one.issue())["card"]["id"]
+        (tmp_path / "ledger.db").unlink()
+        told = await one.issue(idempotencyKey=str(uuid.uuid4()))
+        assert (await one.data(CARD, {"id": card_id}))["card"]["id"] == card_id
+        ready = await one.client.get("/readyz")
+        assert cards(one) == 1
+    assert (told["__typename"], told["code"]) == ("GatewayUnavailable", "LEDGER_UNAVAILABLE")
+    assert told["retryable"] is True
+    assert told["message"].endswith("an earlier one with this key may have worked.")
+    assert (ready.status_code, ready.json()["ledger"]) == (
+        200,
+        "The ledger was deleted: its file is gone.",
+    )
+
+
+async def test_nothing_is_sent_while_the_clocks_differ(tmp_path: Path, clock: Clock) -> None:
+    """A gateway whose clock is a minute off does not know how old a key is, and sends nothing."""
+    async with machine(tmp_path, clock) as one:
+        await one.issue()
+        ahead = Clock(clock.time + 60)
+        async with machine(tmp_path, ahead, beside=one) as two:
+            told = await two.issue()
+            assert len(creates(two)) == 0
+    assert (told["__typename"], told["retryable"]) == ("ProviderUnavailable", True)
+    assert "clocks" in told["message"]
+
+
+@pytest.mark.process
+async def test_a_gateway_that_is_killed_has_lost_nothing(tmp_path: Path) -> None:
+    """kill -9 after the card was made: the next gateway on the file tells it, to the same click."""
+    variables = issue_input(idempotencyKey=str(uuid.uuid4()))
+    ledger = f"sqlite:{tmp_path / 'ledger.db'}"
+    async with pair(tmp_path, ledger=ledger) as both, client() as asking:
+        body = {"query": ISSUE, "variables": variables}
+        first = (await asking.post(f"{both.url}/graphql", json=body)).json()
+        both.gateway.stop(signal.SIGKILL)
+        with started("serve", **both.environment) as second:
+            url = second.wait_for(URL)[0]
+            again = (await asking.post(f"{url}/graphql", json=body)).json()
+        seen = (await asking.get(f"{both.emulator_url}/_emulator/ledger")).json()
+    made, told = (each["data"]["issueVirtualCard"] for each in (first, again))
+    assert (made["replayed"], told["replayed"]) == (False, True)
+    assert (told["card"]["id"], seen["cards"]) == (made["card"]["id"], 1)
+
+
+def client() -> httpx.AsyncClient:
+    """A client that waits as long as a busy machine needs."""
+    return httpx.AsyncClient(trust_env=False, timeout=PATIENCE)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("ledger", "reason"),
+    [
+        ("sqlite:/nowhere/at/all/ledger.db", "/nowhere/at/all/ledger.db cannot be opened"),
+        ("sqlite:", "must be memory, or sqlite: and the path of a file"),
+        ("mysql://canary:secret@host/db", "must be memory, or sqlite: and the path of a file"),
+    ],
+    ids=["no folder", "no path", "another kind"],
+)
+def test_a_ledger_that_cannot_be_used_is_one_line(ledger: str, reason: str, tmp_path: Path) -> None:
+    """The start ends with exit code 2 and the reason, before anything listens."""
+    given = environment(GATEWAY_AUTH="none", GATEWAY_PORT="0", GATEWAY_LEDGER=ledger)
+    code, output = run("serve", cwd=str(tmp_path), **given)
+    assert code == 2
+    assert reason in output
+    assert "canary" not in output
+    assert "Serving" not in output

@@ -1,0 +1,628 @@
+"""The protocol of the durable ledger: several processes on one store, and never two cards.
+
+The rules are those of docs/ledger.md; each test names what would happen without one.
+"""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway import errors
+from gateway.events import LedgerAlarm
+from gateway.ledger import CallResult, Reached, Replay, State, Windows, sql, time_of
+from gateway.ledger.refusals import unknown
+from tests.ledger.world import (
+    DAY,
+    ENGINES,
+    HOUR,
+    MINUTE,
+    START,
+    B,
+    FaultyEngine,
+    Process,
+    World,
+    world_of,
+)
+
+DURABLE = [kind for kind in ENGINES if kind != "memory"]
+OTHER = uuid.UUID(int=2)
+CARD = uuid.UUID(int=99)
+
+
+@pytest.fixture(params=DURABLE)
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """A world whose store outlives its processes, and has lost nothing."""
+    async with world_of(request.param, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=DURABLE)
+async def new_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    """A world whose store is new: earlier rows may have been lost with another one."""
+    async with world_of(request.param, tmp_path, uncertain=DAY) as made:
+        yield made
+
+
+@pytest.fixture
+async def one(world: World) -> Process:
+    """A gateway."""
+    return await world.process()
+
+
+@pytest.fixture
+async def two(world: World, one: Process) -> Process:
+    """Another gateway on the same store."""
+    return await world.process()
+
+
+def version_7(moment: float) -> uuid.UUID:
+    """A key that was made at this time."""
+    return uuid.UUID(int=int(moment * 1000) << 80 | 7 << 76 | 2 << 62 | uuid.uuid4().int % 2**62)
+
+
+async def lost(process: Process, ending: str = "lost after") -> errors.OutcomeUnknown:
+    """Use the key, and lose what comes of it."""
+    process.world.provider.ending = ending
+    told = await process.told()
+    process.world.provider.ending = "card"
+    assert isinstance(told, errors.OutcomeUnknown)
+    return told
+
+
+# What two processes see of one key.
+
+
+async def test_what_one_process_did_another_replays(world: World, one: Process) -> None:
+    """A card that one gateway made is the answer of another, and of the next after a restart."""
+    two = await world.process()
+    made = await one.ask()
+    assert await two.ask() == Replay(made.card_id)
+    world.now.time += 29 * DAY
+    assert await (await world.restart(two)).ask() == Replay(made.card_id)
+    assert world.made == 1
+
+
+async def test_another_input_is_a_conflict_at_every_process(
+    world: World, one: Process, two: Process
+) -> None:
+    """Done at one gateway, the key with another input is refused by the other, days later."""
+    await one.ask()
+    world.now.time += 20 * DAY
+    assert isinstance(await two.told(bound=B), errors.IdempotencyConflict)
+    assert len(world.provider.calls) == 1
+
+
+async def test_equal_clicks_on_two_processes_make_one_call(
+    world: World, one: Process, two: Process
+) -> None:
+    """Of 40 equal clicks over two gateways one is sent, and 39 are told its card as replayed."""
+    clicks = [process.start() for _ in range(20) for process in (one, two)]
+    told = await asyncio.gather(*clicks)
+    assert len({each.card_id for each in told}) == 1
+    assert sum(isinstance(each, CallResult) and not each.replayed for each in told) == 1
+    assert len(world.provider.calls) == 1
+
+
+async def test_a_process_that_died_is_taken_over_after_its_lease(
+    world: World, one: Process, two: Process
+) -> None:
+    """Killed between claim and answer: another gateway sends the same key and bytes again."""
+    world.provider.gate.clear()
+    killed = one.start()
+    await world.provider.wait_for_calls()
+    second = two.start()
+    await world.provider.wait_for_calls(2)
+    assert world.now.time >= START + Windows().lease
+    world.provider.gate.set()
+    assert (await second).card_id == (await killed).card_id
+    assert world.made == 1
+    first, taken = world.provider.calls
+    assert (first.key, first.indeterminate, taken.key) == (taken.key, False, first.key)
+    assert taken.indeterminate
+
+
+# The seven scenarios of the past.
+
+
+async def test_no_later_promise_after_a_crash(world: World, one: Process) -> None:
+    """Killed after the provider made the card; what comes at +50 and +95 min makes no second."""
+    await lost(one)
+    one = await world.restart(one)
+    for minutes in (50, 95):
+        world.now.time = START + minutes * MINUTE
+        told = await one.ask()
+        assert told.card_id in world.provider.cards
+    assert (world.made, len(world.provider.calls)) == (1, 1)
+
+
+async def test_a_replica_that_sees_the_key_late_knows_its_first_send(
+    world: World, one: Process, two: Process
+) -> None:
+    """Unknown at one gateway, seen by another at +20 and +70 min: no second card."""
+    await lost(one)
+    world.now.time = START + 20 * MINUTE
+    await lost(two)
+    world.now.time = START + 70 * MINUTE
+    assert isinstance(await two.ask(), Replay)
+    assert {claim.first_send for claim in world.provider.calls} == {START}
+    assert world.made == 1
+
+
+@pytest.mark.parametrize("minutes", [45, 61, 76, 40_000])
+async def test_a_late_retry_is_told_its_card(world: World, one: Process, minutes: int) -> None:
+    """Unknown, orderly restart, repeated after the window: the card is found, nothing is sent."""
+    await lost(one)
+    one = await world.restart(one)
+    world.now.time = START + minutes * MINUTE
+    told = await one.ask()
+    assert isinstance(told, Replay)
+    assert [told.card_id] == list(world.provider.made_by)
+    assert len(world.provider.calls) == 1
+
+
+async def test_an_indeterminate_key_is_not_crowded_out(world: World, one: Process) -> None:
+    """An unknown key is still known after many other clicks, and after the clock has jumped."""
+    await lost(one)
+    for _ in range(50):
+        await one.ask(uuid.uuid4())
+    world.now.time = START + 20 * DAY
+    await one.ledger.purge()
+    assert isinstance(await one.ask(), Replay)
+    assert (world.made, len(world.provider.calls)) == (51, 51)
+
+
+async def test_a_process_that_sleeps_sends_nothing_late(
+    world: World, one: Process, two: Process
+) -> None:
+    """Every claim of a key ends its signatures 59 minutes after the first send of all."""
+    await lost(one)
+    world.now.time = START + 44 * MINUTE
+    await lost(two)
+    runtime = world.now.runtime()
+    assert {claim.not_after(runtime) for claim in world.provider.calls} == {START + 59 * MINUTE}
+
+
+# Finding out what became of a key.
+
+
+async def test_nothing_was_carried_out_is_said_when_it_is_known(world: World, one: Process) -> None:
+    """Without a card, 75 minutes after the first send, the key is over for good."""
+    await lost(one, "lost before")
+    for minutes in (50, 74.9):
+        world.now.time = START + minutes * MINUTE
+        told = await one.told()
+        assert isinstance(told, errors.OutcomeUnknown)
+        assert (told.retryable, told.candidates) == (True, ())
+    world.now.time = START + 75 * MINUTE
+    assert isinstance(await one.told(), errors.NotExecuted)
+    assert isinstance(await one.told(bound=B), errors.IdempotencyConflict)
+    world.now.time = START + 29 * DAY
+    assert isinstance(await one.told(), errors.NotExecuted)
+    assert (world.made, len(world.provider.calls)) == (0, 1)
+
+
+async def test_a_late_success_overrides_not_executed(world: World, one: Process) -> None:
+    """A card that comes after all becomes the key's card, and somebody is alarmed."""
+    world.provider.gate.clear()
+    first = one.start()
+    await world.provider.wait_for_calls()
+    two = await world.process()
+    world.now.time = START + 80 * MINUTE
+    assert isinstance(await two.told(), errors.NotExecuted)
+    world.now.time = START + MINUTE  # the provider took it in time, and only the answer was slow
+    world.provider.gate.set()
+    made = await first
+    await world.end(one)
+    assert await two.ask() == Replay(made.card_id)
+    assert LedgerAlarm(what="late_success") in world.events
+
+
+async def test_a_list_that_fails_decides_nothing(world: World, one: Process) -> None:
+    """Where the account's cards cannot be had, the client may ask again."""
+    await lost(one)
+    world.now.time = START + 2 * HOUR
+    world.provider.list_fails = True
+    told = await one.told()
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    world.provider.list_fails = False
+    assert isinstance(await one.ask(), Replay)
+
+
+@pytest.mark.parametrize("cards", [1, 2, 30])
+async def test_cards_that_may_be_it_are_told_and_not_guessed(
+    world: World, one: Process, cards: int
+) -> None:
+    """Cards of another address, or several, are candidates; the key is never sent again."""
+    await lost(one, "lost before")
+    made = [world.provider.add(confirms=cards > 1) for _ in range(cards)]
+    world.now.time = START + 2 * HOUR
+    for _ in range(2):
+        told = await one.told()
+        assert isinstance(told, errors.OutcomeUnknown)
+        assert not told.retryable
+        assert len(told.candidates) == min(cards, 20)
+        assert set(told.candidates) <= {str(card) for card in made}
+    assert len(world.provider.calls) == 1
+
+
+async def test_a_card_of_another_time_is_no_candidate(world: World, one: Process) -> None:
+    """Cards from before the first send, or from after the provider's hour, are not this key's."""
+    world.provider.add()
+    world.now.time = start = START + HOUR
+    await lost(one, "lost before")
+    world.now.time = start + 62 * MINUTE
+    world.provider.add()
+    world.now.time = start + 80 * MINUTE
+    assert isinstance(await one.told(), errors.NotExecuted)
+
+
+async def test_two_unknown_keys_of_one_account_share_no_card(world: World, one: Process) -> None:
+    """Two clicks for one account and address, one card: neither takes it for its own."""
+    await lost(one)
+    world.provider.ending = "lost before"
+    assert isinstance(await one.told(OTHER), errors.OutcomeUnknown)
+    world.now.time = START + 2 * HOUR
+    for key in (world.key, OTHER):
+        told = await one.told(key)
+        assert isinstance(told, errors.OutcomeUnknown)
+        assert len(told.candidates) == 1
+    assert len(world.provider.calls) == 2
+
+
+async def test_a_card_of_a_done_key_is_nobody_elses(world: World, one: Process) -> None:
+    """The card of another click is no candidate."""
+    await lost(one, "lost before")
+    await one.ask(OTHER)
+    world.now.time = START + 2 * HOUR
+    assert isinstance(await one.told(), errors.NotExecuted)
+
+
+async def test_a_click_that_is_being_sent_keeps_others_waiting_only(
+    world: World, one: Process, two: Process
+) -> None:
+    """While another click of the account is under way, its card is not guessed, nor told final."""
+    await lost(one)
+    world.now.time = START + 2 * HOUR
+    world.provider.gate.clear()
+    other = two.start(OTHER)
+    await world.provider.wait_for_calls(2)
+    told = await one.told()
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    world.provider.gate.set()
+    await other
+    await world.end(two)
+    assert isinstance(await one.ask(), Replay)
+
+
+async def test_a_key_in_flight_is_ruled_out_a_day_later(world: World, one: Process) -> None:
+    """Where the provider spoke of a request in flight, an hour more proves nothing."""
+    world.provider.ending = unknown(in_flight=True, key_known=False)
+    await one.told()
+    world.now.time = START + 2 * HOUR
+    told = await one.told()
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    assert "1380 min" in told.message
+    world.now.time = START + 25 * HOUR
+    assert isinstance(await one.told(), errors.NotExecuted)
+
+
+async def test_a_key_that_the_provider_knows_is_never_adopted_for(
+    world: World, one: Process
+) -> None:
+    """Told that its key was used before, which no row says: cards are candidates, not its card."""
+    world.provider.ending = unknown(in_flight=False, key_known=True)
+    await one.told()
+    world.provider.add()
+    world.now.time = START + 2 * HOUR
+    told = await one.told()
+    assert isinstance(told, errors.OutcomeUnknown)
+    assert len(told.candidates) == 1
+
+
+# Calls about a card.
+
+
+async def test_a_simulation_is_read_from_its_card(world: World, one: Process) -> None:
+    """An unknown simulation counts as done once its card shows it, whoever sent it."""
+    world.provider.ending = "lost before"
+    assert isinstance(await one.told(target=CARD), errors.OutcomeUnknown)
+    world.now.time = START + 50 * MINUTE
+    world.provider.state = Reached.YES
+    assert await one.ask(target=CARD) == Replay(CARD)
+    world.provider.state = Reached.NEVER
+    assert await one.ask(target=CARD) == Replay(CARD)
+
+
+async def test_a_simulation_is_sent_again_when_the_provider_has_forgotten(
+    world: World, one: Process
+) -> None:
+    """A call that harms nobody twice is sent again after 75 minutes, and counts from then."""
+    world.provider.ending = "lost before"
+    await one.told(target=CARD)
+    world.now.time = START + 60 * MINUTE
+    told = await one.told(target=CARD)
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    world.now.time = START + 75 * MINUTE
+    world.provider.ending = "card"
+    await one.ask(target=CARD)
+    assert [claim.first_send for claim in world.provider.calls] == [START, START + 75 * MINUTE]
+
+
+async def test_a_simulation_that_can_no_longer_be_is_final(world: World, one: Process) -> None:
+    """A card that has left the state is no proof, and nothing is sent."""
+    world.provider.ending = "lost before"
+    await one.told(target=CARD)
+    world.now.time = START + 2 * HOUR
+    world.provider.state = Reached.NEVER
+    told = await one.told(target=CARD)
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, False)
+    assert len(world.provider.calls) == 1
+
+
+# Version 7 keys.
+
+
+async def test_a_version_7_key_counts_from_its_own_time(world: World, one: Process) -> None:
+    """The click's time is the first send's: a key of 30 minutes ago is sent for 15 more."""
+    key = version_7(START - 30 * MINUTE)
+    world.provider.ending = "lost after"
+    await one.told(key)
+    assert world.provider.calls[0].first_send == pytest.approx(time_of(key))
+    world.now.time = START + 16 * MINUTE
+    assert isinstance(await one.ask(key), Replay)
+    assert len(world.provider.calls) == 1
+
+
+@pytest.mark.parametrize("minutes", [45, 50, 120])
+async def test_a_version_7_key_older_than_the_window_is_never_sent(
+    world: World, one: Process, minutes: int
+) -> None:
+    """A key whose first request comes too late had no effect, and will have none: at once."""
+    key = version_7(START - minutes * MINUTE)
+    for _ in range(2):
+        assert isinstance(await one.told(key), errors.NotExecuted)
+    assert (world.provider.calls, world.provider.lists) == ([], 0)
+
+
+async def test_a_version_7_key_that_a_new_store_may_have_lost_is_looked_for(
+    new_world: World,
+) -> None:
+    """A key from before the store began may have its card: the account is looked at."""
+    one = await new_world.process()
+    key = version_7(START - 50 * MINUTE)
+    told = await one.told(key)
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    assert (new_world.provider.calls, new_world.provider.lists) == ([], 1)
+
+
+@pytest.mark.parametrize("age", [-31, -3600, 30 * DAY + 1])
+async def test_an_implausible_version_7_key_is_refused(
+    world: World, one: Process, age: float
+) -> None:
+    """From the future, or from before all rows: nothing is stored, and nothing is sent."""
+    key = version_7(START - age)
+    told = await one.told(key)
+    assert isinstance(told, errors.InvalidInput)
+    assert "version 7" in told.message
+    assert (await one.ledger.look(key)).row is None
+    assert world.provider.calls == []
+
+
+async def test_a_version_7_key_a_little_ahead_waits_for_its_time(
+    world: World, one: Process
+) -> None:
+    """A browser's clock may be ahead by some seconds."""
+    await one.ask(version_7(START + 5))
+    assert world.provider.calls[0].first_send >= START + 4.9
+
+
+# A store that may have lost rows.
+
+
+async def test_a_new_store_looks_at_the_account_first(new_world: World) -> None:
+    """On its first day a store sends an unknown key only when the account has no unknown card."""
+    one = await new_world.process()
+    await one.ask()
+    assert (new_world.provider.lists, new_world.made) == (1, 1)
+    card = new_world.provider.add(confirms=False)
+    for _ in range(2):
+        told = await one.told(OTHER)
+        assert isinstance(told, errors.OutcomeUnknown)
+        assert (told.retryable, told.candidates) == (False, (str(card),))
+    assert new_world.made == 1
+    new_world.now.time += DAY
+    await one.ask(uuid.uuid4())
+    assert new_world.made == 2
+
+
+async def test_keys_that_a_new_store_cannot_have_lost_are_certain(new_world: World) -> None:
+    """Keys of the gateway's own, and version 7 keys made after the store, cost no look."""
+    one = await new_world.process()
+    new_world.provider.add()
+    new_world.now.time += MINUTE
+    await one.ask(made_here=True)
+    key = version_7(START + 30)
+    await one.ask(key)
+    assert (new_world.provider.lists, new_world.made) == (0, 2)
+
+
+async def test_a_new_store_adopts_nothing(new_world: World) -> None:
+    """What a new store does not know may be the card of a row that was lost."""
+    one = await new_world.process()
+    new_world.provider.ending = "lost after"
+    await one.told(made_here=True)
+    new_world.now.time += 2 * HOUR
+    told = await one.told()
+    assert isinstance(told, errors.OutcomeUnknown)
+    assert len(told.candidates) == 1
+
+
+async def test_a_new_store_sends_no_unknown_simulation(new_world: World) -> None:
+    """Whether an unknown key's simulation worked, its card does not show."""
+    one = await new_world.process()
+    told = await one.told(target=CARD)
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, False)
+    assert new_world.provider.calls == []
+
+
+async def test_whoever_knows_can_say_that_nothing_was_lost(new_world: World) -> None:
+    """After ``trust`` a new store is as good as an old one."""
+    one = await new_world.process()
+    await one.store.trust()
+    new_world.provider.add()
+    await one.ask()
+    assert (new_world.provider.lists, new_world.made) == (0, 1)
+
+
+async def test_a_row_that_vanished_makes_the_store_doubt_itself(world: World, one: Process) -> None:
+    """A settlement that finds no row: the store has lost writes, and is uncertain from then on."""
+    world.provider.gate.clear()
+    first = one.start()
+    await world.provider.wait_for_calls()
+    row = (await one.ledger.look(world.key)).row
+    assert row is not None
+    assert await one.store.forget(world.key, row.claim)
+    world.provider.gate.set()
+    made = await first
+    two = await world.restart(one)
+    assert await two.ask() == Replay(made.card_id)
+    assert LedgerAlarm(what="lost_entries") in world.events
+    assert not (await two.ledger.look(OTHER)).is_certain
+
+
+# A store that fails.
+
+
+async def faulty(world: World) -> tuple[Process, FaultyEngine]:
+    """A gateway whose store can fail."""
+    engine = FaultyEngine(world.engine())
+    return await world.process(engine), engine
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_no_claim_no_call(world: World, when: str) -> None:
+    """A claim that is not known to be written sends nothing, and does not block its key."""
+    one, engine = await faulty(world)
+    setattr(engine, when, ("INSERT",))
+    told = await one.told()
+    assert (type(told), told.retryable) == (errors.LedgerUnavailable, True)
+    assert world.provider.calls == []
+    setattr(engine, when, ())
+    await one.ask()
+    assert (world.made, world.now.time < START + 30) == (1, True)
+
+
+async def test_a_card_is_told_although_it_cannot_be_written(world: World) -> None:
+    """A store that fails after the claim costs nobody the card; it is written when it can be."""
+    one, engine = await faulty(world)
+    world.provider.gate.clear()
+    first = one.start()
+    await world.provider.wait_for_calls()
+    engine.before = ("INSERT",)
+    world.provider.gate.set()
+    made = await first
+    assert isinstance(made, CallResult)
+    assert await one.ask() == Replay(made.card_id)
+    engine.before = ()
+    two = await world.restart(one)
+    assert await two.ask() == Replay(made.card_id)
+
+
+async def test_no_effect_is_not_said_where_the_row_stays(world: World) -> None:
+    """A refusal whose row cannot be deleted may meet another process's call: it is unknown."""
+    one, engine = await faulty(world)
+    world.provider.ending = errors.Refused("no")
+    engine.before = ("DELETE",)
+    assert isinstance(await one.told(), errors.OutcomeUnknown)
+
+
+async def test_an_unknown_outcome_is_told_before_it_is_written(world: World) -> None:
+    """A store that fails after a lost answer keeps nobody waiting, and still learns of it."""
+    one, engine = await faulty(world)
+    world.provider.gate.clear()
+    world.provider.ending = "lost after"
+    first = one.start()
+    await world.provider.wait_for_calls()
+    engine.before = ("INSERT",)
+    world.provider.gate.set()
+    with pytest.raises(errors.OutcomeUnknown):
+        await first
+    engine.before = ()
+    two = await world.restart(one)
+    row = (await two.ledger.look(world.key)).row
+    assert row is not None
+    assert (row.state, row.indeterminate) == (State.INDETERMINATE, 1)
+
+
+# Rules of the store that a test can only see in its rows.
+
+
+async def test_a_foreign_claim_deletes_nothing(world: World, one: Process, two: Process) -> None:
+    """A refusal that comes after a take-over leaves the row, and is told as unknown."""
+    world.provider.gate.clear()
+    world.provider.ending = errors.Refused("no")
+    first = one.start()
+    await world.provider.wait_for_calls()
+    world.provider.ending = "lost after"
+    second = two.start()
+    await world.provider.wait_for_calls(2)
+    world.provider.gate.set()
+    told = await asyncio.gather(first, second, return_exceptions=True)
+    assert [type(each) for each in told] == [errors.OutcomeUnknown] * 2
+    row = (await one.ledger.look(world.key)).row
+    assert row is not None
+    assert row.indeterminate
+
+
+async def test_a_claim_after_the_clock_went_back_sends_nothing(world: World, one: Process) -> None:
+    """A row from the future has no age: what it is asked for is not sent."""
+    await lost(one)
+    world.now.time = START - 10 * MINUTE
+    two = await world.process()
+    told = await two.told()
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    assert len(world.provider.calls) == 1
+
+
+async def test_a_row_of_a_newer_version_is_left_alone(world: World, one: Process) -> None:
+    """A process that does not know how the input was normalised neither sends nor compares."""
+    await lost(one)
+    engine = world.engine()
+    await engine.start(sql.SCHEMA, sql.NEW_STORE, {"id": b"", "uncertain_for": 0.0})
+    newer = "UPDATE idempotency_key SET version = :version RETURNING {now}"
+    assert await engine.execute(newer, {"version": 99})
+    await engine.aclose()
+    told = await one.told(bound=B)
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    assert len(world.provider.calls) == 1
+
+
+class Forgetful(dict[uuid.UUID, tuple[float, uuid.UUID]]):
+    """The memory of a provider that remembers no key."""
+
+    def __setitem__(self, key: uuid.UUID, value: tuple[float, uuid.UUID]) -> None:
+        """Forget it at once."""
+
+
+async def test_a_settled_row_never_changes_its_card(
+    world: World, one: Process, two: Process
+) -> None:
+    """A provider that makes two cards for one key: the first is kept, and somebody is alarmed."""
+    world.provider.remembered = Forgetful()
+    world.provider.gate.clear()
+    first = one.start()
+    await world.provider.wait_for_calls()
+    second = two.start()
+    await world.provider.wait_for_calls(2)
+    world.provider.gate.set()
+    await asyncio.gather(first, second)
+    await world.end(two)
+    three = await world.restart(one)
+    row = (await three.ledger.look(world.key)).row
+    assert row is not None
+    assert row.card_id in world.provider.made_by
+    assert world.made == 2
+    assert LedgerAlarm(what="card_of_another_key") in world.events
