@@ -78,7 +78,14 @@ def server(
     From now on these signals mean an orderly end: it can be told that the server runs before it
     does, and whoever stops it then is obeyed.
     """
-    config = uvicorn.Config(
+    uvicorn_server = uvicorn.Server(configuration(app, date_header=date_header, grace=grace))
+    stop_on_signals(uvicorn_server)
+    return partial(run, uvicorn_server, [listener])
+
+
+def configuration(app: ASGIApp, *, date_header: bool = True, grace: float = 5) -> uvicorn.Config:
+    """How uvicorn serves an application here."""
+    return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
@@ -87,17 +94,15 @@ def server(
         timeout_graceful_shutdown=math.ceil(grace),
         proxy_headers=False,  # nobody's X-Forwarded-For is believed
     )
-    uvicorn_server = uvicorn.Server(config)
-    _stop_on_signals(uvicorn_server)
-    return partial(_run, uvicorn_server, listener)
 
 
-def _run(uvicorn_server: uvicorn.Server, listener: socket.socket) -> None:
+def run(uvicorn_server: uvicorn.Server, listeners: list[socket.socket]) -> None:
+    """Serve until the server is told to end."""
     _leave_alone_what_is_there()
-    uvicorn_server.run(sockets=[listener])
+    uvicorn_server.run(sockets=listeners)
 
 
-def _stop_on_signals(uvicorn_server: uvicorn.Server) -> None:
+def stop_on_signals(uvicorn_server: uvicorn.Server) -> None:
     """End the server in an orderly way, with exit code 0, from now on.
 
     uvicorn takes the signals over only once its event loop runs, and raises them once more when it

@@ -7,6 +7,7 @@ duration, attempts), so that a body, a variable, a token or a name has no way in
 import logging
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -17,14 +18,18 @@ from gateway.events import places_of
 from gateway.telemetry.request_id import request_id
 
 
-def configure_logging(level: str, *, readable: bool, stream: TextIO | None = None) -> None:
+def configure_logging(
+    level: str, *, readable: bool, stream: TextIO | None = None, worker: int | None = None
+) -> None:
     """Send structlog's and the standard library's lines to ``stream`` (default: stderr).
 
-    ``readable`` gives coloured text where the stream is a terminal, else JSON lines.
+    ``readable`` gives coloured text where the stream is a terminal, else JSON lines. Where there
+    are several workers, each line has the number of the one that writes it.
     """
     out = stream or sys.stderr
     shared: list[Any] = [
         _add_request_id,
+        *([] if worker is None else [_adds_worker(worker)]),
         structlog.processors.add_log_level,
         _add_timestamp,
     ]
@@ -70,6 +75,14 @@ def _without_quotes(record: logging.LogRecord) -> bool:
 def _add_request_id(_logger: Any, _name: str, event: Any) -> Any:
     event.setdefault("request_id", request_id.get())
     return event
+
+
+def _adds_worker(worker: int) -> Callable[[Any, str, Any], Any]:
+    def add(_logger: Any, _name: str, event: Any) -> Any:
+        event["worker"] = worker
+        return event
+
+    return add
 
 
 def _add_timestamp(_logger: Any, _name: str, event: Any) -> Any:
