@@ -1,9 +1,24 @@
 """The command ``gateway serve``: the gateway in front of the real provider."""
 
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
-def serve() -> None:
+    from gateway.config import Settings
+
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=64, metavar="N", help="Processes that serve; without it GATEWAY_WORKERS decides."
+    ),
+]
+
+
+def serve(workers: Workers = None) -> None:
     """Serve the real provider.
 
     All settings come from GATEWAY_… variables, from .env and from the files in
@@ -13,18 +28,54 @@ def serve() -> None:
 
     import structlog
 
-    from gateway.app import check_ledger, create_app
-    from gateway.cli import serving
+    from gateway.app import check_ledger
+    from gateway.cli.workers import refuse_memory
     from gateway.config import ServeSettings
     from gateway.telemetry import configure_logging
 
-    settings = ServeSettings.load()
+    chosen: dict[str, Any] = {} if workers is None else {"workers": workers}
+    settings = ServeSettings.load(**chosen)
     configure_logging(settings.log_level, readable=False)
     if settings.provider_plaintext_host:
         structlog.get_logger().warning("provider_is_reached_without_encryption")
+    refuse_memory(settings.ledger.get_secret_value(), settings.workers)
     asyncio.run(check_ledger(settings))
+    if settings.workers == 1:
+        _serve_alone(settings)
+    else:
+        _serve_with_workers(settings)
+
+
+def _serve_alone(settings: "Settings") -> None:
+    from gateway.app import create_app
+    from gateway.cli import serving
+
     app = create_app(settings)
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
     serve_now = serving.server(app, listener, grace=settings.shutdown_grace)
     typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
     serve_now()
+
+
+def _serve_with_workers(settings: "Settings") -> None:
+    from gateway.cli import serving
+    from gateway.cli.workers import Supervisor, work
+
+    listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
+    supervisor = Supervisor(
+        listener,
+        settings.workers,
+        partial(work, build=partial(_application, settings), grace=settings.shutdown_grace),
+        # uvicorn waits for requests, then the application for the calls of clients that have gone.
+        drain_time=settings.shutdown_grace + settings.call_deadline,
+    )
+    typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
+    raise typer.Exit(supervisor.run())
+
+
+def _application(settings: "Settings", worker: int) -> "Starlette":
+    from gateway.app import create_app
+    from gateway.telemetry import configure_logging
+
+    configure_logging(settings.log_level, readable=False, worker=worker)
+    return create_app(settings)

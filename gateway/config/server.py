@@ -14,6 +14,12 @@ class ServerSettings(Loadable):
 
     host: str = Field(default="127.0.0.1", description="Address that `gateway serve` binds to.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that it binds to.")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that serve; `gateway serve --workers` wins over it.",
+    )
     allowed_hosts: tuple[str, ...] = Field(
         default=(),
         description="Host names that are answered, as JSON; none: loopback names where bound to "

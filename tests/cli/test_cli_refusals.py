@@ -45,6 +45,8 @@ OPTIONS = [
     (["dev", "--allowed-host"], "Option '--allowed-host' requires an argument."),
     (["dev", "--prot", "1"], "No such option: --prot (Possible options: --host, --port)"),
     (["dev", "extra"], "Got unexpected extra argument(s) (extra)"),
+    (["serve", "--workers", "0"], "--workers: must be a whole number from 1 to 64."),
+    (["serve", "--workers", "many"], "--workers: must be a whole number from 1 to 64."),
     (["serve", "--port", "1"], "No such option: --port"),
     (["serve", "extra"], "Got unexpected extra argument(s) (extra)"),
     (["keygen", "--out"], "Option '--out' requires an argument."),

@@ -1,0 +1,31 @@
+"""A fork whose child does one thing and ends, without a way back into the code that forked."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from gateway.cli.workers.signals import Signals
+
+
+def forked(signals: Signals, child: Callable[[], int]) -> int:
+    """Run ``child`` in a new process, which ends with its exit code; the number of the process.
+
+    Signals are kept back meanwhile, until the child handles them in its own way. Raises OSError.
+    """
+    with signals.held():
+        pid = os.fork()
+        if pid == 0:
+            _only(signals, child)
+    return pid
+
+
+def _only(signals: Signals, child: Callable[[], int]) -> NoReturn:
+    code = 1
+    try:
+        signals.leave_to_worker()
+        code = child()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
