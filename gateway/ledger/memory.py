@@ -1,9 +1,10 @@
 """The engine in this process's memory: SQLite without a file, for one process and its life."""
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
+
+import apsw
 
 from gateway.ledger.store import CardTaken
 
@@ -13,11 +14,11 @@ class MemoryEngine:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._connection: sqlite3.Connection | None = None
+        self._connection: apsw.Connection | None = None
 
     async def start(self, schema: Sequence[str], new_store: str, values: Mapping[str, Any]) -> None:
         """Make the tables, which are always new."""
-        self._connection = sqlite3.connect(":memory:", isolation_level=None)
+        self._connection = apsw.Connection(":memory:")
         for statement in schema:
             self._connection.execute(statement)
         await self.execute(new_store, values)
@@ -35,12 +36,12 @@ class MemoryEngine:
 
 
 def run(
-    connection: sqlite3.Connection, statement: str, values: Mapping[str, Any]
+    connection: apsw.Connection, statement: str, values: Mapping[str, Any]
 ) -> list[tuple[Any, ...]]:
     """The rows of one statement on SQLite; ``values`` hold the time, too."""
     try:
         return connection.execute(in_sqlite(statement), values).fetchall()
-    except sqlite3.IntegrityError:
+    except apsw.ConstraintError:
         # The primary keys are in conflict clauses: the one index left is that of the cards.
         raise CardTaken from None
 

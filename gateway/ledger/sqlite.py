@@ -7,12 +7,13 @@ committed together (group commit): many claims cost one flush.
 import asyncio
 import os
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+
+import apsw
 
 from gateway.errors import ConfigError, LedgerUnavailable
 from gateway.ledger.memory import run
@@ -22,7 +23,6 @@ Rows: TypeAlias = list[tuple[Any, ...]]
 # The busy handler of SQLite is not fair: with four processes one waited for 1.1 seconds.
 DEADLINE = 2.0
 _MOST = 200  # statements in one transaction
-_OLDEST = (3, 35, 0)  # the first with RETURNING
 _NOT_A_LEDGER = "is not a ledger of this gateway, or is damaged; it is left as it is"
 
 
@@ -51,7 +51,7 @@ class SqliteEngine:
         self._now = now
         self._deadline = deadline
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._connection: sqlite3.Connection | None = None
+        self._connection: apsw.Connection | None = None
         self._thread: threading.Thread | None = None
         self._files: dict[Path, tuple[int, int]] = {}
 
@@ -60,8 +60,6 @@ class SqliteEngine:
 
         Raises ConfigError, which names the file and the reason.
         """
-        if sqlite3.sqlite_version_info < _OLDEST:
-            raise self._unusable("needs SQLite 3.35 or newer, which this Python does not have")
         await asyncio.to_thread(self._open, schema, new_store, values)
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
         self._thread.start()
@@ -99,10 +97,10 @@ class SqliteEngine:
             raise self._unusable(
                 f"cannot be opened: {(error.strerror or 'failed').lower()}"
             ) from error
-        except sqlite3.OperationalError as error:
-            raise self._unusable(f"cannot be opened: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError) as error:
             raise self._unusable(_NOT_A_LEDGER) from error
+        except apsw.Error as error:
+            raise self._unusable(f"cannot be opened: {error}") from error
         self._files = self._found_files()
 
     def _make_file(self) -> None:
@@ -112,15 +110,10 @@ class SqliteEngine:
         except FileExistsError:
             return
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path,
-            timeout=self._deadline,
-            isolation_level=None,
-            check_same_thread=False,  # it is opened before its thread begins
-        )
-        [(mode,)] = connection.execute("PRAGMA journal_mode = WAL")
-        if mode != "wal":
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self._path))
+        connection.set_busy_timeout(int(self._deadline * 1000))
+        if connection.execute("PRAGMA journal_mode = WAL").get != "wal":
             raise self._unusable("is on a file system without shared memory")
         connection.execute("PRAGMA synchronous = FULL")
         return connection
@@ -153,7 +146,7 @@ class SqliteEngine:
             self._check_files()
             told = [(job, self._one(job)) for job in jobs if not job.writes]
             told += self._commit(writes) if writes else []
-        except (sqlite3.Error, OSError) as error:
+        except (apsw.Error, OSError) as error:
             self._roll_back()
             failure = _unavailable(_reason(error))
             told = [(job, failure) for job in jobs]
@@ -185,7 +178,7 @@ class SqliteEngine:
         if self._connection.in_transaction:
             try:
                 self._connection.execute("ROLLBACK")
-            except sqlite3.Error:
+            except apsw.Error:
                 return  # SQLite has done so itself
 
     def _unusable(self, reason: str) -> ConfigError:

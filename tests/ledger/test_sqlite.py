@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import sqlite3
 import stat
 import threading
 import uuid
@@ -12,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from gateway import errors
@@ -29,6 +29,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 def file(world: World) -> Path:
     """The ledger's file."""
     return world.folder / "ledger.db"
+
+
+def connection(path: Path) -> apsw.Connection:
+    """Another connection to the file, which waits for others as a process does."""
+    made = apsw.Connection(str(path))
+    made.set_busy_timeout(60_000)
+    return made
 
 
 async def test_nobody_else_can_read_the_files(world: World) -> None:
@@ -50,19 +57,18 @@ def not_a_database(path: Path) -> None:
 
 def damaged(path: Path) -> None:
     """A ledger with a hole."""
-    with contextlib.closing(sqlite3.connect(path)) as other:
+    with contextlib.closing(connection(path)) as other:
         other.execute("CREATE TABLE ledger_store (x)")
     path.write_bytes(path.read_bytes()[:100] + b"\xff" * 8000)
 
 
 def newer(path: Path) -> None:
     """A ledger of a version to come."""
-    with contextlib.closing(sqlite3.connect(path)) as other:
+    with contextlib.closing(connection(path)) as other:
         other.execute("PRAGMA journal_mode = WAL")
         for statement in sql.SCHEMA:
             other.execute(statement)
         other.execute("INSERT INTO ledger_store VALUES (1, x'00', 9, 9, 0.0, 0.0)")
-        other.commit()
 
 
 def a_folder(path: Path) -> None:
@@ -143,8 +149,8 @@ async def test_a_full_disk_sends_nothing(world: World) -> None:
 
 def sqlite_pages(path: Path) -> int:
     """How many pages the file has."""
-    with contextlib.closing(sqlite3.connect(path)) as other:
-        return int(other.execute("PRAGMA page_count").fetchone()[0])
+    with contextlib.closing(connection(path)) as other:
+        return int(other.execute("PRAGMA page_count").get)
 
 
 async def test_a_locked_file_is_waited_for_and_then_refused(tmp_path: Path) -> None:
@@ -152,7 +158,7 @@ async def test_a_locked_file_is_waited_for_and_then_refused(tmp_path: Path) -> N
     async with world_of("sqlite", tmp_path) as world:
         engine = SqliteEngine(tmp_path / "ledger.db", world.now, deadline=0.2)
         one = await world.process(engine)
-        with contextlib.closing(sqlite3.connect(file(world), isolation_level=None)) as other:
+        with contextlib.closing(connection(file(world))) as other:
             other.execute("BEGIN IMMEDIATE")
             told = await one.told()
             assert isinstance(told, errors.LedgerUnavailable)
@@ -177,7 +183,7 @@ async def test_a_disk_does_not_hold_the_event_loop(world: World) -> None:
     """Statements run in a thread of their own: while one waits, the loop goes on."""
     one = await world.process()
     await one.ask()
-    with contextlib.closing(sqlite3.connect(file(world), isolation_level=None)) as other:
+    with contextlib.closing(connection(file(world))) as other:
         other.execute("BEGIN IMMEDIATE")
         click = one.start(uuid.uuid4())
         turns = 0
@@ -193,8 +199,8 @@ async def test_several_processes_may_make_the_file_at_once(tmp_path: Path) -> No
     """Gateways that start together on a new file all find one ledger in it."""
     async with world_of("sqlite", tmp_path) as world:
         await asyncio.gather(*[world.process() for _ in range(8)])
-        with contextlib.closing(sqlite3.connect(file(world))) as other:
-            assert other.execute("SELECT count(*) FROM ledger_store").fetchone() == (1,)
+        with contextlib.closing(connection(file(world))) as other:
+            assert other.execute("SELECT count(*) FROM ledger_store").get == 1
 
 
 async def test_many_claims_share_a_flush(world: World) -> None:

@@ -41,6 +41,7 @@ ONLY_IN = {
     "cryptography": {"signing"},
     "http_sf": {"signing"},
     "jwt": {"callers"},
+    "apsw": {"ledger"},
     "limits": {"callers"},
     "valkey": {"callers"},
     "typer": {"cli"},
