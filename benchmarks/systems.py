@@ -95,6 +95,7 @@ class Site:
             "provider_api_secret": self._api_secret,
             "signing_key_file": str(self._key_file),
             "signing_key_id": self._key_id,
+            **self._ledger(checkout),
         } | settings
         environment = {f"GATEWAY_{key.upper()}": value for key, value in given.items()}
         process = self._start(
@@ -104,6 +105,12 @@ class Site:
         )
         line = _ready(process, "Serving http", READY)
         return System(name, line.split()[-1].removesuffix("/graphql"), process)
+
+    def _ledger(self, checkout: Path) -> dict[str, str]:
+        """In memory, unless a scenario wants another; older versions know no such setting."""
+        settings = checkout / "gateway" / "config" / "ledger.py"
+        known = settings.exists() and "    ledger: " in settings.read_text()
+        return {"ledger": "memory"} if known else {}
 
     def peer(self, name: str) -> System:
         """A peer of ours: a module of ``benchmarks.peers``."""

@@ -1,9 +1,7 @@
 """The composition root: builds all parts from the settings, and hands each the values it needs."""
 
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -46,20 +44,11 @@ from gateway.http import (
     health_routes,
     ide_routes,
 )
-from gateway.ledger import (
-    CLOCK_TOLERANCE,
-    DAY,
-    Engine,
-    Ledger,
-    MemoryEngine,
-    SqliteEngine,
-    Store,
-    Windows,
-    steady,
-)
+from gateway.ledger import CLOCK_TOLERANCE, Engine, Ledger, steady
 from gateway.provider import ProviderClient
 from gateway.provider.transport import transport_to
 from gateway.runtime import Runtime
+from gateway.storage import ledger_store
 from gateway.telemetry import LogSink, RequestIdMiddleware, request_id
 
 if TYPE_CHECKING:
@@ -89,7 +78,7 @@ def create_app(
     provider = ProviderClient(settings, network, runtime, emit=emit)
     now = steady(runtime)
     ledger = Ledger[Any](
-        ledger_store(settings, now, engine),
+        ledger_store(settings, now, lease=settings.call_deadline + 5, engine=engine),
         now=now,
         clocks_agree=lambda: provider.clock.agrees_within(CLOCK_TOLERANCE),
         runtime=runtime,
@@ -145,35 +134,6 @@ def create_app(
     )
     app.router.redirect_slashes = False
     return app
-
-
-async def check_ledger(settings: Settings) -> None:
-    """Open the ledger and close it again; raises ConfigError where that cannot be done.
-
-    A new one is made here, so that several processes do not have to agree on who makes it.
-    """
-    store = ledger_store(settings, time.time)
-    await store.start()
-    await store.aclose()
-
-
-def ledger_store(
-    settings: Settings, now: Callable[[], float], engine: Engine | None = None
-) -> Store:
-    """The store of the ledger that the settings name; ``now`` is its clock, in UNIX seconds."""
-    where = settings.ledger.get_secret_value()
-    in_memory = where == "memory" and engine is None
-    if engine is None:
-        path = Path(where.removeprefix("sqlite:")).expanduser()
-        engine = MemoryEngine(now) if in_memory else SqliteEngine(path, now)
-    windows = Windows(
-        send=settings.send_window,
-        key_life=settings.provider_key_life,
-        lease=settings.call_deadline + 5,
-        uncertain_for=0.0 if in_memory else DAY,
-    )
-    size = settings.max_idempotency_records if in_memory else None
-    return Store(engine, windows, is_complete=not in_memory, size=size)
 
 
 async def _as_json(_request: Request, error: Exception) -> Response:

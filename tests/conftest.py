@@ -105,9 +105,13 @@ def logging_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def command(
-    logging_as_before: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    logging_as_before: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Command:
     """Run a command line in this process: its exit code, and what it printed on both streams."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
 
     def in_this_process(*arguments: str) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["gateway", *arguments])

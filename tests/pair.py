@@ -62,4 +62,5 @@ async def registered(printed: str, folder: Path) -> dict[str, str]:
     await provider.aclose()
     limits = {f"GATEWAY_{name.upper()}": str(seconds) for name, seconds in LIMITS.items()}
     own = {"GATEWAY_PORT": "0", "GATEWAY_AUTH": "none", "cwd": str(folder)}
+    own["GATEWAY_LEDGER"] = f"sqlite:{folder / 'ledger.db'}"
     return environment | limits | own

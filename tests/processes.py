@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from queue import Empty, Queue
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parent.parent
+_DATA = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+# Nothing of a test is left in the folder of whoever runs it.
+_OWN = {"PYTHONUNBUFFERED": "1", "XDG_DATA_HOME": _DATA.name}
 
 
 class Process:
@@ -27,7 +31,7 @@ class Process:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=environment.pop("cwd", ROOT),
-            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, **_OWN, "PYTHONPATH": str(ROOT), **environment},
         )
         self.lines: list[str] = []
         self._queue: Queue[str | None] = Queue()

@@ -28,9 +28,9 @@ def serve(workers: Workers = None) -> None:
 
     import structlog
 
-    from gateway.app import check_ledger
     from gateway.cli.workers import refuse_memory
     from gateway.config import ServeSettings
+    from gateway.storage import check_ledger
     from gateway.telemetry import configure_logging
 
     chosen: dict[str, Any] = {} if workers is None else {"workers": workers}
@@ -39,7 +39,8 @@ def serve(workers: Workers = None) -> None:
     if settings.provider_plaintext_host:
         structlog.get_logger().warning("provider_is_reached_without_encryption")
     refuse_memory(settings.ledger.get_secret_value(), settings.workers)
-    asyncio.run(check_ledger(settings))
+    for warning in asyncio.run(check_ledger(settings)):
+        structlog.get_logger().warning(warning)
     if settings.workers == 1:
         _serve_alone(settings)
     else:

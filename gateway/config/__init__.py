@@ -4,7 +4,7 @@ from gateway.config.callers import CallerSettings
 from gateway.config.checks import OFF, host_name, is_loopback
 from gateway.config.documents import DocumentSettings
 from gateway.config.files import Unreadable, file_reason, read_text
-from gateway.config.ledger import LedgerSettings
+from gateway.config.ledger import LedgerSettings, default_ledger
 from gateway.config.provider import ProviderSettings
 from gateway.config.server import ServerSettings
 from gateway.config.settings import DevSettings, ServeSettings, Settings
@@ -25,6 +25,7 @@ __all__ = [
     "TelemetrySettings",
     "TrustedDocumentSettings",
     "Unreadable",
+    "default_ledger",
     "expected",
     "file_reason",
     "host_name",

@@ -1,9 +1,19 @@
 """The ledger of idempotency keys: where it is kept, and for how long keys are sent again."""
 
+import os
+from pathlib import Path
+
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from gateway.config import checks
 from gateway.config.loading import Loadable
+
+
+def default_ledger() -> SecretStr:
+    """The file of ``gateway serve``: where the XDG Base Directory Specification has users' data."""
+    data = os.environ.get("XDG_DATA_HOME", "")
+    folder = Path(data) if Path(data).is_absolute() else Path.home() / ".local" / "share"
+    return SecretStr(f"sqlite:{folder / 'card-gateway' / 'ledger.db'}")
 
 
 class LedgerSettings(Loadable):
@@ -13,7 +23,8 @@ class LedgerSettings(Loadable):
         default=SecretStr("memory"),
         description="Where idempotency keys are remembered: `memory`, for one process and as long "
         "as it lives, or `sqlite:PATH`, a file that outlives it and that the processes of one "
-        "machine share.",
+        "machine share. Unset, `gateway serve` takes `card-gateway/ledger.db` in the folder for "
+        "the user's data (`XDG_DATA_HOME`, else `~/.local/share`).",
     )
     require_idempotency_key: bool = Field(
         default=False,

@@ -6,6 +6,7 @@ It knows no provider: a call is a function that it runs, and so is the look at i
 from gateway.ledger.actions import AccountCard, Actions, CallResult, Reached, Replay
 from gateway.ledger.claims import KEY_LIFE, Claim
 from gateway.ledger.clock import steady
+from gateway.ledger.filesystems import filesystem_of, is_remote, is_volatile
 from gateway.ledger.keys import field_key, provider_key
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.memory import MemoryEngine
@@ -36,6 +37,9 @@ __all__ = [
     "Store",
     "Windows",
     "field_key",
+    "filesystem_of",
+    "is_remote",
+    "is_volatile",
     "not_sent",
     "provider_key",
     "steady",

@@ -23,6 +23,7 @@ ORDER = [
     "cards",
     "graphql",
     "http",
+    "storage",
     "app",
     "diagnosis",
     "cli",
