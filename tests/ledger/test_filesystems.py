@@ -22,7 +22,7 @@ MOUNTS = """\
     [
         ("/var/lib/ledger.db", "ext4", False, False),
         ("/tmp/ledger.db", "tmpfs", False, True),  # noqa: S108 (nothing is written)
-        ("/tmpfoo/ledger.db", "ext4", False, False),
+        ("/tmpfoo/ledger.db", "ext4", False, False),  # noqa: S108
         ("/srv/a/ledger.db", "nfs4", True, False),
         ("/srv/local/ledger.db", "xfs", False, False),
         ("/with blank/ledger.db", "cifs", True, False),
