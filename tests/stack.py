@@ -55,6 +55,10 @@ mutation Simulate($input: SimulateCardIssueInput!) {
   }
 }
 """
+_SELECTION = ISSUE.partition("issueVirtualCard(input: $input)")[2]
+OUTCOME = f"""
+query Outcome($key: UUID!, $path: String) {{
+  issueOutcome(idempotencyKey: $key, path: $path){_SELECTION}"""
 SIMULATE_FAILURE = SIMULATE.replace("Issue", "IssueFailure")
 # Longer than anything takes on a busy machine: a test for which one has to expire sets that one.
 LIMITS = dict.fromkeys(
@@ -220,6 +224,10 @@ class Stack:
     async def issue(self, **changes: Any) -> Any:
         """The result of issuing the guide's card."""
         return (await self.data(ISSUE, issue_input(**changes)))["issueVirtualCard"]
+
+    async def outcome(self, key: str, path: str | None = None) -> Any:
+        """What became of a click."""
+        return (await self.data(OUTCOME, {"key": key, "path": path}))["issueOutcome"]
 
     async def simulate(self, card_id: str, **changes: Any) -> Any:
         """The result of simulating the issue of a card."""

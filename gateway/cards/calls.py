@@ -5,8 +5,9 @@ nobody shares a permission.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import eq
 from typing import Generic, TypeVar, cast
 from uuid import UUID
 
@@ -23,7 +24,7 @@ from gateway.errors import (
     OutcomeUnknown,
     ProviderUnavailable,
 )
-from gateway.ledger import Actions, Ledger, Replay, Seen, State
+from gateway.ledger import AccountCard, Actions, Ledger, Replay, Row, Seen, State, not_sent
 from gateway.provider import Address, Call, Card, CardStatus, Endpoint
 
 T = TypeVar("T")
@@ -65,6 +66,54 @@ class QueryCall:
         # A call that starts would not be stopped by the time being over: it must not start.
         if asyncio.get_running_loop().time() >= self._context.deadline:
             raise too_slow()
+
+
+class OutcomeCall(QueryCall):
+    """What the function of ``issueOutcome`` may do: ask the ledger what became of a key."""
+
+    def __init__(self, context: Context, operation: str, key: Key) -> None:
+        super().__init__(context, operation)
+        self.key = key
+
+    async def outcome(self, body_of: Callable[[UUID, Address], Call[Card]]) -> Card | None:
+        """The card of the key; None where the key is not known.
+
+        ``body_of`` makes the call that has this account and address: a card whose address gives the
+        fingerprint of the key confirms that it is the key's.
+        """
+        await self._count()
+        self._check_time()
+        ledger, key = self._context.ledger, self.key.provider
+        seen = await ledger.look(key)
+        if seen.row is None or seen.row.account is None:
+            return None
+        if not self._context.caller.may_use(UUID(bytes=seen.row.account)):
+            raise NotAllowed("You may not do this on this account.")
+        find = partial(self._find, body_of)
+        try:
+            async with asyncio.timeout_at(self._context.deadline):
+                found = await ledger.ask(key, find, seen)
+        except TimeoutError:
+            raise not_sent(ledger.promise(seen)) from None
+        return await self._shown(found.card_id) if found else None
+
+    async def _find(
+        self, body_of: Callable[[UUID, Address], Call[Card]], row: Row
+    ) -> Sequence[AccountCard]:
+        account, secret = UUID(bytes=row.account), self.key.client.bytes
+
+        def confirms(address: Address | None) -> bool:
+            if address is None:
+                return False
+            return body_of(account, address).fingerprint(secret) == row.fingerprint
+
+        return await account_cards(self._context.provider, account, confirms)
+
+    async def _shown(self, card_id: UUID) -> Card:
+        card = await self.visible_card(card_id)
+        if card is None:
+            raise ProviderUnavailable("The provider does not show the card yet.")
+        return card
 
 
 class MutationCall(QueryCall, Generic[T]):
@@ -132,7 +181,8 @@ class MutationCall(QueryCall, Generic[T]):
         provider, card_id = self._context.provider, call.ids.get("cardId")
         send = partial(provider.modify, call)
         if address is not None:
-            return Actions(send, cards=partial(account_cards, provider, call.ids, address))
+            account, same = call.ids["accountId"], partial(eq, address)
+            return Actions(send, cards=partial(account_cards, provider, account, same))
         if card_id is None or reached is None:
             raise TypeError("a call about a card names the status that it reaches")
         return Actions(send, reached=partial(has_reached, provider, card_id, reached))

@@ -20,13 +20,14 @@ from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
 from gateway.callers import rate_rule
-from gateway.cards.calls import MutationCall, QueryCall
+from gateway.cards.calls import MutationCall, OutcomeCall, QueryCall
 from gateway.cards.context import Context, Info
 from gateway.cards.failures import MUTATION_FAILURES, as_member, members_of
 from gateway.cards.history import Key
-from gateway.cards.inputs import parse_key
+from gateway.cards.inputs import parse_id, parse_key
+from gateway.cards.types import UUIDText
 from gateway.errors import GatewayError, NotExecuted, NotFound, Refused, SimulatorDisabled
-from gateway.ledger import provider_key
+from gateway.ledger import field_key, provider_key
 from gateway.provider import Endpoint
 
 T = TypeVar("T")
@@ -49,6 +50,8 @@ class CardOperation:
     rate: str
     failures: tuple[type[GatewayError], ...]
     field: StrawberryField
+    result: Any = None
+    """The union of a mutation's results; None for a query that has none."""
 
     def __post_init__(self) -> None:
         if not _SCOPE.fullmatch(self.scope):
@@ -132,9 +135,65 @@ def mutation(
         union = strawberry.union(f"{name[0].upper()}{name[1:]}Result", description=result)
         returns = _annotated(reduce(operator.or_, members_of(possible), hints["return"]), union)
         field = _field(name, inspect.getdoc(function), resolve, {"given": given}, returns)
-        return CardOperation("mutation", name, endpoint, scope, rate, possible, field)
+        return CardOperation("mutation", name, endpoint, scope, rate, possible, field, returns)
 
     return declare
+
+
+def outcome_query(
+    endpoint: Endpoint[Any], of: CardOperation, *, scope: str, rate: str
+) -> Callable[[Callable[[OutcomeCall], Awaitable[Any]]], CardOperation]:
+    """Declare a field of Query that tells what became of a key of the mutation ``of``.
+
+    ``endpoint`` is where that is found out, for a key whose outcome is not known here.
+    Its function returns the success of that mutation, or None where the key is not known; errors
+    become members of the mutation's result union.
+    """
+
+    def declare(function: Callable[[OutcomeCall], Awaitable[Any]]) -> CardOperation:
+        name = to_camel_case(function.__name__)
+
+        async def resolve(
+            info: Info, idempotency_key: str, path: str | None = strawberry.UNSET
+        ) -> Any:
+            context, key = info.context, None
+            try:
+                key = _key_of(context, of, idempotency_key, path)
+                context.caller.require(scope)
+                return await function(OutcomeCall(context, name, key))
+            except Exception as error:
+                member = await as_member(context, error, key, of.failures)
+                context.failures.append(member.code.name)
+                return member
+
+        description = inspect.getdoc(function)
+        field = _field(name, description, resolve, _KEY_ARGUMENTS, of.result | None)
+        return CardOperation("query", name, endpoint, scope, rate, of.failures, field)
+
+    return declare
+
+
+_KEY_ARGUMENTS = {
+    "idempotency_key": Annotated[
+        UUIDText, strawberry.argument(description="The key that the click was sent with.")
+    ],
+    "path": Annotated[
+        str | None,
+        strawberry.argument(
+            description="For a key that was sent as a header: the alias, or else the name, of the "
+            "mutation's field in its document."
+        ),
+    ],
+}
+
+
+def _key_of(context: Context, of: CardOperation, given: str, path: str | None) -> Key:
+    """The key as the mutation ``of`` had it."""
+    client = parse_id(given, "idempotencyKey")
+    if isinstance(path, str):
+        client = field_key(client, [path])
+    field = f"Mutation.{of.name}"
+    return Key(client, provider_key(context.caller.id, field, client), made_here=False)
 
 
 def _check_fields(name: str, kind: type, *fields: str) -> None:
@@ -159,7 +218,16 @@ def _field(
         raise ValueError(f"{name}: its function has no docstring to describe the field")
     hints = {"info": Info, **arguments}
     keyword = inspect.Parameter.KEYWORD_ONLY
-    parameters = [inspect.Parameter(each, keyword, annotation=hints[each]) for each in hints]
+    defaults = inspect.signature(resolve).parameters
+    parameters = [
+        inspect.Parameter(
+            each,
+            keyword,
+            annotation=hints[each],
+            default=defaults[each].default if each in defaults else inspect.Parameter.empty,
+        )
+        for each in hints
+    ]
     # What Strawberry reads of a resolver: its name, its signature and its annotations.
     resolve.__name__ = name
     resolve.__annotations__ = {**hints, "return": returns}

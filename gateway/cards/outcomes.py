@@ -1,6 +1,6 @@
 """What became of a call, as the provider's cards show it: the ledger asks when it is too old."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from uuid import UUID
 
 from gateway.errors import ProviderUnavailable
@@ -9,16 +9,16 @@ from gateway.provider import Address, CardStatus, CardType, ProviderClient
 
 
 async def account_cards(
-    provider: ProviderClient, ids: Mapping[str, UUID], address: Address
+    provider: ProviderClient, account_id: UUID, confirms: Callable[[Address | None], bool]
 ) -> list[AccountCard]:
-    """The account's virtual cards; one with this ``address`` confirms that it was asked for.
+    """The account's virtual cards; its address ``confirms`` that a card is what was asked for.
 
     Cards of a kind that we do not know may be virtual ones. The address only confirms: the
     provider may write it in another way, or not show it.
     """
     return [
-        AccountCard(card.id, card.created_at.timestamp(), card.billing_address == address, card)
-        for card in await provider.cards_of(ids["accountId"])
+        AccountCard(card.id, card.created_at.timestamp(), confirms(card.billing_address), card)
+        for card in await provider.cards_of(account_id)
         if card.type is not CardType.PHYSICAL
     ]
 

@@ -22,6 +22,7 @@ from gateway.errors import (
 )
 from gateway.events import ClickSettled, LedgerChanged, LedgerFull, Sink, UnexpectedError
 from gateway.ledger.actions import Actions, CallResult, Replay
+from gateway.ledger.inquiry import FindCards, Inquiry
 from gateway.ledger.promises import Promises, is_certain
 from gateway.ledger.refusals import full, key_reused
 from gateway.ledger.resolution import Parts, Resolution
@@ -146,6 +147,13 @@ class Ledger(Generic[T]):
         if isinstance(result, Replay) or not joined:
             return result
         return Replay(result.card_id) if is_old else replace(result, replayed=True)
+
+    async def ask(self, key: UUID, find: FindCards, seen: Seen) -> Replay | None:
+        """What became of a key that makes a card, without its input; None: it is not known.
+
+        ``find`` brings the account's cards. Raises NotExecuted or OutcomeUnknown.
+        """
+        return await Inquiry(key, find, self._parts).outcome(seen)
 
     def promise(self, seen: Seen | None) -> Promise:
         """Until when a request with a key can safely be sent again."""

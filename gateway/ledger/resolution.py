@@ -44,6 +44,19 @@ class Parts:
     emit: Sink
 
 
+class Waits:
+    """Waits for another process's call: short at first, then longer."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._next = _FIRST_WAIT
+
+    async def wait(self, most: float) -> None:
+        """Wait before the next look, at most so many seconds."""
+        await self._runtime.sleep(min(self._next, most))
+        self._next = min(self._next * 2, _LONGEST_WAIT)
+
+
 class Resolution(Generic[T]):
     """Brings one click to its outcome, and ``told`` to what its callers are told.
 
@@ -66,7 +79,7 @@ class Resolution(Generic[T]):
         self._promises = parts.promises
         self._runtime = parts.runtime
         self._emit = parts.emit
-        self._wait = _FIRST_WAIT
+        self._waits = Waits(parts.runtime)
         self._asked = Moment.now(parts.runtime)
         self._reconciler = Reconciler(click, actions, parts.store, parts.settler, parts.promises)
 
@@ -147,7 +160,7 @@ class Resolution(Generic[T]):
         if row.state == State.NOT_EXECUTED:
             raise refusals.not_executed()
         if row.lease_until > now:
-            await self._wait_for_its_lease(row.lease_until - now)
+            await self._waits.wait(row.lease_until - now)  # another process sends
             return None
         if row.first_send > now + CLOCK_TOLERANCE:
             raise refusals.not_sent(self._promises.of_row(row, now))  # the clock was set back
@@ -156,11 +169,6 @@ class Resolution(Generic[T]):
         self._asked = Moment.now(self._runtime)
         resent = await self._reconciler.find_out()
         return await self._send(resent) if isinstance(resent, Claimed) else resent
-
-    async def _wait_for_its_lease(self, left: float) -> None:
-        """Another process sends: its outcome is waited for."""
-        await self._runtime.sleep(min(self._wait, left))
-        self._wait = min(self._wait * 2, _LONGEST_WAIT)
 
     async def _claim(self, known: Row | None, **how: Any) -> Claimed | None:
         """Take the claim; one whose answer never came must not block the key for a lease."""

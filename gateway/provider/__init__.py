@@ -3,11 +3,12 @@
 from gateway.provider.breaker import BreakerState
 from gateway.provider.client import ProviderClient
 from gateway.provider.clock import ProviderClock
-from gateway.provider.endpoints import READ_CARD, Call, Endpoint
+from gateway.provider.endpoints import LIST_CARDS, READ_CARD, Call, Endpoint
 from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType, NewCard
 from gateway.provider.retries import Kind
 
 __all__ = [
+    "LIST_CARDS",
     "READ_CARD",
     "Address",
     "BreakerState",

@@ -189,6 +189,10 @@ async def test_no_operation_is_open_to_callers_without_its_scope(
 
 def document(one: CardOperation) -> tuple[str, dict[str, Any]]:
     """A document that uses a field, and its variables."""
+    if one.failures and one.kind == "query":
+        key = "123e4567-e89b-12d3-a456-426614174000"
+        asked = f'{one.name}(idempotencyKey: "{key}")'
+        return f"{{ {asked} {{ ... on Error {{ code message }} }} }}", {}
     if one.kind == "query":
         return f'{{ {one.name}(id: "123e4567-e89b-12d3-a456-426614174000") {{ id }} }}', {}
     name = f"{one.name[0].upper()}{one.name[1:]}"

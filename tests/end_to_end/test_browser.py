@@ -186,9 +186,9 @@ def test_the_three_steps_in_graphiql(visit: Visit, tmp_path: Path) -> None:
     assert visit.complaints == []
 
 
-@pytest.mark.parametrize("step", [2, 3])
+@pytest.mark.parametrize("step", [2, 3, 5])
 def test_a_later_step_asks_for_the_first(visit: Visit, step: int) -> None:
-    """Without a card steps 2 and 3 send nothing and say to run step 1 first; after it they run."""
+    """Without a card later tabs send nothing and say to run step 1 first; after it they run."""
     sent: list[str] = []
     visit.page.on("request", lambda request: sent.append(request.url))
     visit.open_tab(step)
@@ -201,7 +201,9 @@ def test_a_later_step_asks_for_the_first(visit: Visit, step: int) -> None:
     visit.expect_answer('"status": "ISSUING"')
     visit.open_tab(step)
     visit.run()
-    visit.expect_answer({2: "SimulateCardIssueSuccess", 3: '"maskedPan"'}[step])
+    visit.expect_answer(
+        {2: "SimulateCardIssueSuccess", 3: '"maskedPan"', 5: '"replayed": true'}[step]
+    )
     assert visit.complaints == []
 
 

@@ -112,6 +112,7 @@ async def from_the_gateway() -> list[Exchange]:
     wire = Recorder(httpx.ASGITransport(app=create_emulator(options())))
     provider = client_of(settings(provider_url=f"{SERVER}/v1"), wire)
     await provider.register_signing_key(SIGNING_KEY.public_key())
+    await provider.cards_of(UUID(GUIDE_ACCOUNT))
     await provider.aclose()
     return stack.wire.exchanges + wire.exchanges
 

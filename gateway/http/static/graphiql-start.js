@@ -7,6 +7,7 @@ const root = document.getElementById("graphiql");
 const { endpoint, accountId } = root.dataset;
 
 const PLACEHOLDER = "paste the card id that step 1 answered";
+const KEY_PLACEHOLDER = "paste the idempotency key that step 1 answered";
 
 const onError = `
     ... on Error {
@@ -130,6 +131,27 @@ mutation SimulateCardIssueFailure($input: SimulateCardIssueFailureInput!) {
 `,
     variables: pretty({ input: { cardId: PLACEHOLDER } }),
   },
+  {
+    query: `# After step 1: what became of it?
+#
+# Asked with the idempotency key alone. Nothing is
+# sent to the provider but a look at the card.
+
+query IssueOutcome($key: UUID!) {
+  issueOutcome(idempotencyKey: $key) {
+    __typename
+    ... on IssueVirtualCardSuccess {
+      replayed
+      card {
+        id
+        status
+      }
+    }${onError}
+  }
+}
+`,
+    variables: pretty({ key: KEY_PLACEHOLDER }),
+  },
 ];
 
 // In memory only: a reload brings the tabs back, and no token or card stays in the browser.
@@ -151,11 +173,13 @@ const send = GraphiQL.createFetcher({
   enableIncrementalDelivery: false,
 });
 
-// What a tab's variables may hold in the place of the newest card's id, and that id.
-const replaceable = [PLACEHOLDER];
-let newestCardId = null;
+// What a tab's variables may hold in the place of what step 1 answered last, and that.
+const carried = [
+  { replaceable: [PLACEHOLDER], newest: null, find: (issued) => issued?.card?.id },
+  { replaceable: [KEY_PLACEHOLDER], newest: null, find: (issued) => issued?.card && issued.idempotencyKey },
+];
 
-// The other tabs need the card of step 1: until its id is there, nothing is sent.
+// The other tabs need the card of step 1: until it is there, nothing is sent.
 const STEP_1_FIRST = {
   errors: [
     { message: "Run step 1 first (the first tab): the card id of its answer is put in here for you." },
@@ -163,24 +187,30 @@ const STEP_1_FIRST = {
 };
 
 async function fetcher(request, options) {
-  if (JSON.stringify(request.variables ?? null).includes(PLACEHOLDER)) return STEP_1_FIRST;
+  const variables = JSON.stringify(request.variables ?? null);
+  if (variables.includes(PLACEHOLDER) || variables.includes(KEY_PLACEHOLDER)) return STEP_1_FIRST;
   const answer = await send(request, options);
-  const cardId = answer?.data?.issueVirtualCard?.card?.id;
-  if (typeof cardId === "string" && cardId !== newestCardId) {
-    if (newestCardId) replaceable.push(newestCardId);
-    newestCardId = cardId;
+  for (const one of carried) {
+    const found = one.find(answer?.data?.issueVirtualCard);
+    if (typeof found !== "string" || found === one.newest) continue;
+    if (one.newest) one.replaceable.push(one.newest);
+    one.newest = found;
   }
   return answer;
 }
 
-// Whenever a tab is opened, its placeholder (or the id of an earlier card of this visit) gives way
-// to the id of the card issued last. Renders nothing: it only needs GraphiQL's editors.
-function CarryCardId() {
+// Whenever a tab is opened, its placeholder (or what stood there earlier in this visit) gives way
+// to what step 1 answered last. Renders nothing: it only needs GraphiQL's editors.
+function CarryAnswer() {
   const { variableEditor, activeTabIndex } = GraphiQL.React.useEditorContext();
   React.useEffect(() => {
     const before = variableEditor?.getValue();
-    if (!before || !newestCardId) return;
-    const after = replaceable.reduce((text, old) => text.replaceAll(old, newestCardId), before);
+    if (!before) return;
+    const after = carried.reduce(
+      (text, { replaceable, newest }) =>
+        newest ? replaceable.reduce((all, old) => all.replaceAll(old, newest), text) : text,
+      before,
+    );
     if (after !== before) variableEditor.setValue(after);
   }, [variableEditor, activeTabIndex]);
   return null;
@@ -202,6 +232,6 @@ ReactDOM.createRoot(root).render(
       shouldPersistHeaders: false,
     },
     h(GraphiQL.Logo, null, "card gateway"),
-    h(CarryCardId),
+    h(CarryAnswer),
   ),
 );
