@@ -13,6 +13,7 @@ import structlog
 
 from gateway.cli import run as run_command_line
 from tests.commands import Command
+from tests.postgres import Cluster, cluster
 from tests.stack import Stack, running
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so would the commands
@@ -90,6 +91,20 @@ async def stack() -> AsyncIterator[Stack]:
     """A gateway in front of an emulator with its default options."""
     async with running() as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A server for all tests of this process that ask for one; each makes its own database."""
+    with cluster() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: Cluster) -> Iterator[str]:
+    """The URL of an empty database."""
+    with postgres.database() as url:
+        yield url
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ ONLY_IN = {
     "http_sf": {"signing"},
     "jwt": {"callers"},
     "apsw": {"ledger"},
+    "psycopg": {"ledger"},
     "limits": {"callers"},
     "valkey": {"callers"},
     "typer": {"cli"},
