@@ -1,11 +1,11 @@
-"""The store of the ledger, as the settings name it: in memory or in a file."""
+"""The store of the ledger, as the settings name it: in memory, in a file or in a database."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from gateway.config import LedgerSettings, default_ledger, file_reason
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, LedgerUnavailable
 from gateway.ledger import (
     DAY,
     Engine,
@@ -33,10 +33,8 @@ def ledger_store(
     ``lease`` is how long a claim is good for, and must outlast a call. ``engine`` stands in for the
     one of the settings, as one whose rows outlive the process.
     """
-    path = ledger_file(settings)
-    in_memory = path is None and engine is None
-    if engine is None:
-        engine = MemoryEngine(now) if path is None else SqliteEngine(path, now)
+    in_memory = settings.ledger.get_secret_value() == "memory" and engine is None
+    engine = engine or _engine(settings, now)
     windows = Windows(
         send=settings.send_window,
         key_life=settings.provider_key_life,
@@ -45,6 +43,23 @@ def ledger_store(
     )
     size = settings.max_idempotency_records if in_memory else None
     return Store(engine, windows, is_complete=not in_memory, size=size)
+
+
+def _engine(settings: LedgerSettings, now: Callable[[], float]) -> Engine:
+    where, path = settings.ledger.get_secret_value(), ledger_file(settings)
+    if where == "memory":
+        return MemoryEngine(now)
+    return SqliteEngine(path, now) if path is not None else _on_postgres(where)
+
+
+def _on_postgres(url: str) -> Engine:
+    """The store's clock is then the server's."""
+    try:
+        from gateway.ledger.postgres import PostgresEngine
+    except ImportError as error:
+        reason = "the driver for PostgreSQL is not installed: pip install 'card-gateway[postgres]'"
+        raise ConfigError([f"GATEWAY_LEDGER: {reason}"]) from error
+    return PostgresEngine(url)
 
 
 def ledger_file(settings: LedgerSettings) -> Path | None:
@@ -63,7 +78,10 @@ async def check_ledger(settings: LedgerSettings) -> list[str]:
         _make_folder(path.parent)
     warnings = _check_place(path) if path is not None else []
     store = ledger_store(settings, time.time)
-    await store.start()
+    try:
+        await store.start()
+    except LedgerUnavailable as error:
+        raise ConfigError([f"GATEWAY_LEDGER: {error.message}"]) from error
     await store.aclose()
     return warnings
 

@@ -12,6 +12,7 @@ import httpx
 
 from gateway.config import Settings
 from gateway.signing import PrivateKey
+from tests.ledger_files import make_ledger
 from tests.processes import Process, started
 from tests.provider_client import client_of
 from tests.stack import LIMITS
@@ -62,5 +63,5 @@ async def registered(printed: str, folder: Path) -> dict[str, str]:
     await provider.aclose()
     limits = {f"GATEWAY_{name.upper()}": str(seconds) for name, seconds in LIMITS.items()}
     own = {"GATEWAY_PORT": "0", "GATEWAY_AUTH": "none", "cwd": str(folder)}
-    own["GATEWAY_LEDGER"] = f"sqlite:{folder / 'ledger.db'}"
+    own["GATEWAY_LEDGER"] = await make_ledger(folder / "ledger.db")
     return environment | limits | own

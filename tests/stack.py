@@ -15,6 +15,7 @@ from gateway.app import create_app, document_limits
 from gateway.config import DocumentSettings, Settings
 from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
 from gateway.events import Sink
+from gateway.ledger import Engine
 from gateway.runtime import Runtime
 from gateway.signing import PrivateKey
 from tests.loopback import on_loopback
@@ -257,13 +258,14 @@ async def running(
     runtime: Runtime | None = None,
     network: bool | None = None,
     sinks: Iterable[Sink] = (),
+    engine: Engine | None = None,
     **changes: Any,
 ) -> AsyncIterator[Stack]:
     """Run a stack; ``changes`` go to the gateway's settings, ``clock`` to both sides.
 
     With ``beside`` the new gateway stands in front of that stack's emulator, and with ``network``
     it sends its calls as in production: with the network's transport, over a socket. ``sinks`` get
-    its events.
+    its events, and ``engine`` stands in for that of its ledger.
     """
     chosen = emulator_options or options()
     emulator = create_emulator(chosen, now=clock) if clock else create_emulator(chosen)
@@ -273,6 +275,7 @@ async def running(
         app = create_app(
             settings(**url, **changes),
             transport=transport,
+            engine=engine,
             sinks=sinks,
             runtime=clock.runtime() if clock else runtime,
         )

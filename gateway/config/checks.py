@@ -52,11 +52,13 @@ def base_url(value: str, plaintext_host: str) -> str:
 
 
 def ledger(value: str) -> None:
-    """Where the ledger is: in memory, or in a file."""
+    """Where the ledger is: in memory, in a file, or in a database."""
     kind, _, path = value.partition(":")
     if value == "memory" or (kind == "sqlite" and path.strip() and "\0" not in path):
         return
-    raise ValueError("must be memory, or sqlite: and the path of a file")
+    if value.startswith(("postgresql://", "postgres://")):
+        return
+    raise ValueError("must be memory, sqlite: and the path of a file, or a postgresql:// URL")
 
 
 def one_host(value: str) -> str:

@@ -22,9 +22,11 @@ class LedgerSettings(Loadable):
     ledger: SecretStr = Field(
         default=SecretStr("memory"),
         description="Where idempotency keys are remembered: `memory`, for one process and as long "
-        "as it lives, or `sqlite:PATH`, a file that outlives it and that the processes of one "
-        "machine share. Unset, `gateway serve` takes `card-gateway/ledger.db` in the folder for "
-        "the user's data (`XDG_DATA_HOME`, else `~/.local/share`).",
+        "as it lives; `sqlite:PATH`, a file that outlives it and that the processes of one machine "
+        "share; or `postgresql://user:password@host/database` (14 or newer, with the extra "
+        "`postgres`), which any number of machines share. Unset, `gateway serve` takes "
+        "`card-gateway/ledger.db` in the folder for the user's data (`XDG_DATA_HOME`, else "
+        "`~/.local/share`).",
     )
     require_idempotency_key: bool = Field(
         default=False,

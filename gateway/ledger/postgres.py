@@ -23,7 +23,8 @@ from typing import Any, NamedTuple, TypeAlias
 import psycopg
 from psycopg import conninfo, errors
 
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, LedgerUnavailable
+from gateway.ledger.store import CardTaken
 from gateway.runtime import look_at
 
 Rows: TypeAlias = list[tuple[Any, ...]]
@@ -60,14 +61,6 @@ _TOKEN = re.compile(
 
 # Its warnings name host and user.
 logging.getLogger("psycopg").setLevel(logging.CRITICAL)
-
-
-class LedgerUnavailable(Exception):
-    """The ledger cannot be used now."""
-
-
-class CardTaken(Exception):
-    """The card is already that of another key."""
 
 
 class _Command(NamedTuple):

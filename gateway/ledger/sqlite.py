@@ -142,15 +142,20 @@ class SqliteEngine:
     def _run_all(self, jobs: list[_Job]) -> None:
         """Run the statements, and tell the event loop of them only when all are durable."""
         writes = [job for job in jobs if job.writes]
+        told = self._read([job for job in jobs if not job.writes])
         try:
-            self._check_files()
-            told = [(job, self._one(job)) for job in jobs if not job.writes]
             told += self._commit(writes) if writes else []
         except (apsw.Error, OSError) as error:
             self._roll_back()
-            failure = _unavailable(_reason(error))
-            told = [(job, failure) for job in jobs]
+            told += _all_fail(writes, error)
         jobs[0].rows.get_loop().call_soon_threadsafe(_tell, told)
+
+    def _read(self, jobs: list[_Job]) -> list[tuple[_Job, Rows | Exception]]:
+        try:
+            self._check_files()
+            return [(job, self._one(job)) for job in jobs]
+        except (apsw.Error, OSError) as error:
+            return _all_fail(jobs, error)
 
     def _commit(self, jobs: list[_Job]) -> list[tuple[_Job, Rows | Exception]]:
         assert self._connection is not None  # noqa: S101 (it is open)
@@ -193,6 +198,11 @@ def _tell(told: list[tuple[_Job, Rows | Exception]]) -> None:
             job.rows.set_exception(result)
         else:
             job.rows.set_result(result)
+
+
+def _all_fail(jobs: list[_Job], error: Exception) -> list[tuple[_Job, Rows | Exception]]:
+    failure = _unavailable(_reason(error))
+    return [(job, failure) for job in jobs]
 
 
 def _reason(error: Exception) -> str:

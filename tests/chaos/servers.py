@@ -13,6 +13,7 @@ import httpx
 
 from gateway.signing import PrivateKey
 from tests.emulator_client import encoded_pem
+from tests.ledger_files import ledger_in
 from tests.processes import Process
 from tests.waiting import PATIENCE
 
@@ -51,6 +52,7 @@ class Servers:
             "cwd": str(directory),
             "GATEWAY_PORT": str(port),
             "GATEWAY_AUTH": "none",
+            "GATEWAY_LEDGER": ledger_in(directory),
             "GATEWAY_RATE_LIMIT_ISSUE": "off",
             "GATEWAY_LOG_LEVEL": "error",
             "GATEWAY_CALL_DEADLINE": str(CALL_DEADLINE),

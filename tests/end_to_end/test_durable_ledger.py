@@ -14,6 +14,7 @@ import pytest
 
 from gateway.emulator import GUIDE_ACCOUNT
 from tests.end_to_end.test_one_card import Losses, cards, creates, failing
+from tests.ledger.world import DURABLE, MovedPostgres, url_for
 from tests.pair import URL, pair
 from tests.processes import run, started
 from tests.stack import ADDRESS, CARD, ISSUE, Clock, Stack, environment, issue_input, running
@@ -23,33 +24,39 @@ MINUTE, DAY = 60.0, 86_400.0
 OTHER = ADDRESS | {"city": "Leeds"}
 
 
+@pytest.fixture(params=DURABLE)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the ledger is: a file, or a database."""
+    return url_for(request) or f"sqlite:{tmp_path / 'ledger.db'}"
+
+
 @contextlib.asynccontextmanager
 async def machine(
-    folder: Path, clock: Clock, beside: Stack | None = None, **settings: Any
+    place: str, clock: Clock, beside: Stack | None = None, **settings: Any
 ) -> AsyncIterator[Stack]:
-    """A gateway on the ledger in ``folder``, which has been there for a day."""
-    given = {"ledger": f"sqlite:{folder / 'ledger.db'}"} | settings
+    """A gateway on the ledger in ``place``."""
+    given: dict[str, Any] = {"ledger": place} | settings
+    if place.startswith("postgresql:"):
+        given["engine"] = MovedPostgres(place, clock)
     async with running(clock=clock, beside=beside, **given) as stack:
         yield stack
 
 
 @pytest.fixture
-async def clock(tmp_path: Path) -> Clock:
+async def clock(place: str) -> Clock:
     """A clock, at which the ledger is a day old."""
     clock = Clock()
-    async with machine(tmp_path, clock):
+    async with machine(place, clock):
         clock.time += DAY
     return clock
 
 
-async def test_equal_clicks_behind_a_round_robin_make_one_call(
-    tmp_path: Path, clock: Clock
-) -> None:
+async def test_equal_clicks_behind_a_round_robin_make_one_call(place: str, clock: Clock) -> None:
     """Of 40 equal clicks over two gateways one is sent, and 39 are told its card as replayed."""
     key = str(uuid.uuid4())
     async with (
-        machine(tmp_path, clock) as one,
-        machine(tmp_path, clock, beside=one) as two,
+        machine(place, clock) as one,
+        machine(place, clock, beside=one) as two,
     ):
         stacks = itertools.islice(itertools.cycle((one, two)), 40)
         told = await asyncio.gather(*[stack.issue(idempotencyKey=key) for stack in stacks])
@@ -59,16 +66,16 @@ async def test_equal_clicks_behind_a_round_robin_make_one_call(
 
 
 @pytest.mark.parametrize("minutes", [44, 61, 43_100])
-async def test_a_restart_loses_no_answer(tmp_path: Path, clock: Clock, minutes: float) -> None:
+async def test_a_restart_loses_no_answer(place: str, clock: Clock, minutes: float) -> None:
     """Unknown before a restart: the same click afterwards is told its card, and sends none."""
     key = str(uuid.uuid4())
-    async with machine(tmp_path, clock) as one:
+    async with machine(place, clock) as one:
         Losses(one, times=4)
         unknown = await one.issue(idempotencyKey=key)
         assert (unknown["__typename"], unknown["retryable"]) == ("OutcomeUnknown", True)
         assert 29 * DAY < unknown["retrySafeSeconds"] <= 30 * DAY
     clock.time += minutes * MINUTE
-    async with machine(tmp_path, clock, beside=one) as two:
+    async with machine(place, clock, beside=one) as two:
         again = await two.issue(idempotencyKey=key)
         other = await two.issue(idempotencyKey=key, billingAddress=OTHER)
         assert (cards(one), len(creates(two))) == (1, 1 if minutes < 45 else 0)
@@ -77,10 +84,10 @@ async def test_a_restart_loses_no_answer(tmp_path: Path, clock: Clock, minutes: 
     assert other["__typename"] == "IdempotencyConflict"
 
 
-async def test_a_click_without_effect_is_told_so(tmp_path: Path, clock: Clock) -> None:
+async def test_a_click_without_effect_is_told_so(place: str, clock: Clock) -> None:
     """A request that never arrived is NotExecuted once that is certain, and says what to do."""
     key = str(uuid.uuid4())
-    async with machine(tmp_path, clock) as one:
+    async with machine(place, clock) as one:
         failing(one, "POST", 502)
         assert (await one.issue(idempotencyKey=key))["__typename"] == "OutcomeUnknown"
         failing(one, "", None)
@@ -95,9 +102,9 @@ async def test_a_click_without_effect_is_told_so(tmp_path: Path, clock: Clock) -
     assert "new key is safe" in told["message"]
 
 
-async def test_candidates_are_shown(tmp_path: Path, clock: Clock) -> None:
+async def test_candidates_are_shown(place: str, clock: Clock) -> None:
     """Cards of which one may be the click's are in the result, with all their fields."""
-    async with machine(tmp_path, clock) as one:
+    async with machine(place, clock) as one:
         keys = [str(uuid.uuid4()) for _ in range(2)]
         Losses(one, times=8)
         for key in keys:
@@ -110,9 +117,9 @@ async def test_candidates_are_shown(tmp_path: Path, clock: Clock) -> None:
     assert {card["accountId"] for card in told["candidates"]} == {GUIDE_ACCOUNT}
 
 
-async def test_reads_go_on_without_the_ledger(tmp_path: Path, clock: Clock) -> None:
+async def test_reads_go_on_without_the_ledger(tmp_path: Path) -> None:
     """A ledger whose file is gone refuses clicks as not sent, and nothing else; /readyz says it."""
-    async with machine(tmp_path, clock) as one:
+    async with machine(f"sqlite:{tmp_path / 'ledger.db'}", Clock()) as one:
         card_id = (await one.issue())["card"]["id"]
         (tmp_path / "ledger.db").unlink()
         told = await one.issue(idempotencyKey=str(uuid.uuid4()))
@@ -128,12 +135,12 @@ async def test_reads_go_on_without_the_ledger(tmp_path: Path, clock: Clock) -> N
     )
 
 
-async def test_nothing_is_sent_while_the_clocks_differ(tmp_path: Path, clock: Clock) -> None:
+async def test_nothing_is_sent_while_the_clocks_differ(place: str, clock: Clock) -> None:
     """A gateway whose clock is a minute off does not know how old a key is, and sends nothing."""
-    async with machine(tmp_path, clock) as one:
+    async with machine(place, clock) as one:
         await one.issue()
         ahead = Clock(clock.time + 60)
-        async with machine(tmp_path, ahead, beside=one) as two:
+        async with machine(place, ahead, beside=one) as two:
             told = await two.issue()
             assert len(creates(two)) == 0
     assert (told["__typename"], told["retryable"]) == ("ProviderUnavailable", True)
@@ -168,10 +175,15 @@ def client() -> httpx.AsyncClient:
     ("ledger", "reason"),
     [
         ("sqlite:/nowhere/at/all/ledger.db", "/nowhere/at/all/ledger.db cannot be opened"),
-        ("sqlite:", "must be memory, or sqlite: and the path of a file"),
-        ("mysql://canary:secret@host/db", "must be memory, or sqlite: and the path of a file"),
+        ("sqlite:", "must be memory, sqlite: and the path of a file, or a postgresql:// URL"),
+        ("postgresql://canary:secret@127.0.0.1:9/db", "database cannot be reached"),
+        ("postgresql://canary:sec/ret@host/db", "is not a URL like postgresql://user"),
+        (
+            "mysql://canary:secret@host/db",
+            "must be memory, sqlite: and the path of a file, or a postgresql:// URL",
+        ),
     ],
-    ids=["no folder", "no path", "another kind"],
+    ids=["no folder", "no path", "nobody listens", "no URL", "another kind"],
 )
 def test_a_ledger_that_cannot_be_used_is_one_line(ledger: str, reason: str, tmp_path: Path) -> None:
     """The start ends with exit code 2 and the reason, before anything listens."""

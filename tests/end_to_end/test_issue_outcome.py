@@ -27,7 +27,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def one(tmp_path: Path, clock: Clock) -> AsyncIterator[Stack]:
     """A gateway whose ledger is a day old."""
-    async with machine(tmp_path, clock) as stack:
+    async with machine(f"sqlite:{tmp_path / 'ledger.db'}", clock) as stack:
         clock.time += DAY
         yield stack
 

@@ -29,6 +29,7 @@ from tests.ledger.world import (
     B,
     Process,
     World,
+    url_for,
     world_of,
 )
 
@@ -38,7 +39,7 @@ OTHER = uuid.UUID(int=2)
 @pytest.fixture(params=ENGINES)
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """A world on each engine."""
-    async with world_of(request.param, tmp_path) as made:
+    async with world_of(request.param, tmp_path, url=url_for(request)) as made:
         yield made
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from gateway.errors import ConfigError
-from gateway.ledger.postgres import CardTaken, LedgerUnavailable, PostgresEngine
+from gateway.errors import ConfigError, LedgerUnavailable
+from gateway.ledger.postgres import PostgresEngine
+from gateway.ledger.store import CardTaken
 from tests.postgres import PASSWORD, USER, Cluster, needs_server
 from tests.waiting import PATIENCE, waiting_for
 

@@ -16,7 +16,7 @@ from gateway.ledger import CallResult, Reached, Replay, State, Windows, sql, tim
 from gateway.ledger.refusals import unknown
 from tests.ledger.world import (
     DAY,
-    ENGINES,
+    DURABLE,
     HOUR,
     MINUTE,
     START,
@@ -24,10 +24,10 @@ from tests.ledger.world import (
     FaultyEngine,
     Process,
     World,
+    url_for,
     world_of,
 )
 
-DURABLE = [kind for kind in ENGINES if kind != "memory"]
 OTHER = uuid.UUID(int=2)
 CARD = uuid.UUID(int=99)
 
@@ -35,14 +35,14 @@ CARD = uuid.UUID(int=99)
 @pytest.fixture(params=DURABLE)
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """A world whose store outlives its processes, and has lost nothing."""
-    async with world_of(request.param, tmp_path) as made:
+    async with world_of(request.param, tmp_path, url=url_for(request)) as made:
         yield made
 
 
 @pytest.fixture(params=DURABLE)
 async def new_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """A world whose store is new: earlier rows may have been lost with another one."""
-    async with world_of(request.param, tmp_path, uncertain=DAY) as made:
+    async with world_of(request.param, tmp_path, uncertain=DAY, url=url_for(request)) as made:
         yield made
 
 

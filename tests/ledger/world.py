@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+import pytest
+
 from gateway import errors
 from gateway.events import Event
 from gateway.ledger import (
@@ -31,13 +34,16 @@ from gateway.ledger import (
     Windows,
     time_of,
 )
+from gateway.ledger.postgres import PostgresEngine
 from gateway.ledger.refusals import unknown
 from gateway.runtime import Runtime
+from tests.postgres import needs_server
 
 START, MINUTE, HOUR, DAY = 1_800_000_000.0, 60.0, 3600.0, 86_400.0
 A, B = b"input a".ljust(32), b"input b".ljust(32)
 ACCOUNT = uuid.UUID(int=7)
-ENGINES = ("memory", "sqlite")
+DURABLE = ("sqlite", pytest.param("postgres", marks=[pytest.mark.process, needs_server]))
+ENGINES = ("memory", *DURABLE)
 LOST = unknown(in_flight=False, key_known=False)
 
 
@@ -172,6 +178,7 @@ class World:
     kind: str
     folder: Path
     windows: Windows
+    url: str = ""
     size: int | None = None
     now: Now = field(default_factory=Now)
     key: uuid.UUID = field(default_factory=uuid.uuid4)
@@ -186,6 +193,8 @@ class World:
         """A connection to the store."""
         if self.kind == "memory":
             return MemoryEngine(self.now)
+        if self.kind == "postgres":
+            return MovedPostgres(self.url, self.now)
         return SqliteEngine(self.folder / "ledger.db", self.now, deadline=60)
 
     async def process(self, engine: Engine | None = None) -> Process:
@@ -226,15 +235,62 @@ class World:
 
 @contextlib.asynccontextmanager
 async def world_of(
-    kind: str, folder: Path, *, size: int | None = None, uncertain: float = 0.0
+    kind: str, folder: Path, *, size: int | None = None, uncertain: float = 0.0, url: str = ""
 ) -> AsyncIterator[World]:
     """A world that ends with the block."""
-    world = World(kind, folder, Windows(uncertain_for=uncertain), size)
+    world = World(kind, folder, Windows(uncertain_for=uncertain), url, size)
     try:
         yield world
     finally:
         world.provider.gate.set()
         await world.aclose()
+
+
+def url_for(request: pytest.FixtureRequest) -> str:
+    """A database with a clock for a fixture whose parameter is ``postgres``; else nothing."""
+    if request.param != "postgres":
+        return ""
+    url = str(request.getfixturevalue("database"))
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in CLOCK:
+            connection.execute(statement)
+    return url
+
+
+class MovedPostgres:
+    """The engine on PostgreSQL, whose server reads the time from a table."""
+
+    def __init__(self, url: str, now: Callable[[], float]) -> None:
+        self._inner = PostgresEngine(url, deadline=60, now="test_clock()")
+        self._now = now
+        self._shown = 0.0
+
+    async def start(self, schema: Any, new_store: str, values: Any) -> None:
+        """Start the engine at the test's time."""
+        await self._show()
+        await self._inner.start(schema, new_store, values)
+
+    async def execute(self, statement: str, values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement at the test's time."""
+        if self._now() != self._shown:
+            await self._show()
+        return await self._inner.execute(statement, values)
+
+    async def _show(self) -> None:
+        self._shown = self._now()
+        await self._inner.execute("UPDATE test_now SET now = :now", {"now": self._shown})
+
+    async def aclose(self) -> None:
+        """Close the engine."""
+        await self._inner.aclose()
+
+
+CLOCK = (
+    "CREATE TABLE test_now (now double precision)",
+    "INSERT INTO test_now VALUES (0)",
+    "CREATE FUNCTION test_clock() RETURNS double precision VOLATILE LANGUAGE sql "
+    "AS 'SELECT now FROM test_now'",
+)
 
 
 class FaultyEngine:
