@@ -22,6 +22,7 @@ _HEADINGS = {
     "most_per_card": "most per card\nin flight",
     "cpu_per_request": "CPU ms\nper request",
     "peak_memory": "peak MiB",
+    "flush": "flush ms",
     "memory_early": "MiB after\na minute",
     "memory_late": "MiB in\nthe end",
     "memory_growth": "ratio",

@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 
 from benchmarks import soak, startup
 from benchmarks.figures import Figures, Spread, together
+from benchmarks.ledgers import LEDGERS
 from benchmarks.report import Watcher
 from benchmarks.results import Machine, Result, Soak
-from benchmarks.scenarios import SCENARIOS, Bench, Scenario
+from benchmarks.scenarios import SCENARIOS as SYSTEMS
+from benchmarks.scenarios import Bench, Scenario
 from benchmarks.systems import System
 
+SCENARIOS = (*SYSTEMS, *LEDGERS)
 SHOWN = {each.id: each.shown for each in SCENARIOS} | {"f": soak.SHOWN, "h": startup.SHOWN}
 """The figures that answer each scenario's question."""
 _WARM_UP = 0.25  # of a run, before the first of each system

@@ -1,8 +1,8 @@
 """Scenario f: minutes of mixed traffic in which nothing comes twice; does memory stay flat?
 
 Every request has another request id; callers, documents, cards and keys go on changing, and the
-gateway checks tokens. Few requests issue a card: each idempotency key is remembered for 24 hours,
-in some 290 bytes, which is no leak and would look like one.
+gateway checks tokens. Few requests issue a card: each idempotency key is remembered for 30 days,
+in some 600 bytes, which is no leak and would look like one.
 """
 
 import json
