@@ -44,7 +44,7 @@ from gateway.http import (
     health_routes,
     ide_routes,
 )
-from gateway.ledger import CLOCK_TOLERANCE, Engine, Ledger, steady
+from gateway.ledger import CLOCK_TOLERANCE, Engine, Ledger
 from gateway.provider import ProviderClient
 from gateway.provider.transport import transport_to
 from gateway.runtime import Runtime
@@ -76,10 +76,8 @@ def create_app(
         settings.provider_url, through=transport, ca_file=settings.provider_ca_file
     )
     provider = ProviderClient(settings, network, runtime, emit=emit)
-    now = steady(runtime)
     ledger = Ledger[Any](
-        ledger_store(settings, now, lease=settings.call_deadline + 5, engine=engine),
-        now=now,
+        ledger_store(settings, runtime, lease=settings.call_deadline + 5, engine=engine),
         clocks_agree=lambda: provider.clock.agrees_within(CLOCK_TOLERANCE),
         runtime=runtime,
         emit=emit,

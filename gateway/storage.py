@@ -1,7 +1,5 @@
 """The store of the ledger, as the settings name it: in memory, in a file or in a database."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from gateway.config import LedgerSettings, default_ledger, file_reason
@@ -16,25 +14,29 @@ from gateway.ledger import (
     filesystem_of,
     is_remote,
     is_volatile,
+    steady,
 )
+from gateway.runtime import Runtime
 
 _FILE = "sqlite:"
 
 
 def ledger_store(
     settings: LedgerSettings,
-    now: Callable[[], float],
+    runtime: Runtime,
     *,
     lease: float = 35.0,
     engine: Engine | None = None,
 ) -> Store:
-    """The store that the settings name; ``now`` is its clock, in UNIX seconds.
+    """The store that the settings name.
 
+    In memory its clock never goes back. In a file it is the wall clock, which all processes have in
+    common: where that is set, the provider's shows it, and nothing is sent until they agree again.
     ``lease`` is how long a claim is good for, and must outlast a call. ``engine`` stands in for the
     one of the settings, as one whose rows outlive the process.
     """
     in_memory = settings.ledger.get_secret_value() == "memory" and engine is None
-    engine = engine or _engine(settings, now)
+    engine = engine or _engine(settings, runtime)
     windows = Windows(
         send=settings.send_window,
         key_life=settings.provider_key_life,
@@ -45,11 +47,11 @@ def ledger_store(
     return Store(engine, windows, is_complete=not in_memory, size=size)
 
 
-def _engine(settings: LedgerSettings, now: Callable[[], float]) -> Engine:
+def _engine(settings: LedgerSettings, runtime: Runtime) -> Engine:
     where, path = settings.ledger.get_secret_value(), ledger_file(settings)
     if where == "memory":
-        return MemoryEngine(now)
-    return SqliteEngine(path, now) if path is not None else _on_postgres(where)
+        return MemoryEngine(steady(runtime))
+    return SqliteEngine(path, runtime.now) if path is not None else _on_postgres(where)
 
 
 def _on_postgres(url: str) -> Engine:
@@ -77,7 +79,7 @@ async def check_ledger(settings: LedgerSettings) -> list[str]:
     if path is not None and settings.ledger == default_ledger():
         _make_folder(path.parent)
     warnings = _check_place(path) if path is not None else []
-    store = ledger_store(settings, time.time)
+    store = ledger_store(settings, Runtime())
     try:
         await store.start()
     except LedgerUnavailable as error:

@@ -65,11 +65,12 @@ class History:
     """What the ledger knows of earlier requests with a key, once this one has failed.
 
     ``is_new`` says that there were none that had an effect, and ``seen`` is None where the ledger
-    could not be asked.
+    could not be asked. ``is_kept``: what became of a key can be found out however late.
     """
 
     seen: Seen | None
     is_new: bool
+    is_kept: bool
     promise: errors.Promise
 
 
@@ -78,9 +79,9 @@ async def history_of(key: Key, ledger: Ledger[Any]) -> History:
     try:
         seen = await ledger.look(key.provider)
     except errors.LedgerUnavailable:
-        return History(None, key.made_here, ledger.promise(None))
+        return History(None, key.made_here, ledger.is_kept, ledger.promise(None))
     click = Click(key.provider, "", b"", made_here=key.made_here, time=time_of(key.client))
-    return History(seen, ledger.is_new(click, seen), ledger.promise(seen))
+    return History(seen, ledger.is_new(click, seen), ledger.is_kept, ledger.promise(seen))
 
 
 def with_history(error: Exception, history: History) -> Exception:
@@ -94,7 +95,7 @@ def with_history(error: Exception, history: History) -> Exception:
         case State.DONE:
             return _done(error)
         case State.INDETERMINATE | State.SENDING:
-            return _indeterminate(error, history.promise)
+            return _indeterminate(error, history)
     return _unknown(error, history)
 
 
@@ -114,10 +115,12 @@ def _done(error: errors.GatewayError) -> errors.GatewayError:
     return errors.ProviderUnavailable(message)  # a click that was carried out must not end here
 
 
-def _indeterminate(error: errors.GatewayError, promise: errors.Promise) -> errors.GatewayError:
+def _indeterminate(error: errors.GatewayError, history: History) -> errors.GatewayError:
     if isinstance(error, errors.RateLimited):
         return error.worded(f"{_NOT_SENT} {error.message}")
-    return too_late(promise) if promise.seconds == 0 else not_sent(promise)
+    promise = history.promise
+    final = promise.seconds == 0 and not history.is_kept
+    return too_late(promise) if final else not_sent(promise)
 
 
 def _unknown(error: errors.GatewayError, history: History) -> errors.GatewayError:

@@ -58,9 +58,9 @@ class Inquiry:
 
         account = UUID(bytes=row.account)
         click = Click(self._key, row.operation, row.fingerprint, account=account)
-        parts = self._parts
+        parts, actions = self._parts, Actions(send, cards)
         reconciler = Reconciler(
-            click, Actions(send, cards), parts.store, parts.settler, parts.promises
+            click, actions, parts.store, parts.settler, parts.promises, parts.clocks_agree
         )
         found = await reconciler.find_out()
         return found if isinstance(found, Replay) else None

@@ -34,6 +34,7 @@ from gateway.runtime import Runtime, look_at
 T = TypeVar("T")
 _PURGE_EVERY = 3600.0  # seconds
 _WRITING = 2.0  # seconds that the end waits for a store that does not take what is to be written
+_SHORT = 0.02  # seconds
 _NOBODYS = UUID(int=0)
 
 
@@ -58,16 +59,14 @@ class _Call(Generic[T]):
 class Ledger(Generic[T]):
     """Runs each key's call once at a time and tells every caller of it the same outcome.
 
-    ``now`` is the store's clock as far as this process can read it without asking. Rows that are
-    over are deleted only while ``clocks_agree``: a clock that was set far ahead by mistake must
-    not make keys forgotten.
+    Only while the ``clocks_agree`` it is said that a call was not carried out, and rows that are
+    over are deleted: a clock that was set far ahead must not make keys forgotten.
     """
 
     def __init__(
         self,
         store: Store,
         *,
-        now: Callable[[], float],
         clocks_agree: Callable[[], bool],
         runtime: Runtime,
         emit: Sink,
@@ -76,9 +75,9 @@ class Ledger(Generic[T]):
         self._emit = emit
         self._runtime = runtime
         self._clocks_agree = clocks_agree
-        self._promises = Promises(store, now, runtime)
+        self._promises = Promises(store, runtime)
         settler = Settler(store, runtime=runtime, emit=emit)
-        self._parts = Parts(store, settler, self._promises, runtime, emit)
+        self._parts = Parts(store, settler, self._promises, runtime, emit, clocks_agree)
         self._calls: dict[UUID, _Call[T]] = {}
         self._purging: asyncio.Task[None] | None = None
         self._full_said = -math.inf
@@ -132,11 +131,14 @@ class Ledger(Generic[T]):
         ``seen`` is what ``look`` has just brought. Raises IdempotencyConflict when the key is bound
         to another input, and what the caller is to be told else.
         """
-        while (call := self._calls.get(click.key)) is not None and call.has_failed:
-            await asyncio.wait([call.task])  # until its end is written
+        while (call := self._calls.get(click.key)) is not None:
+            if call.fingerprint == click.fingerprint and not call.has_failed:
+                break
+            if seen.row is not None and seen.row.fingerprint != click.fingerprint:
+                raise key_reused()
+            # Until its end is written; of another input, until a row says which one is bound.
+            await asyncio.wait([call.task], timeout=None if call.has_failed else _SHORT)
             seen = await self.look(click.key)
-        if call is not None and call.fingerprint != click.fingerprint:
-            raise key_reused()
         joined = call is not None
         if call is None:
             self._check_room(seen)
@@ -159,6 +161,11 @@ class Ledger(Generic[T]):
         """Until when a request with a key can safely be sent again."""
         return self._promises.of(seen)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what is known of keys outlives this process."""
+        return self._store.is_complete
+
     def is_new(self, click: Click, seen: Seen) -> bool:
         """Whether it is certain that no earlier request with this key had an effect."""
         if seen.row is not None:
@@ -170,9 +177,13 @@ class Ledger(Generic[T]):
         told.add_done_callback(look_at)  # nobody may be left to see its error
         task = asyncio.create_task(self._bring(click, actions, seen, told))
         # A task that is cancelled before its first step runs nothing of itself.
-        task.add_done_callback(lambda _: self._calls.pop(click.key, None))
+        task.add_done_callback(lambda _: self._end(click.key, told))
         call = self._calls[click.key] = _Call(click.fingerprint, told, task)
         return call
+
+    def _end(self, key: UUID, told: "asyncio.Future[CallResult[T] | Replay]") -> None:
+        self._calls.pop(key, None)
+        _tell(told, InternalError())  # where something cancelled the task
 
     async def _bring(
         self,

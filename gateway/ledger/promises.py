@@ -1,7 +1,5 @@
 """Until when a request with a key can safely be sent again: what is promised with each outcome."""
 
-from collections.abc import Callable
-
 from gateway.errors import Promise
 from gateway.ledger.claims import promise
 from gateway.ledger.rows import Click, Row, Seen
@@ -11,11 +9,10 @@ from gateway.runtime import Runtime
 
 
 class Promises:
-    """Makes promises from rows; ``now`` is the store's clock as this process reads it."""
+    """Makes promises from rows; where the store's time is not at hand, from this process's."""
 
-    def __init__(self, store: Store, now: Callable[[], float], runtime: Runtime) -> None:
+    def __init__(self, store: Store, runtime: Runtime) -> None:
         self._store = store
-        self._now = now
         self._runtime = runtime
 
     def of_row(self, row: Row, now: float | None = None) -> Promise:
@@ -24,22 +21,21 @@ class Promises:
         A retry that comes while another request's lease runs waits for its end: the window must
         still be open then.
         """
-        now = self._now() if now is None else now
-        if self._store.is_complete and not row.uncertain:
+        now = self._runtime.now() if now is None else now
+        if self._store.keeps(now) and not row.uncertain:
             return promise(row.expires - now, self._runtime)
         busy = max(0.0, row.lease_until - now)
         return promise(row.first_send + self._store.windows.send - busy - now, self._runtime)
 
-    def of_new(self) -> Promise:
-        """What would be promised if a key were sent for the first time now."""
-        certain = self._store.is_complete
-        return promise(ROW_LIFE if certain else self._store.windows.send, self._runtime)
-
     def of(self, seen: Seen | None) -> Promise:
-        """Of a key as it was seen; None where the store could not be asked."""
-        if seen is None or seen.row is None:
-            return self.of_new()
-        return self.of_row(seen.row, seen.now)
+        """Of a key as it was seen; None where the store could not be asked.
+
+        A key without a row has what would be promised if it were sent for the first time now.
+        """
+        if seen is not None and seen.row is not None:
+            return self.of_row(seen.row, seen.now)
+        kept = seen is not None and self._store.keeps(seen.now)
+        return promise(ROW_LIFE if kept else self._store.windows.send, self._runtime)
 
 
 def is_certain(click: Click, seen: Seen) -> bool:

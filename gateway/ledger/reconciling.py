@@ -1,6 +1,6 @@
 """Reconciling: what became of a call that is too old to be sent again, as the provider shows it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.errors import GatewayError
@@ -25,12 +25,14 @@ class Reconciler:
         store: Store,
         settler: Settler,
         promises: Promises,
+        clocks_agree: Callable[[], bool],
     ) -> None:
         self._click = click
         self._actions = actions
         self._store = store
         self._settler = settler
         self._promises = promises
+        self._clocks_agree = clocks_agree
 
     async def find_out(self) -> Replay | Claimed | None:
         """The card; or a claim to send a harmless call again; None: somebody else was faster.
@@ -44,7 +46,8 @@ class Reconciler:
         try:
             return await decide(claimed.row, claimed.now)
         except GatewayError:
-            await self._settler.release(self._click, claimed.row)
+            if not await self._settler.release(self._click, claimed.row):
+                return None  # somebody else has decided meanwhile, or decides now
             raise
 
     async def unknown_cards(self, seen: Seen) -> Sequence[AccountCard]:
@@ -59,11 +62,12 @@ class Reconciler:
             cards = await self._cards()
         except GatewayError as error:
             raise refusals.not_found_out(self._promises.of_row(row)) from error
+        self._check_clocks(row)
         found = await self._unclaimed([card for card in cards if self._in_time(card, row)], row.key)
         if len(found) == 1 and found[0].confirms and await self._adopt(row, found[0]):
             return Replay(found[0].id)
         if found:
-            await self._check_rivals(row)
+            await self.check_others(row)
             raise refusals.several(self._promises.of_row(row), found)
         if not self._store.is_complete:
             raise refusals.too_late(self._promises.of_row(row))
@@ -79,6 +83,7 @@ class Reconciler:
             state = await reached()
         except GatewayError as error:
             raise refusals.not_found_out(self._promises.of_row(row)) from error
+        self._check_clocks(row)
         if state is Reached.YES:
             card = row.card_id
             await self._settler.done(self._click, row, card)
@@ -88,6 +93,11 @@ class Reconciler:
         if resent := await self._store.resend(row, new_token(), asked):
             return resent
         raise self._too_early(row, asked)
+
+    def _check_clocks(self, row: Row) -> None:
+        """How late it is cannot be said while the clocks differ; the answer has shown the other."""
+        if self._store.is_complete and not self._clocks_agree():
+            raise refusals.not_found_out(self._promises.of_row(row))
 
     async def _cards(self) -> Sequence[AccountCard]:
         assert self._actions.cards is not None  # noqa: S101 (asked of calls that make a card)
@@ -116,11 +126,12 @@ class Reconciler:
         except CardTaken:
             return False
 
-    async def _check_rivals(self, row: Row) -> None:
+    async def check_others(self, row: Row | None = None) -> None:
         """A card may be that of a click that is being sent: soon it will be known."""
-        _, sending = await self._store.rivals(row)
+        _, sending = await self._store.rivals(self._click)
         if sending:
-            raise refusals.not_found_out(self._promises.of_row(row))
+            promises = self._promises
+            raise refusals.not_found_out(promises.of_row(row) if row else promises.of(None))
 
     def _too_early(self, row: Row, asked: float) -> GatewayError:
         windows = self._store.windows

@@ -76,23 +76,22 @@ def several(promise: errors.Promise, cards: Sequence[AccountCard]) -> errors.Out
     )
 
 
-def lost(promise: errors.Promise, cards: Sequence[AccountCard]) -> errors.OutcomeUnknown:
+def lost(cards: Sequence[AccountCard]) -> errors.OutcomeUnknown:
     """A new key to a store that may have lost rows, while there are cards that it does not know."""
     return errors.OutcomeUnknown(
         "The ledger is new, or has lost entries, and the account has cards that it does not know: "
-        f"this request was not sent, because an earlier one may have made such a card. {_LOOK}",
-        promise=promise,
+        f"this request was not sent, because an earlier one may have made such a card. {_LOOK} "
+        "A version 7 UUID is taken without this doubt.",
         retryable=False,
         candidates=tuple(card.shown for card in cards),
     )
 
 
-def may_be_lost(promise: errors.Promise) -> errors.OutcomeUnknown:
+def may_be_lost() -> errors.OutcomeUnknown:
     """A new key of a call about a card, to a store that may have lost rows."""
     return errors.OutcomeUnknown(
         "The ledger is new, or has lost entries: this request was not sent, because an earlier one "
         "with this key may have worked. Read the card, and use a version 7 UUID as a new key.",
-        promise=promise,
         retryable=False,
     )
 

@@ -13,6 +13,7 @@ seen; where it is not, the key is looked up again.
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -30,6 +31,7 @@ from gateway.ledger.store import CLOCK_TOLERANCE, Claimed, Store
 from gateway.runtime import Runtime
 
 T = TypeVar("T")
+_LIST_IS_GOOD_FOR = 60.0  # seconds; a card may have come since
 _FIRST_WAIT, _LONGEST_WAIT = 0.02, 1.0  # seconds between two looks at a row of another process
 
 
@@ -42,6 +44,7 @@ class Parts:
     promises: Promises
     runtime: Runtime
     emit: Sink
+    clocks_agree: Callable[[], bool]
 
 
 class Waits:
@@ -81,7 +84,9 @@ class Resolution(Generic[T]):
         self._emit = parts.emit
         self._waits = Waits(parts.runtime)
         self._asked = Moment.now(parts.runtime)
-        self._reconciler = Reconciler(click, actions, parts.store, parts.settler, parts.promises)
+        self._reconciler = Reconciler(
+            click, actions, parts.store, parts.settler, parts.promises, parts.clocks_agree
+        )
 
     async def outcome(self, seen: Seen) -> CallResult[T] | Replay:
         """Go on from what was seen until there is an outcome; raises what the caller is told."""
@@ -123,29 +128,35 @@ class Resolution(Generic[T]):
     def _was_never_sent(self, seen: Seen) -> bool:
         """Whether a key that comes too late to be sent for the first time had no effect.
 
-        Of a call about a card that is not said: its card shows what became of it.
+        A key from before the store may have been sent by gateways with another one. Of a call
+        about a card nothing is said: its card shows what became of it.
         """
-        makes_a_card = self._click.account is not None
-        return makes_a_card and self._store.is_complete and is_certain(self._click, seen)
+        click = self._click
+        made_later = click.time is not None and click.time > seen.created
+        return click.account is not None and self._store.is_complete and made_later
 
     async def _wait_for_its_time(self, ahead: float, seen: Seen) -> None:
         """The key's clock is ahead of the store's: a little is normal."""
         if ahead > CLOCK_TOLERANCE:
             if not is_certain(self._click, seen):
-                raise refusals.not_sent(self._promises.of_new())
+                raise refusals.not_sent(self._promises.of(seen))
             raise refusals.from_the_future()
         await self._runtime.sleep(ahead)
 
     async def _begin_uncertain(self, seen: Seen, *, latest: float) -> CallResult[T] | Replay | None:
         """A row of this key may have been lost: the account's cards say whether it has its card."""
         if self._actions.cards is None:
-            raise refusals.may_be_lost(self._promises.of_new())
+            raise refusals.may_be_lost()
+        began = self._runtime.clock()
         unknown = await self._reconciler.unknown_cards(seen)
+        if self._runtime.clock() - began > _LIST_IS_GOOD_FOR:
+            return None
         windows = self._store.windows
         if unknown:
+            await self._reconciler.check_others()
             lost = {"mark": True, "uncertain": True, "state": State.INDETERMINATE}
             await self._claim(None, latest=seen.now - windows.key_life, **lost)
-            raise refusals.lost(self._promises.of_new(), unknown)
+            raise refusals.lost(unknown)
         latest = min(latest, seen.now - windows.grace)
         return await self._send(await self._claim(None, latest=latest, mark=True, uncertain=True))
 
@@ -210,11 +221,12 @@ class Resolution(Generic[T]):
             return await self._left_open(row, error)
         if not row.indeterminate and await self._settler.forget(self._click, row):
             return error
-        return await self._left_open(row, refusals.not_sent(self._promises.of_new()))
+        return await self._left_open(row, refusals.unknown(in_flight=False, key_known=False))
 
     async def _left_open(self, row: Row, error: OutcomeUnknown) -> GatewayError:
         told = error.worded(error.message)
-        told.promise = self._promises.of_row(row._replace(lease_until=0.0))
+        known = row._replace(lease_until=0.0, uncertain=row.uncertain or int(error.key_known))
+        told.promise = self._promises.of_row(known)
         self._told.set_exception(told)
         await self._settler.open(self._click, row, in_flight=error.in_flight, lost=error.key_known)
         return told

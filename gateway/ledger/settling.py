@@ -63,9 +63,15 @@ class Settler:
         if not await self._surely(lambda: self._store.forget(click.key, token)):
             await self._surely(lambda: self._store.release(click.key, token))
 
-    async def release(self, click: Click, row: Row) -> None:
-        """Nobody sends or asks under this claim any more."""
-        await self._surely(lambda: self._store.release(click.key, row.claim))
+    async def release(self, click: Click, row: Row) -> bool:
+        """Nobody asks under this claim any more; False where it was not ours any longer.
+
+        Where it cannot be written, the row is free after its lease.
+        """
+        try:
+            return await self._store.release(click.key, row.claim)
+        except LedgerUnavailable:
+            return True
 
     async def _compare(self, click: Click, card: UUID) -> None:
         """The row was settled by somebody else: with the same card, or something is wrong."""

@@ -8,6 +8,7 @@ never both have it. Types are those of SQLite; the engine for PostgreSQL knows t
 DAY = 24 * 3600.0
 ROW_LIFE = 30 * DAY  # seconds that a row is kept
 DONE_LIFE = 31 * DAY  # a day longer than any other row: no key comes again while its card is known
+ADOPT_FOR = 29 * DAY  # seconds; later the row of a rival may have been deleted
 NEVER = 1e18  # a time that does not come
 
 SCHEMA_VERSION = 1
@@ -60,8 +61,7 @@ FROM ledger_store s LEFT JOIN idempotency_key k ON k.key = :key"""
 CLAIM = f"""INSERT INTO idempotency_key AS k ({_COLUMNS})
 VALUES (:key, :operation, :account, :target, :provider_key, :fingerprint, :state, :mark,
     :uncertain, 0, CASE WHEN :latest < {{now}} THEN :latest ELSE {{now}} END, :claim,
-    {{now}} + :lease, NULL, :version,
-    CASE WHEN :latest < {{now}} THEN :latest ELSE {{now}} END + {ROW_LIFE})
+    {{now}} + :lease, NULL, :version, {{now}} + {ROW_LIFE})
 ON CONFLICT (key) DO UPDATE SET
     state = 'sending', claim = excluded.claim, lease_until = {{now}} + :lease,
     indeterminate = CASE WHEN k.claim = excluded.claim THEN k.indeterminate ELSE 1 END
@@ -78,7 +78,7 @@ RETURNING {now}"""
 # The outcome is not known; from any claim, and also where the row is gone, which is then uncertain.
 OPEN = f"""INSERT INTO idempotency_key AS k ({_COLUMNS})
 VALUES (:key, :operation, :account, :target, :provider_key, :fingerprint, 'indeterminate', 1, 1,
-    :in_flight_seen, :first_send, :claim, 0.0, NULL, :version, :first_send + {ROW_LIFE})
+    :in_flight_seen, :first_send, :claim, 0.0, NULL, :version, {{now}} + {ROW_LIFE})
 ON CONFLICT (key) DO UPDATE SET indeterminate = 1,
     uncertain = CASE WHEN :lost = 1 THEN 1 ELSE k.uncertain END,
     in_flight_seen = CASE WHEN excluded.in_flight_seen = 1 THEN 1 ELSE k.in_flight_seen END,
@@ -92,9 +92,9 @@ WHERE k.{_UNRESOLVED} AND k.fingerprint = excluded.fingerprint
 # It was carried out: from any claim, also after "not executed", also where the row is gone.
 DONE = f"""INSERT INTO idempotency_key AS k ({_COLUMNS})
 VALUES (:key, :operation, :account, :target, :provider_key, :fingerprint, 'done', 1, 1, 0,
-    :first_send, :claim, 0.0, :card, :version, :first_send + {DONE_LIFE})
+    :first_send, :claim, 0.0, :card, :version, {{now}} + {DONE_LIFE})
 ON CONFLICT (key) DO UPDATE SET
-    state = 'done', card = excluded.card, expires = k.first_send + {DONE_LIFE}
+    state = 'done', card = excluded.card, expires = k.expires + {DAY}
 WHERE k.state <> 'done' AND k.fingerprint = excluded.fingerprint
 {_RETURNING}"""
 
@@ -105,8 +105,8 @@ WHERE key = :key AND fingerprint = :fingerprint AND {_UNRESOLVED}
     AND lease_until <= {{now}} AND first_send <= {{now}} - :window
 {_RETURNING}"""
 
-RELEASE = """UPDATE idempotency_key SET lease_until = 0.0
-WHERE key = :key AND claim = :claim RETURNING {now}"""
+RELEASE = f"""UPDATE idempotency_key SET lease_until = 0.0
+WHERE key = :key AND claim = :claim AND {_UNRESOLVED} RETURNING {{now}}"""
 
 _RIVALS = f"""FROM idempotency_key r
     WHERE r.account = :account AND r.key <> :key AND r.account IS NOT NULL AND r.{_UNRESOLVED}"""
@@ -114,9 +114,9 @@ _RIVALS = f"""FROM idempotency_key r
 # The one card that nobody claims is this key's: only where no other click of the account can have
 # made it, and no row of this store can have been lost.
 ADOPT = f"""UPDATE idempotency_key SET
-    state = 'done', card = :card, expires = first_send + {DONE_LIFE}, lease_until = 0.0
+    state = 'done', card = :card, expires = expires + {DAY}, lease_until = 0.0
 WHERE key = :key AND claim = :claim AND state = 'indeterminate' AND account IS NOT NULL
-    AND uncertain = 0 AND NOT EXISTS (SELECT 1 {_RIVALS})
+    AND uncertain = 0 AND first_send > {{now}} - {ADOPT_FOR} AND NOT EXISTS (SELECT 1 {_RIVALS})
     AND EXISTS (SELECT 1 FROM ledger_store WHERE certain_from <= {{now}})
 {_RETURNING}"""
 

@@ -47,7 +47,7 @@ class SqliteEngine:
     """
 
     def __init__(self, path: Path, now: Callable[[], float], *, deadline: float = DEADLINE) -> None:
-        self._path = path
+        self._path = path.resolve()  # a link is followed once
         self._now = now
         self._deadline = deadline
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
@@ -145,7 +145,7 @@ class SqliteEngine:
         told = self._read([job for job in jobs if not job.writes])
         try:
             told += self._commit(writes) if writes else []
-        except (apsw.Error, OSError) as error:
+        except Exception as error:  # a thread that ends would leave all keys without an answer
             self._roll_back()
             told += _all_fail(writes, error)
         jobs[0].rows.get_loop().call_soon_threadsafe(_tell, told)
@@ -154,7 +154,7 @@ class SqliteEngine:
         try:
             self._check_files()
             return [(job, self._one(job)) for job in jobs]
-        except (apsw.Error, OSError) as error:
+        except Exception as error:
             return _all_fail(jobs, error)
 
     def _commit(self, jobs: list[_Job]) -> list[tuple[_Job, Rows | Exception]]:
@@ -209,7 +209,8 @@ def _reason(error: Exception) -> str:
     """Why a statement failed; SQLite's own words name no value."""
     if isinstance(error, FileNotFoundError):
         return "was deleted: its file is gone"
-    return f"cannot be used: {error}"
+    known = isinstance(error, apsw.Error | OSError)
+    return f"cannot be used: {error if known else type(error).__name__}"
 
 
 def _unavailable(what: str) -> LedgerUnavailable:

@@ -81,6 +81,7 @@ class Store:
         self.is_complete = is_complete
         self._size = size
         self._rows = 0
+        self._certain_from = sql.NEVER
 
     async def start(self) -> None:
         """Open the store; a new one is made where there is none. Raises ConfigError."""
@@ -109,12 +110,17 @@ class Store:
         """Whether no new key can be taken."""
         return self._size is not None and self._rows >= self._size
 
+    def keeps(self, now: float) -> bool:
+        """Whether rows outlive the process, and none can have been lost as far as is known."""
+        return self.is_complete and self._certain_from <= now
+
     async def look(self, key: UUID) -> Seen:
         """What is known of a key, and of the store itself."""
         found = await self._engine.execute(sql.LOOK, {"key": key.bytes})
         if not found:
             raise LedgerUnavailable("The ledger has lost its tables.")
         now, created, certain_from, *row = found[0]
+        self._certain_from = certain_from
         return Seen(now, created, certain_from, Row(*row) if row[0] is not None else None)
 
     async def claim(
@@ -176,9 +182,10 @@ class Store:
         windows = {"lease": self.windows.lease, "window": self.windows.send}
         return _claimed(await self._engine.execute(sql.RECLAIM, given | windows))
 
-    async def release(self, key: UUID, token: bytes) -> None:
-        """Give the claim back."""
-        await self._engine.execute(sql.RELEASE, {"key": key.bytes, "claim": token})
+    async def release(self, key: UUID, token: bytes) -> bool:
+        """Give the claim back; False where somebody else has it, or the row is settled."""
+        given = {"key": key.bytes, "claim": token}
+        return bool(await self._engine.execute(sql.RELEASE, given))
 
     async def adopt(self, row: Row, card: UUID) -> bool:
         """Take a card as the one that this key made; raises CardTaken."""
@@ -190,9 +197,9 @@ class Store:
         }
         return bool(await self._engine.execute(sql.ADOPT, given))
 
-    async def rivals(self, row: Row) -> tuple[int, int]:
+    async def rivals(self, click: Click) -> tuple[int, int]:
         """How many other clicks of its account are unresolved, and how many are being sent."""
-        given = {"key": row.key, "account": row.account}
+        given = {"key": click.key.bytes, "account": click.account.bytes if click.account else None}
         [(unresolved, sending)] = await self._engine.execute(sql.RIVALS, given)
         return unresolved, sending
 

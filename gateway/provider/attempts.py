@@ -77,6 +77,7 @@ class Sender:
         )
         self.clock = ProviderClock(
             now=runtime.now,
+            clock=runtime.clock,
             tolerance=settings.clock_tolerance,
             backdate=settings.created_backdate,
             emit=emit,
@@ -225,8 +226,9 @@ class Sender:
     def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress) -> T:
         if attempt.outcome is Outcome.SUCCESS:
             return attempt.value
-        key_known = speaks_of_the_key(attempt)
-        if progress.claim is not None and (progress.open or key_known):
+        is_open = progress.claim is not None and progress.open
+        key_known = speaks_of_the_key(attempt, is_open=is_open)
+        if progress.claim is not None and (is_open or key_known):
             in_flight = Outcome.IN_FLIGHT in progress.outcomes
             raise unknown(in_flight=in_flight, key_known=key_known) from attempt.cause
         found = refusals.refusal(call, attempt, self.clock.hint(), self._runtime.utc_now())

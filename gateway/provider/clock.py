@@ -12,9 +12,17 @@ class ProviderClock:
     """Watches how far the provider's clock is from ours; ``tolerance`` is in seconds."""
 
     def __init__(
-        self, *, now: Callable[[], float], tolerance: float, backdate: float, emit: Sink
+        self,
+        *,
+        now: Callable[[], float],
+        clock: Callable[[], float],
+        tolerance: float,
+        backdate: float,
+        emit: Sink,
     ) -> None:
         self._now = now
+        self._clock = clock
+        self._provider_now = self._seen_at = 0.0
         self._emit = emit
         self._tolerance = tolerance
         # A provider that is further behind than signatures are dated back sees them come from the
@@ -36,16 +44,24 @@ class ProviderClock:
         was_off = self.is_off
         # The header has whole seconds: on average the provider's clock is half a second on.
         self.skew = date + 0.5 - self._now()
+        self._provider_now, self._seen_at = date + 0.5, self._clock()
         if self.is_off != was_off:
             self._emit(ClockSkewChanged(seconds=round(self.skew, 1), within_tolerance=was_off))
 
     def differs_by_more_than(self, seconds: float) -> bool:
-        """Whether the clocks are known to be so far apart that the age of a key is not known."""
-        return self.skew is not None and abs(self.skew) > seconds
+        """Whether the clocks are known to be so far apart that the age of a key is not known.
+
+        The provider's clock goes on with the monotonic one: a wall clock that was set since the
+        last answer is noticed at once.
+        """
+        if self.skew is None:
+            return False
+        provider_now = self._provider_now + self._clock() - self._seen_at
+        return abs(provider_now - self._now()) > seconds
 
     def agrees_within(self, seconds: float) -> bool:
         """Whether the clocks are known to agree."""
-        return self.skew is not None and abs(self.skew) <= seconds
+        return self.skew is not None and not self.differs_by_more_than(seconds)
 
     def hint(self) -> str:
         """A sentence to add where a signature was refused; empty while the clocks agree."""

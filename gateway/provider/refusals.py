@@ -23,13 +23,16 @@ def still_in_flight(call: Call[Any], reply: Reply) -> bool:
     return call.endpoint.conflict is errors.Refused and "card" not in text
 
 
-def speaks_of_the_key(attempt: Attempt[Any]) -> bool:
+def speaks_of_the_key(attempt: Attempt[Any], *, is_open: bool) -> bool:
     """Whether a 422 says that the key was used before, which we know nothing of.
 
-    It is no conflict: it was told to the one input that we have seen (rule 11 of the ledger).
+    It is no conflict: it was told to the one input that we have seen (rule 11 of the ledger). Where
+    an earlier attempt ``is_open``, every 422 may mean that.
     """
     if attempt.outcome is not Outcome.UNPROCESSABLE or attempt.reply is None:
         return False
+    if is_open:
+        return True
     text = attempt.reply.body.decode(errors="replace").lower()
     return any(word in text for word in _OF_THE_KEY)
 

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import itertools
 import signal
+import socket
+import stat
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,10 +15,11 @@ import httpx
 import pytest
 
 from gateway.emulator import GUIDE_ACCOUNT
+from tests.commands import Command
 from tests.end_to_end.test_one_card import Losses, cards, creates, failing
 from tests.ledger.world import DURABLE, MovedPostgres, url_for
 from tests.pair import URL, pair
-from tests.processes import run, started
+from tests.processes import started
 from tests.stack import ADDRESS, CARD, ISSUE, Clock, Stack, environment, issue_input, running
 from tests.waiting import PATIENCE
 
@@ -65,7 +68,7 @@ async def test_equal_clicks_behind_a_round_robin_make_one_call(place: str, clock
     assert len({each["card"]["id"] for each in told}) == 1
 
 
-@pytest.mark.parametrize("minutes", [44, 61, 43_100])
+@pytest.mark.parametrize("minutes", [44, 61, 41_000])
 async def test_a_restart_loses_no_answer(place: str, clock: Clock, minutes: float) -> None:
     """Unknown before a restart: the same click afterwards is told its card, and sends none."""
     key = str(uuid.uuid4())
@@ -100,6 +103,36 @@ async def test_a_click_without_effect_is_told_so(place: str, clock: Clock) -> No
         False,
     )
     assert "new key is safe" in told["message"]
+
+
+@pytest.mark.parametrize("lost", ["the answer", "the request"])
+async def test_an_old_simulation_is_read_from_its_card(place: str, clock: Clock, lost: str) -> None:
+    """A simulation that is too old to be sent is told by its card, or sent when that is safe."""
+    key = str(uuid.uuid4())
+    async with machine(place, clock) as one:
+        card_id = (await one.issue())["card"]["id"]
+        passing = one.wire.handle_async_request
+
+        async def lose(request: httpx.Request) -> httpx.Response:
+            if request.method != "PATCH":
+                return await passing(request)
+            if lost == "the answer":
+                await passing(request)
+            raise httpx.ReadError("lost")
+
+        one.wire.handle_async_request = lose  # type: ignore[method-assign]
+        assert (await one.simulate(card_id, idempotencyKey=key))["__typename"] == "OutcomeUnknown"
+        one.wire.handle_async_request = passing  # type: ignore[method-assign]
+        clock.time += 50 * MINUTE
+        told = await one.simulate(card_id, idempotencyKey=key)
+        if lost == "the request":
+            assert (told["__typename"], told["retryable"]) == ("OutcomeUnknown", True)
+            await one.simulate_failure(card_id)
+            clock.time += 30 * MINUTE
+            told = await one.simulate(card_id, idempotencyKey=key)
+            assert (told["__typename"], told["retryable"]) == ("OutcomeUnknown", False)
+        else:
+            assert (told["replayed"], told["card"]["status"]) == (True, "ACTIVE")
 
 
 async def test_candidates_are_shown(place: str, clock: Clock) -> None:
@@ -170,7 +203,6 @@ def client() -> httpx.AsyncClient:
     return httpx.AsyncClient(trust_env=False, timeout=PATIENCE)
 
 
-@pytest.mark.process
 @pytest.mark.parametrize(
     ("ledger", "reason"),
     [
@@ -185,11 +217,53 @@ def client() -> httpx.AsyncClient:
     ],
     ids=["no folder", "no path", "nobody listens", "no URL", "another kind"],
 )
-def test_a_ledger_that_cannot_be_used_is_one_line(ledger: str, reason: str, tmp_path: Path) -> None:
+def test_a_ledger_that_cannot_be_used_is_one_line(
+    ledger: str,
+    reason: str,
+    tmp_path: Path,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The start ends with exit code 2 and the reason, before anything listens."""
-    given = environment(GATEWAY_AUTH="none", GATEWAY_PORT="0", GATEWAY_LEDGER=ledger)
-    code, output = run("serve", cwd=str(tmp_path), **given)
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment(GATEWAY_AUTH="none", GATEWAY_LEDGER=ledger).items():
+        monkeypatch.setenv(name, value)
+    code, output = command("serve")
     assert code == 2
     assert reason in output
     assert "canary" not in output
     assert "Serving" not in output
+
+
+def test_the_default_ledger_is_a_file_of_the_users(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unset, the ledger is made in the folder for the user's data, which is made too."""
+    monkeypatch.chdir(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        given = environment(GATEWAY_AUTH="none", GATEWAY_PORT=str(taken.getsockname()[1]))
+        for name, value in given.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+        code, output = command("serve")
+    assert (code, "already in use" in output) == (2, True)
+    file = tmp_path / "data" / "card-gateway" / "ledger.db"
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (file.parent, file)]
+    assert modes == [0o700, 0o600]
+
+
+def test_a_data_folder_that_cannot_be_made_is_one_line(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names the folder, the reason and the way out."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").touch()
+    for name, value in environment(GATEWAY_AUTH="none").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    code, output = command("serve")
+    assert code == 2
+    assert "data/card-gateway cannot be made" in output
+    assert "sqlite:PATH" in output

@@ -69,7 +69,7 @@ class History:
         store = Store(engine, self.world.windows, is_complete=True)
         now = self.world.now
         ledger = Ledger[str](
-            store, now=now, clocks_agree=lambda: True, runtime=now.runtime(), emit=lambda _: None
+            store, clocks_agree=lambda: True, runtime=now.runtime(), emit=lambda _: None
         )
         await ledger.start()
         self.processes[number:number] = [Process(self.world, ledger, store)]

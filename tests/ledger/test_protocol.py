@@ -12,7 +12,7 @@ import pytest
 
 from gateway import errors
 from gateway.events import LedgerAlarm
-from gateway.ledger import CallResult, Reached, Replay, State, Windows, sql, time_of
+from gateway.ledger import AccountCard, CallResult, Reached, Replay, State, Windows, sql, time_of
 from gateway.ledger.refusals import unknown
 from tests.ledger.world import (
     DAY,
@@ -381,21 +381,111 @@ async def test_a_version_7_key_older_than_the_window_is_never_sent(
     world: World, one: Process, minutes: int
 ) -> None:
     """A key whose first request comes too late had no effect, and will have none: at once."""
-    key = version_7(START - minutes * MINUTE)
+    key = version_7(START + MINUTE)
+    world.now.time = START + (minutes + 1) * MINUTE
     for _ in range(2):
         assert isinstance(await one.told(key), errors.NotExecuted)
     assert (world.provider.calls, world.provider.lists) == ([], 0)
 
 
-async def test_a_version_7_key_that_a_new_store_may_have_lost_is_looked_for(
-    new_world: World,
+async def test_a_version_7_key_from_before_the_store_is_looked_for(
+    world: World, one: Process
 ) -> None:
     """A key from before the store began may have its card: the account is looked at."""
-    one = await new_world.process()
     key = version_7(START - 50 * MINUTE)
     told = await one.told(key)
     assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
-    assert (new_world.provider.calls, new_world.provider.lists) == ([], 1)
+    assert (world.provider.calls, world.provider.lists) == ([], 1)
+
+
+# What a reviewer found.
+
+
+async def test_whoever_decides_late_reads_the_row_again(
+    world: World, one: Process, two: Process
+) -> None:
+    """A process that stood still between the list and its decision tells what another decided."""
+    await lost(one)
+    world.now.time = START + 2 * HOUR
+    listing, go_on = asyncio.Event(), asyncio.Event()
+    listed = world.provider.list_cards
+
+    async def slow() -> list[AccountCard]:
+        cards = await listed()
+        if not listing.is_set():
+            listing.set()
+            await go_on.wait()
+        return cards
+
+    world.provider.list_cards = slow  # type: ignore[method-assign]
+    first = one.start()
+    await listing.wait()
+    world.now.time += MINUTE
+    adopted = await two.ask()
+    go_on.set()
+    assert await first == adopted
+    assert isinstance(adopted, Replay)
+
+
+async def test_nothing_is_ruled_out_while_the_clocks_differ(world: World, one: Process) -> None:
+    """A clock that was set ahead makes no call seem too late: the client may ask again."""
+    await lost(one, "lost before")
+    world.now.time = START + 2 * HOUR
+    world.clocks_agree = False
+    told = await one.told()
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    world.clocks_agree = True
+    assert isinstance(await one.told(), errors.NotExecuted)
+
+
+async def test_a_card_is_not_adopted_when_a_rival_may_be_forgotten(
+    world: World, one: Process
+) -> None:
+    """In its last day a row takes no card for its own: another click's row may be gone already."""
+    await lost(one)
+    world.now.time = START + 29.5 * DAY
+    told = await one.told()
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, False)
+
+
+async def test_an_input_that_is_bound_first_wins_over_one_in_memory(
+    world: World, one: Process, two: Process
+) -> None:
+    """A wrong input that comes a moment earlier makes no conflict for the one that is bound."""
+    made = await two.ask()
+    wrong, right = one.start(bound=B), one.start()
+    told = await asyncio.gather(wrong, right, return_exceptions=True)
+    assert isinstance(told[0], errors.IdempotencyConflict)
+    assert told[1] == Replay(made.card_id)
+
+
+async def test_a_card_of_a_click_in_flight_ends_no_other(new_world: World) -> None:
+    """In a new store a sibling's card that is being made leaves a click retryable."""
+    one = await new_world.process()
+    new_world.provider.gate.clear()
+    first = one.start(made_here=True)
+    await new_world.provider.wait_for_calls()
+    new_world.provider.add()
+    told = await one.told(OTHER)
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    assert (await one.ledger.look(OTHER)).row is None
+    new_world.provider.gate.set()
+    await first
+
+
+async def test_a_promise_of_a_store_that_may_have_lost_rows_is_short(new_world: World) -> None:
+    """Where rows may be lost, only the time is promised in which a request is sent again."""
+    one = await new_world.process()
+    new_world.provider.ending = "lost after"
+    told = await one.told(made_here=True)
+    assert isinstance(told, errors.OutcomeUnknown)
+    assert 2600 < told.promise.seconds <= 2700
+
+
+async def test_a_call_that_is_cancelled_from_below_is_an_error(world: World, one: Process) -> None:
+    """A call that something cancels leaves nobody waiting."""
+    world.provider.ending = asyncio.CancelledError()
+    assert isinstance(await one.told(), errors.InternalError)
 
 
 @pytest.mark.parametrize("age", [-31, -3600, 30 * DAY + 1])

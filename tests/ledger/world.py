@@ -96,7 +96,7 @@ class Provider:
         self.called.set()
         ending, expires = self.ending, claim.not_after(Runtime(now=self.now, clock=self.now))
         await self.gate.wait()
-        if isinstance(ending, Exception):
+        if isinstance(ending, BaseException):
             raise ending
         if ending == "lost before" or self.now() > expires:
             raise LOST.worded(LOST.message)
@@ -203,7 +203,6 @@ class World:
         store = Store(engine or self.engine(), self.windows, is_complete=complete, size=self.size)
         ledger = Ledger[str](
             store,
-            now=self.now,
             clocks_agree=lambda: self.clocks_agree,
             runtime=self.now.runtime(),
             emit=self.events.append,
