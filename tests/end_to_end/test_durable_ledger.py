@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from gateway.emulator import GUIDE_ACCOUNT
 from tests.commands import Command
-from tests.end_to_end.test_one_card import Losses, cards, creates, failing
+from tests.end_to_end.test_one_card import Losses, asking, cards, creates, failing
 from tests.ledger.world import DURABLE, MovedPostgres, url_for
 from tests.pair import URL, pair
 from tests.processes import started
 from tests.stack import ADDRESS, CARD, ISSUE, Clock, Stack, environment, issue_input, running
+from tests.tokens import IdentityProvider
 from tests.waiting import PATIENCE
 
 MINUTE, DAY = 60.0, 86_400.0
@@ -178,6 +180,38 @@ async def test_nothing_is_sent_while_the_clocks_differ(place: str, clock: Clock)
             assert len(creates(two)) == 0
     assert (told["__typename"], told["retryable"]) == ("ProviderUnavailable", True)
     assert "clocks" in told["message"]
+
+
+CANARY = {"firstLine": "CANARY-LINE", "city": "CANARY-CITY", "country": "GB", "postCode": "CANARY"}
+
+
+async def test_nothing_personal_is_in_the_ledger(place: str, clock: Clock, tmp_path: Path) -> None:
+    """No address, name, masked number, caller or client's key is in the files, or in a dump."""
+    identity = IdentityProvider(tmp_path)
+    keys = [str(uuid.uuid4()) for _ in range(3)]
+    async with machine(place, clock, **identity.settings()) as one:
+        asking(identity, one, sub="canary-caller", accounts=[GUIDE_ACCOUNT])
+        issued = await one.issue(idempotencyKey=keys[0], billingAddress=CANARY)
+        await one.simulate(issued["card"]["id"], idempotencyKey=keys[1])
+        Losses(one, times=4)
+        await one.issue(idempotencyKey=keys[2], billingAddress=CANARY)
+        stored = dump(place)
+    assert uuid.UUID(issued["card"]["id"]).bytes in stored, "this is where the rows are"
+    secrets = [b"CANARY", b"canary", b"530518", *map(str.encode, keys)]
+    secrets += [uuid.UUID(key).bytes for key in keys]
+    assert [secret for secret in secrets if secret in stored] == []
+
+
+def dump(place: str) -> bytes:
+    """All bytes that a ledger keeps."""
+    if place.startswith("sqlite:"):
+        file = Path(place.removeprefix("sqlite:"))
+        return b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*"))
+    with psycopg.connect(place) as connection:
+        rows = connection.execute("SELECT * FROM idempotency_key, ledger_store").fetchall()
+    return b"".join(
+        value if isinstance(value, bytes) else str(value).encode() for row in rows for value in row
+    )
 
 
 @pytest.mark.process

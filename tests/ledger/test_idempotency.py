@@ -4,11 +4,15 @@ import uuid
 from datetime import UTC, datetime
 from itertools import product
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.cards.operations.issue_virtual_card import CREATE_CARD
+from gateway.emulator import GUIDE_ACCOUNT
 from gateway.ledger import KEY_LIFE, Windows, field_key, provider_key, time_of
+from gateway.provider import Address, NewCard
 from gateway.provider.retries import (
     Kind,
     Outcome,
@@ -18,6 +22,7 @@ from gateway.provider.retries import (
     outcome_of_status,
     parse_retry_after,
 )
+from tests.stack import ADDRESS, Clock, running
 
 STOP, REPEAT, RENEW = Step.STOP, Step.REPEAT, Step.RENEW_TOKEN
 
@@ -191,3 +196,38 @@ def test_keys_are_the_same_in_every_release() -> None:
         str(provider_key("anyone", "Mutation.issueVirtualCard", key))
         == "ca3d7515-4399-5ddd-8505-a2e9247e5d40"
     )
+
+
+def test_inputs_and_fingerprints_are_the_same_in_every_release() -> None:
+    """Old and new gateways send the same bytes and compare the same fingerprints: frozen values."""
+    address = Address(first_line="1 Test Avenue", city="London", country="GB", post_code="SW1 1AA")
+    body = msgspec.json.encode(NewCard(billing_address=address))
+    assert body == (
+        b'{"type":"virtual","billingAddress":{"firstLine":"1 Test Avenue","city":"London",'
+        b'"country":"GB","postCode":"SW1 1AA"}}'
+    )
+    call = CREATE_CARD.call(body=body, accountId=uuid.UUID(GUIDE_ACCOUNT))
+    secret = uuid.UUID("123e4567-e89b-12d3-a456-426614174000").bytes
+    assert (
+        call.fingerprint(secret).hex()
+        == "4d1acc5b21d238c52aeb2b4a18ba09b4144759778823e7210977b55611de8de7"
+    )
+
+
+def test_a_fingerprint_does_not_tell_an_address_to_who_guesses_it() -> None:
+    """The same input under two keys has two fingerprints: nobody can try addresses in the store."""
+    call = CREATE_CARD.call(body=b"{}", accountId=uuid.UUID(GUIDE_ACCOUNT))
+    assert call.fingerprint(uuid.uuid4().bytes) != call.fingerprint(uuid.uuid4().bytes)
+
+
+async def test_an_input_of_other_bytes_and_the_same_text_is_one_input() -> None:
+    """An accent that another keyboard writes as a character of its own makes no other input."""
+    key, address = str(uuid.uuid4()), dict(ADDRESS)
+    async with running(clock=Clock()) as stack:
+        address["city"] = "Montr\u00e9al"
+        first = await stack.issue(idempotencyKey=key, billingAddress=address)
+        address["city"] = "Montre\u0301al"
+        second = await stack.issue(idempotencyKey=key, billingAddress=address)
+        [sent] = stack.wire.sent("POST", "/cards")
+    assert (second["replayed"], second["card"]["id"]) == (True, first["card"]["id"])
+    assert "Montr\u00e9al".encode() in sent.content
