@@ -6,13 +6,15 @@ It knows no provider: a call is a function that it runs, and so is the look at i
 from gateway.ledger.actions import AccountCard, Actions, CallResult, Reached, Replay
 from gateway.ledger.claims import KEY_LIFE, Claim
 from gateway.ledger.clock import steady
+from gateway.ledger.dates import utc_text
+from gateway.ledger.decisions import NO_ROW, Decisions
 from gateway.ledger.filesystems import filesystem_of, is_remote, is_volatile
 from gateway.ledger.keys import field_key, provider_key
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.memory import MemoryEngine
 from gateway.ledger.refusals import not_sent, too_late, unknown
-from gateway.ledger.rows import Click, Row, Seen, State, time_of
-from gateway.ledger.sql import DAY
+from gateway.ledger.rows import Click, Facts, Row, Seen, State, time_of
+from gateway.ledger.sql import DAY, NEVER, SCHEMA_VERSION
 from gateway.ledger.sqlite import SqliteEngine
 from gateway.ledger.store import CLOCK_TOLERANCE, Engine, Store, Windows
 
@@ -20,12 +22,17 @@ __all__ = [
     "CLOCK_TOLERANCE",
     "DAY",
     "KEY_LIFE",
+    "NEVER",
+    "NO_ROW",
+    "SCHEMA_VERSION",
     "AccountCard",
     "Actions",
     "CallResult",
     "Claim",
     "Click",
+    "Decisions",
     "Engine",
+    "Facts",
     "Ledger",
     "MemoryEngine",
     "Reached",
@@ -46,4 +53,5 @@ __all__ = [
     "time_of",
     "too_late",
     "unknown",
+    "utc_text",
 ]

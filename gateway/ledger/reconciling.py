@@ -134,8 +134,5 @@ class Reconciler:
             raise refusals.not_found_out(promises.of_row(row) if row else promises.of(None))
 
     def _too_early(self, row: Row, asked: float) -> GatewayError:
-        windows = self._store.windows
-        is_issue = row.account is not None
-        doubtful = is_issue and (row.in_flight_seen or row.uncertain)
-        late = windows.late_uncertain if doubtful else windows.late
+        late = self._store.windows.late_of(row)
         return refusals.ask_later(self._promises.of_row(row), row.first_send + late - asked)

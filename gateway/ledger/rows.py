@@ -77,6 +77,20 @@ class Seen(NamedTuple):
         return self.certain_from <= self.now
 
 
+class Facts(NamedTuple):
+    """What the store says of itself, at its time ``now``.
+
+    ``minimum_reader`` is the oldest version of the schema whose gateways can use it.
+    """
+
+    now: float
+    id: bytes
+    schema_version: int
+    minimum_reader: int
+    created: float
+    certain_from: float
+
+
 @dataclass(frozen=True, slots=True)
 class Click:
     """One use of an idempotency key: what it is for, and the input it is bound to.

@@ -123,10 +123,24 @@ WHERE key = :key AND claim = :claim AND state = 'indeterminate' AND account IS N
 # How many other clicks of the account are not resolved, and how many of them are being sent.
 RIVALS = f"""SELECT count(*), count(CASE WHEN r.lease_until > {{now}} THEN 1 END) {_RIVALS}"""
 
+_LATE = "CASE WHEN in_flight_seen = 1 OR uncertain = 1 THEN :late_uncertain ELSE :late END"
+
 RULE_OUT = f"""UPDATE idempotency_key SET state = 'not_executed', lease_until = 0.0
 WHERE key = :key AND claim = :claim AND state = 'indeterminate' AND account IS NOT NULL
-    AND first_send <= :asked
-        - CASE WHEN in_flight_seen = 1 OR uncertain = 1 THEN :late_uncertain ELSE :late END
+    AND first_send <= :asked - {_LATE}
+{_RETURNING}"""
+
+# What an operator decides takes no claim: it holds only while nobody else has one.
+_UNDECIDED = f"""WHERE key = :key AND account IS NOT NULL AND {_UNRESOLVED}
+    AND lease_until <= {{now}}"""
+
+CHOOSE = f"""UPDATE idempotency_key SET
+    state = 'done', card = :card, expires = first_send + {DONE_LIFE}, lease_until = 0.0
+{_UNDECIDED}
+{_RETURNING}"""
+
+DISMISS = f"""UPDATE idempotency_key SET state = 'not_executed', lease_until = 0.0
+{_UNDECIDED} AND first_send <= {{now}} - {_LATE}
 {_RETURNING}"""
 
 # A call that may be carried out twice without harm is sent again, once the provider has forgotten
@@ -146,3 +160,8 @@ PURGE = """DELETE FROM idempotency_key WHERE key IN (
 RETURNING {now}"""
 
 COUNT = "SELECT count(*) FROM idempotency_key"
+
+TALLY = "SELECT state, count(*) FROM idempotency_key GROUP BY state"
+
+OLDEST = f"""SELECT {_COLUMNS} FROM idempotency_key WHERE {_UNRESOLVED}
+ORDER BY first_send, key LIMIT 1"""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from gateway.errors import ConfigError, LedgerUnavailable
 from gateway.ledger import sql
-from gateway.ledger.rows import VERSION, Click, Row, Seen, State
+from gateway.ledger.rows import VERSION, Click, Facts, Row, Seen, State
 
 Values = Mapping[str, Any]
 CLOCK_TOLERANCE = 30.0  # seconds that the clocks of store, gateway and provider may differ
@@ -66,6 +66,11 @@ class Windows:
         """The same where a request was seen in flight, or a row may have been lost."""
         return self.key_life + sql.DAY
 
+    def late_of(self, row: Row) -> float:
+        """The one of the two that holds for a row."""
+        is_doubtful = row.account is not None and (row.in_flight_seen or row.uncertain)
+        return self.late_uncertain if is_doubtful else self.late
+
 
 class Store:
     """The rows of all keys. ``is_complete`` says that they outlive this process.
@@ -82,6 +87,7 @@ class Store:
         self._size = size
         self._rows = 0
         self._certain_from = sql.NEVER
+        self._is_new = False
 
     async def start(self) -> None:
         """Open the store; a new one is made where there is none. Raises ConfigError."""
@@ -94,11 +100,13 @@ class Store:
     async def _open(self) -> None:
         given = {"id": uuid.uuid4().bytes, "uncertain_for": self.windows.uncertain_for}
         await self._engine.start(sql.SCHEMA, sql.NEW_STORE, given)
-        [found] = await self._engine.execute(sql.STORE, {})
-        if found[3] > sql.SCHEMA_VERSION:
+        facts = await self.facts()
+        # A newer schema may be one that this version can use as well: it says so itself.
+        if facts.minimum_reader > sql.SCHEMA_VERSION:
             raise ConfigError(
                 ["GATEWAY_LEDGER: the ledger was made by a newer version of the gateway"]
             )
+        self._is_new = facts.id == given["id"]
         await self._count()
 
     async def aclose(self) -> None:
@@ -113,6 +121,16 @@ class Store:
     def keeps(self, now: float) -> bool:
         """Whether rows outlive the process, and none can have been lost as far as is known."""
         return self.is_complete and self._certain_from <= now
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the start made the store: there was none."""
+        return self._is_new
+
+    async def facts(self) -> Facts:
+        """What the store says of itself."""
+        [found] = await self._engine.execute(sql.STORE, {})
+        return Facts(*found)
 
     async def look(self, key: UUID) -> Seen:
         """What is known of a key, and of the store itself."""
@@ -212,6 +230,24 @@ class Store:
         late = {"late": self.windows.late, "late_uncertain": self.windows.late_uncertain}
         return bool(await self._engine.execute(sql.RULE_OUT, given | late))
 
+    async def choose(self, key: bytes, card: UUID) -> Row | None:
+        """Write that an operator says which card a call made; raises CardTaken.
+
+        None: the row is not one of an unresolved call that makes a card, or somebody claims it.
+        """
+        given = {"key": key, "card": card.bytes}
+        claimed = _claimed(await self._engine.execute(sql.CHOOSE, given))
+        return claimed.row if claimed else None
+
+    async def dismiss(self, key: bytes) -> Row | None:
+        """Write that an operator says that a call was not carried out.
+
+        None: as for ``choose``, or it is too early to say so.
+        """
+        late = {"late": self.windows.late, "late_uncertain": self.windows.late_uncertain}
+        claimed = _claimed(await self._engine.execute(sql.DISMISS, {"key": key} | late))
+        return claimed.row if claimed else None
+
     async def resend(self, row: Row, token: bytes, asked: float) -> Claimed | None:
         """Take the claim to send a harmless call again; None where it is too early for that."""
         given = {"key": row.key, "claim": row.claim, "next": token, "asked": asked}
@@ -237,6 +273,16 @@ class Store:
         deleted = len(await self._engine.execute(sql.PURGE, {}))
         self._rows -= deleted
         return deleted
+
+    async def tally(self) -> dict[State, int]:
+        """How many rows are in each state."""
+        found = dict(await self._engine.execute(sql.TALLY, {}))
+        return {state: found.get(state.value, 0) for state in State}
+
+    async def oldest(self) -> Row | None:
+        """The unresolved row that was sent first."""
+        found = await self._engine.execute(sql.OLDEST, {})
+        return Row(*found[0]) if found else None
 
     async def _count(self) -> None:
         if self._size is not None:

@@ -107,6 +107,16 @@ async def test_a_file_that_is_no_ledger_is_refused_and_left(tmp_path: Path, spoi
     assert (path.read_bytes() if path.is_file() else None) == before
 
 
+async def test_a_newer_ledger_that_says_so_can_be_used(world: World) -> None:
+    """A schema to come that this version can read is no reason to stop: gateways are renewed one
+    after the other."""
+    made = await (await world.process()).ask()
+    with contextlib.closing(connection(file(world))) as other:
+        other.execute("UPDATE ledger_store SET schema_version = schema_version + 1")
+    other_gateway = await world.process()
+    assert await other_gateway.ask() == Replay(made.card_id)
+
+
 @pytest.mark.parametrize("gone", ["ledger.db", "ledger.db-wal"])
 async def test_a_file_that_is_deleted_is_noticed(world: World, gone: str) -> None:
     """SQLite would write on into nothing: no click is sent from then on."""
