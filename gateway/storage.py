@@ -1,5 +1,7 @@
 """The store of the ledger, as the settings name it: in memory, in a file or in a database."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gateway.config import LedgerSettings, default_ledger, file_reason
@@ -19,6 +21,7 @@ from gateway.ledger import (
 from gateway.runtime import Runtime
 
 _FILE = "sqlite:"
+_PATIENCE = 60.0  # seconds: nobody's request waits for a command, and gateways may be writing
 
 
 def ledger_store(
@@ -70,22 +73,63 @@ def ledger_file(settings: LedgerSettings) -> Path | None:
     return Path(where.removeprefix(_FILE)).expanduser() if where.startswith(_FILE) else None
 
 
+def ledger_name(settings: LedgerSettings) -> str:
+    """Where the ledger is; of what is no file, only the kind, since a URL may hold credentials."""
+    path = ledger_file(settings)
+    return settings.ledger.get_secret_value().partition(":")[0] if path is None else str(path)
+
+
+@asynccontextmanager
+async def kept_ledger(settings: LedgerSettings, *, create: bool = False) -> AsyncIterator[Store]:
+    """The ledger of the settings, open for the block, beside the gateways that use it.
+
+    Where there is none, it is made only with ``create``. Raises ConfigError.
+    """
+    path = ledger_file(settings)
+    if settings.ledger.get_secret_value() == "memory":
+        reason = "memory is not kept anywhere; name a file with sqlite:PATH"
+        raise ConfigError([f"GATEWAY_LEDGER: {reason}"])
+    if path is not None and not create and not path.exists():
+        reason = f"{path} is not there; `gateway ledger create` makes it"
+        raise ConfigError([f"GATEWAY_LEDGER: {reason}"])
+    runtime = Runtime()
+    engine = None if path is None else SqliteEngine(path, runtime.now, deadline=_PATIENCE)
+    store = ledger_store(settings, runtime, engine=engine)
+    await _start(store)
+    try:
+        yield store
+    finally:
+        await store.aclose()
+
+
 async def check_ledger(settings: LedgerSettings) -> list[str]:
     """Open the ledger and close it again, before anything listens; what the operator should know.
 
     A new one is made here, once for all workers. Raises ConfigError.
     """
-    path = ledger_file(settings)
-    if path is not None and settings.ledger == default_ledger():
-        _make_folder(path.parent)
-    warnings = _check_place(path) if path is not None else []
+    warnings = prepare_place(settings)
     store = ledger_store(settings, Runtime())
+    await _start(store)
+    await store.aclose()
+    return warnings
+
+
+async def _start(store: Store) -> None:
     try:
         await store.start()
     except LedgerUnavailable as error:
         raise ConfigError([f"GATEWAY_LEDGER: {error.message}"]) from error
-    await store.aclose()
-    return warnings
+
+
+def prepare_place(settings: LedgerSettings) -> list[str]:
+    """Make the folder of the default file, and say what the operator should know of the place.
+
+    Raises ConfigError.
+    """
+    path = ledger_file(settings)
+    if path is not None and settings.ledger == default_ledger():
+        _make_folder(path.parent)
+    return _check_place(path) if path is not None else []
 
 
 def _make_folder(folder: Path) -> None:

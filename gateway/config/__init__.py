@@ -4,21 +4,23 @@ from gateway.config.callers import CallerSettings
 from gateway.config.checks import OFF, host_name, is_loopback
 from gateway.config.documents import DocumentSettings
 from gateway.config.files import Unreadable, file_reason, read_text
-from gateway.config.ledger import LedgerSettings, default_ledger
+from gateway.config.ledger import LastingLedgerSettings, LedgerSettings, default_ledger
 from gateway.config.provider import ProviderSettings
 from gateway.config.server import ServerSettings
-from gateway.config.settings import DevSettings, ServeSettings, Settings
+from gateway.config.settings import DevSettings, ResolveSettings, ServeSettings, Settings
 from gateway.config.telemetry import TelemetrySettings
 from gateway.config.trusted import TrustedDocumentSettings
-from gateway.config.wording import expected
+from gateway.config.wording import expected, one_of
 
 __all__ = [
     "OFF",
     "CallerSettings",
     "DevSettings",
     "DocumentSettings",
+    "LastingLedgerSettings",
     "LedgerSettings",
     "ProviderSettings",
+    "ResolveSettings",
     "ServeSettings",
     "ServerSettings",
     "Settings",
@@ -30,5 +32,6 @@ __all__ = [
     "file_reason",
     "host_name",
     "is_loopback",
+    "one_of",
     "read_text",
 ]

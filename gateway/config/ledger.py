@@ -66,3 +66,9 @@ class LedgerSettings(Loadable):
         if value > info.data.get("provider_key_life", 3600) - 300:
             raise ValueError("must be at least 300 less than GATEWAY_PROVIDER_KEY_LIFE")
         return value
+
+
+class LastingLedgerSettings(LedgerSettings):
+    """The ledger of ``gateway serve`` and of its commands: a file unless that is set otherwise."""
+
+    ledger: SecretStr = Field(default_factory=default_ledger)

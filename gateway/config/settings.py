@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from gateway.config import checks
 from gateway.config.callers import CallerSettings
 from gateway.config.checks import is_loopback
 from gateway.config.documents import DocumentSettings
-from gateway.config.ledger import LedgerSettings, default_ledger
+from gateway.config.ledger import LastingLedgerSettings, LedgerSettings
 from gateway.config.provider import ProviderSettings
 from gateway.config.server import ServerSettings
 from gateway.config.telemetry import TelemetrySettings
@@ -45,13 +45,12 @@ class DevSettings(Settings):
     cors_origin_pattern = checks.LOOPBACK_ORIGIN
 
 
-class ServeSettings(Settings):
-    """Settings of a gateway that others can reach: who is let in must have been decided.
+class ResolveSettings(LastingLedgerSettings, ProviderSettings):
+    """Settings of ``gateway ledger resolve``, which looks into the provider's list of cards."""
 
-    Its ledger outlives it unless that is set otherwise.
-    """
 
-    ledger: SecretStr = Field(default_factory=default_ledger)
+class ServeSettings(LastingLedgerSettings, Settings):
+    """Settings of a gateway that others can reach: who is let in must have been decided."""
 
     @field_validator("auth")
     @classmethod
