@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -121,3 +122,28 @@ def run(*arguments: str, **environment: str) -> tuple[int, str]:
     process = Process(*arguments, **environment)
     code = process.end()
     return code, process.output
+
+
+def on_a_terminal(*arguments: str, until: str = "", **environment: str) -> str:
+    """What a command writes to a terminal; with ``until`` it is interrupted after that."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **environment},
+    )
+    os.close(theirs)
+    written = b""
+    while True:
+        try:
+            written += os.read(ours, 65536)
+        except OSError:  # how Linux tells that the other end is closed
+            break
+        if until and until.encode() in written:
+            process.send_signal(signal.SIGINT)
+            until = ""
+    os.close(ours)
+    process.wait(timeout=60)
+    return written.decode()

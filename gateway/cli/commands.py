@@ -15,6 +15,7 @@ from gateway.cli.documents import documents_cli
 from gateway.cli.emulator import emulator
 from gateway.cli.emulator_options import EmulatorHelp
 from gateway.cli.keys import keygen, register_key
+from gateway.cli.ledger import ledger_cli
 from gateway.cli.options import Commands, colour, refusal
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
@@ -35,6 +36,7 @@ cli.command()(serve)
 cli.command(cls=EmulatorHelp)(emulator)
 cli.command()(schema)
 cli.add_typer(documents_cli, name="documents")
+cli.add_typer(ledger_cli, name="ledger")
 cli.command()(keygen)
 cli.command("register-key")(register_key)
 cli.command()(doctor)

@@ -79,8 +79,14 @@ def _of_option(error: typer.BadParameter) -> str | None:
     if not error.message or not (parameter or error.param_hint):
         return None
     words = error.message if error.__cause__ is None else _must_be(parameter) or error.message
-    name = error.param_hint or max(parameter.opts, key=len)
+    name = error.param_hint or _name(parameter)
     return f"{name}: {words.removeprefix('Value error, ').rstrip('.')}."
+
+
+def _name(parameter: Any) -> str:
+    """Of an option the long form, of an argument what the help calls it."""
+    is_argument = parameter.param_type_name == "argument"
+    return str(parameter.metavar if is_argument else max(parameter.opts, key=len))
 
 
 def _must_be(parameter: Any) -> str | None:

@@ -182,7 +182,10 @@ def test_the_version_is_told() -> None:
     assert invoke("--version") == (0, __version__ + "\n")
 
 
-COMMANDS = ["dev", "serve", "emulator", "schema", "documents", "keygen", "register-key", "doctor"]
+COMMANDS = [
+    *("dev", "serve", "emulator", "schema", "documents", "ledger"),
+    *("keygen", "register-key", "doctor"),
+]
 
 
 @pytest.mark.parametrize("command", [[], *([one] for one in COMMANDS)], ids=" ".join)

@@ -1,7 +1,6 @@
 """Wrong command lines, addresses and files: one plain line each, and never a traceback."""
 
 import os
-import pty
 import signal
 import socket
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Command
-from tests.processes import ROOT, started
+from tests.processes import ROOT, on_a_terminal, started
 from tests.stack import environment
 
 
@@ -26,6 +25,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 PORT = "--port: must be a whole number from 0 to 65535."
 DELAY = "--activation-delay: must be a number from 0 to 3600."
 HOST = "--allowed-host: must be a host name without scheme or port, such as gateway.example."
+KEY = "123e4567-e89b-12d3-a456-426614174000"
+ONE_OF = "Give one of --card and --not-executed."
+FIELD = "--field: must be issueVirtualCard, simulateCardIssue or simulateCardIssueFailure."
 
 OPTIONS = [
     (["dev", "--port", "70000"], PORT),
@@ -55,6 +57,14 @@ OPTIONS = [
     (["documents", "build", "--out", "x"], "Missing argument 'FILES...'."),
     (["documents", "build", "x"], "Missing option '--out'."),
     (["documents", "build", "--format", "x"], "--format: must be apollo or flat."),
+    (["ledger", "show"], "Give one of KEY and --row."),
+    (["ledger", "show", KEY, "--row", KEY], "Give one of KEY and --row."),
+    (["ledger", "show", "x"], "KEY: must be a UUID."),
+    (["ledger", "show", "--row", "x"], "--row: must be a UUID."),
+    (["ledger", "show", KEY, "--field", "card"], FIELD),
+    (["ledger", "resolve", KEY], ONE_OF),
+    (["ledger", "resolve", KEY, "--card", KEY, "--not-executed"], ONE_OF),
+    (["ledger", "resolve", KEY, "--card", "x"], "--card: must be a UUID."),
     (["documents", "biuld"], "No such command 'biuld'. Did you mean 'build'?"),
     (["serv"], "No such command 'serv'. Did you mean 'serve'?"),
 ]
@@ -157,8 +167,9 @@ def test_a_file_that_cannot_be_used_is_one_line(
 COMMANDS: list[list[str]] = [
     [],
     *([one] for one in ("dev", "serve", "emulator", "keygen", "schema", "documents")),
-    *([one] for one in ("register-key", "doctor")),
+    *([one] for one in ("register-key", "doctor", "ledger")),
     ["documents", "build"],
+    *(["ledger", one] for one in ("create", "status", "show", "purge", "upgrade", "resolve")),
 ]
 
 
@@ -188,31 +199,6 @@ def test_commands_are_listed_with_whole_sentences(
     _, printed = command("--help")
     words = " ".join(printed.split("Commands:")[1].split())
     assert "Print the GraphQL schema, check a file against it, or list what changed" in words
-
-
-def on_a_terminal(*arguments: str, until: str = "", **environment: str) -> str:
-    """What a command writes to a terminal; with ``until`` it is interrupted after that."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gateway", *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **environment},
-    )
-    os.close(theirs)
-    written = b""
-    while True:
-        try:
-            written += os.read(ours, 65536)
-        except OSError:  # how Linux tells that the other end is closed
-            break
-        if until and until.encode() in written:
-            process.send_signal(signal.SIGINT)
-            until = ""
-    os.close(ours)
-    process.wait(timeout=60)
-    return written.decode()
 
 
 TERMINALS = [["serve"], ["--help"], ["dev", "--port", "x"], ["dev", "--port", "0"]]

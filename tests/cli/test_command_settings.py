@@ -25,6 +25,7 @@ class Reading:
 
 
 BUSY = "PORT"  # of a socket that these tests have: nobody can listen on it, and nothing answers
+ROW = "123e4567-e89b-12d3-a456-426614174000"
 READINGS = [
     Reading("serve", "GATEWAY_PORT", BUSY, f"Cannot listen on 127.0.0.1 port {BUSY}: "),
     Reading("doctor", "GATEWAY_PROVIDER_URL", f"http://localhost:{BUSY}/v1", f"localhost:{BUSY}"),
@@ -36,6 +37,13 @@ READINGS = [
         "GATEWAY_MAX_DOCUMENT_COST",
         "11",
         "The document has a cost of 12",
+    ),
+    *(
+        Reading(f"ledger {command}", "GATEWAY_LEDGER", "memory", "memory is not kept anywhere")
+        for command in (
+            *("create", "status", "purge", "upgrade", f"show --row {ROW}"),
+            *(f"resolve --row {ROW} --card {ROW}", f"resolve --row {ROW} --not-executed"),
+        )
     ),
 ]
 WITHOUT_SETTINGS = {"dev", "emulator", "schema", "keygen"}
