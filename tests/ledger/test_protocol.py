@@ -4,16 +4,31 @@ The rules are those of docs/ledger.md; each test names what would happen without
 """
 
 import asyncio
+import math
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway import errors
 from gateway.events import LedgerAlarm
-from gateway.ledger import AccountCard, CallResult, Reached, Replay, State, Windows, sql, time_of
+from gateway.ledger import (
+    CLOCK_TOLERANCE,
+    AccountCard,
+    CallResult,
+    Claim,
+    Engine,
+    Reached,
+    Replay,
+    State,
+    Windows,
+    sql,
+    time_of,
+)
 from gateway.ledger.refusals import unknown
+from gateway.runtime import Runtime
 from tests.ledger.world import (
     DAY,
     DURABLE,
@@ -22,7 +37,9 @@ from tests.ledger.world import (
     START,
     B,
     FaultyEngine,
+    Now,
     Process,
+    Provider,
     World,
     url_for,
     world_of,
@@ -322,6 +339,54 @@ async def test_a_key_that_the_provider_knows_is_never_adopted_for(
     assert len(told.candidates) == 1
 
 
+@pytest.mark.parametrize("days", [-1, 1])
+async def test_a_card_of_a_lost_row_may_be_of_any_time(
+    world: World, one: Process, days: float
+) -> None:
+    """Nothing is known of the first send of a row that was lost: its card may be older or newer."""
+    world.now.time = made = START + 2 * DAY
+    world.provider.ending = unknown(in_flight=False, key_known=True)
+    await one.told()
+    world.now.time = made + days * DAY
+    world.provider.add()
+    world.now.time = made + 2 * DAY
+    told = await one.told()
+    assert isinstance(told, errors.OutcomeUnknown)
+    assert len(told.candidates) == 1
+
+
+class SlowProvider(Provider):
+    """A provider whose lists take half a minute, and show what was there at their beginning."""
+
+    async def list_cards(self) -> list[AccountCard]:
+        """All cards of the account, late."""
+        cards = await super().list_cards()
+        assert isinstance(self.now, Now)
+        self.now.time += 30
+        return cards
+
+
+async def test_late_enough_is_when_the_list_was_asked_for(world: World, one: Process) -> None:
+    """A list that comes after 75 minutes, and was asked for before, does not rule a call out."""
+    world.provider = SlowProvider(world.now)
+    await lost(one, "lost before")
+    world.now.time = START + 75 * MINUTE - 15
+    told = await one.told()
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    assert isinstance(await one.told(), errors.NotExecuted)
+
+
+async def test_a_memory_adopts_nothing(tmp_path: Path) -> None:
+    """What a gateway without a store does not remember may have been a click for this card."""
+    async with world_of("memory", tmp_path) as world:
+        one = await world.process()
+        await lost(one)
+        world.now.time = START + 2 * HOUR
+        told = await one.told()
+        assert isinstance(told, errors.OutcomeUnknown)
+        assert (told.retryable, len(told.candidates)) == (False, 1)
+
+
 # Calls about a card.
 
 
@@ -488,6 +553,36 @@ async def test_a_call_that_is_cancelled_from_below_is_an_error(world: World, one
     assert isinstance(await one.told(), errors.InternalError)
 
 
+async def test_a_memory_cannot_say_that_a_version_7_key_was_never_sent(tmp_path: Path) -> None:
+    """A key that is younger than this process may have been sent by another one."""
+    async with world_of("memory", tmp_path) as world:
+        one = await world.process()
+        world.now.time = START + 2 * HOUR
+        told = await one.told(version_7(START + HOUR))
+        assert (type(told), told.retryable) == (errors.OutcomeUnknown, False)
+        assert world.provider.calls == []
+
+
+async def test_a_version_7_key_of_a_call_about_a_card_is_read_from_it(
+    world: World, one: Process
+) -> None:
+    """A simulation that comes too late for the first time: its card says whether it is there."""
+    world.now.time = START + 2 * HOUR
+    world.provider.state = Reached.YES
+    assert await one.ask(version_7(START + HOUR), target=CARD) == Replay(CARD)
+    assert world.provider.calls == []
+
+
+async def test_a_version_7_key_from_the_future_of_a_store_that_was_set_back(
+    world: World, one: Process
+) -> None:
+    """A store that began later than now may have lost the key's row: a new key is no way out."""
+    world.now.time = START - 2 * HOUR
+    told = await one.told(version_7(START - HOUR))
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    assert world.provider.calls == []
+
+
 @pytest.mark.parametrize("age", [-31, -3600, 30 * DAY + 1])
 async def test_an_implausible_version_7_key_is_refused(
     world: World, one: Process, age: float
@@ -583,6 +678,77 @@ async def test_a_row_that_vanished_makes_the_store_doubt_itself(world: World, on
     assert not (await two.ledger.look(OTHER)).is_certain
 
 
+async def test_a_row_that_vanished_under_a_lost_answer_makes_the_store_doubt_itself(
+    world: World, one: Process
+) -> None:
+    """A call whose outcome is not known finds no row: the store has lost writes."""
+    world.provider.gate.clear()
+    world.provider.ending = "lost after"
+    first = one.start()
+    await world.provider.wait_for_calls()
+    row = (await one.ledger.look(world.key)).row
+    assert row is not None
+    assert await one.store.forget(world.key, row.claim)
+    world.provider.gate.set()
+    await asyncio.gather(first, return_exceptions=True)
+    two = await world.restart(one)
+    assert LedgerAlarm(what="lost_entries") in world.events
+    assert not (await two.ledger.look(OTHER)).is_certain
+
+
+async def test_an_unknown_key_of_a_new_store_may_be_as_old_as_a_card_takes_to_show(
+    new_world: World,
+) -> None:
+    """A lost request's card may not be in the list yet: the provider's hour counts from before."""
+    one = await new_world.process()
+    await one.ask()
+    [claim] = new_world.provider.calls
+    assert claim.first_send == START - Windows().grace
+
+
+async def test_a_refusal_of_an_unknown_key_of_a_new_store_is_unknown(new_world: World) -> None:
+    """A request whose row was lost may be under way: a refusal of the next says nothing of it."""
+    one = await new_world.process()
+    new_world.provider.ending = errors.Refused("no")
+    assert isinstance(await one.told(), errors.OutcomeUnknown)
+    assert new_world.provider.calls[0].indeterminate
+
+
+async def test_an_unknown_key_of_a_new_store_stays_uncertain(new_world: World) -> None:
+    """Also when the store is certain again, the row that was lost is not: nothing is adopted."""
+    one = await new_world.process()
+    await lost(one)
+    new_world.now.time = START + 2 * DAY
+    told = await one.told()
+    assert isinstance(told, errors.OutcomeUnknown)
+    assert (told.retryable, len(told.candidates)) == (False, 1)
+
+
+@pytest.mark.parametrize("minutes", [0, 20])
+async def test_a_key_that_may_be_lost_is_never_sent(new_world: World, minutes: float) -> None:
+    """Once a card may be the key's, it stays so where the card is not shown the next time."""
+    one = await new_world.process()
+    new_world.provider.add()
+    assert isinstance(await one.told(), errors.OutcomeUnknown)
+    new_world.now.time = START + minutes * MINUTE
+    new_world.provider.cards.clear()
+    told = await one.told()
+    assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
+    assert new_world.provider.calls == []
+
+
+@pytest.mark.parametrize(("days", "sent"), [(30.9, 0), (31.1, 1)])
+async def test_a_new_store_asks_for_cards_of_a_months_time(
+    new_world: World, days: float, sent: int
+) -> None:
+    """A card that is older than any lost row can be is nobody's doubt."""
+    new_world.provider.add()
+    new_world.now.time = START + days * DAY
+    one = await new_world.process()
+    await asyncio.gather(one.ask(), return_exceptions=True)
+    assert len(new_world.provider.calls) == sent
+
+
 # A store that fails.
 
 
@@ -601,6 +767,19 @@ async def test_no_claim_no_call(world: World, when: str) -> None:
     assert (type(told), told.retryable) == (errors.LedgerUnavailable, True)
     assert world.provider.calls == []
     setattr(engine, when, ())
+    await one.ask()
+    assert (world.made, world.now.time < START + 30) == (1, True)
+
+
+async def test_a_take_over_without_an_answer_does_not_block_its_key(world: World) -> None:
+    """A claim of a marked row that nobody knows of is given back: the next need not wait for it."""
+    earlier = await world.process()
+    await lost(earlier)
+    await world.end(earlier)
+    one, engine = await faulty(world)
+    engine.after = ("INSERT",)
+    assert isinstance(await one.told(), errors.LedgerUnavailable)
+    engine.after = ()
     await one.ask()
     assert (world.made, world.now.time < START + 30) == (1, True)
 
@@ -645,6 +824,82 @@ async def test_an_unknown_outcome_is_told_before_it_is_written(world: World) -> 
     row = (await two.ledger.look(world.key)).row
     assert row is not None
     assert (row.state, row.indeterminate) == (State.INDETERMINATE, 1)
+
+
+# Clocks that differ.
+
+
+@pytest.mark.parametrize(("ahead", "sent"), [(-31, 0), (-29, 1), (29, 1), (31, 0)])
+async def test_nothing_is_sent_while_store_and_gateway_differ(
+    world: World, ahead: float, sent: int
+) -> None:
+    """An age that depends on whose clock it is read from says nothing of the provider's hour."""
+    one = await world.process(engine_ahead(world, ahead))
+    told = await asyncio.gather(one.ask(), return_exceptions=True)
+    assert isinstance(told[0], CallResult if sent else errors.LedgerUnavailable)
+    assert len(world.provider.calls) == sent
+
+
+async def test_what_is_settled_is_told_whatever_the_clocks(world: World, one: Process) -> None:
+    """A card has no age."""
+    made = await one.ask()
+    await world.end(one)
+    two = await world.process(engine_ahead(world, 600))
+    assert await two.ask() == Replay(made.card_id)
+
+
+def engine_ahead(world: World, seconds: float) -> Engine:
+    """An engine on the same store, whose clock is ahead."""
+    now = Now(world.now.time + seconds)
+    return World(world.kind, world.folder, world.windows, world.url, now=now).engine()
+
+
+@pytest.mark.parametrize(("kind", "most"), [("sqlite", CLOCK_TOLERANCE), ("memory", math.inf)])
+async def test_a_claim_says_how_far_the_providers_clock_may_be(
+    tmp_path: Path, kind: str, most: float
+) -> None:
+    """Where ages are read from rows of others, no request leaves while the clocks differ."""
+    async with world_of(kind, tmp_path) as world:
+        one = await world.process()
+        await one.ask()
+        assert [claim.most_skew for claim in world.provider.calls] == [most]
+
+
+class PausedEngine(FaultyEngine):
+    """An engine whose process is paused for ten minutes when a claim was answered."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.engine())
+        self._now = world.now
+
+    async def execute(self, statement: str, values: Any) -> list[tuple[Any, ...]]:
+        """Run the statement, and be paused."""
+        rows = await super().execute(statement, values)
+        if statement.startswith("INSERT"):
+            self._now.time += 10 * MINUTE
+        return rows
+
+
+async def test_a_claim_counts_from_before_it_was_asked_for(world: World) -> None:
+    """Paused between a claim's question and its answer, a process signs no later for it."""
+    one = await world.process(PausedEngine(world))
+    world.provider.gate.clear()
+    asked = one.start()
+    await world.provider.wait_for_calls()
+    assert world.now.time == START + 10 * MINUTE
+    [claim] = world.provider.calls
+    assert claim.not_after(world.now.runtime()) == START + 59 * MINUTE
+    world.provider.gate.set()
+    await asked
+
+
+def test_an_age_does_not_shrink_with_the_wall_clock() -> None:
+    """A clock that is set back makes no key younger, and one that stands still does not either."""
+    claim = Claim(CARD, first_send=START, since=100.0)
+    set_back = Runtime(now=lambda: START - HOUR, clock=lambda: 100.0 + 10 * MINUTE)
+    asleep = Runtime(now=lambda: START + 10 * MINUTE, clock=lambda: 100.0)
+    assert [claim.age(runtime) for runtime in (set_back, asleep)] == [10 * MINUTE] * 2
+    assert claim.not_after(set_back) == START - HOUR + 49 * MINUTE
 
 
 # Rules of the store that a test can only see in its rows.
@@ -716,3 +971,40 @@ async def test_a_settled_row_never_changes_its_card(
     assert row.card_id in world.provider.made_by
     assert world.made == 2
     assert LedgerAlarm(what="card_of_another_key") in world.events
+
+
+async def test_a_card_of_another_key_leaves_the_click_unknown(world: World, one: Process) -> None:
+    """A provider that answers two keys with one card: it stays the first's, and the row says so."""
+    made = await one.ask()
+    one = await world.restart(one)
+    world.provider.remembered[OTHER] = (START, made.card_id)
+    await one.ask(OTHER)
+    two = await world.restart(one)
+    row = (await two.ledger.look(OTHER)).row
+    assert row is not None
+    assert (row.state, row.indeterminate) == (State.INDETERMINATE, 1)
+    assert LedgerAlarm(what="card_of_another_key") in world.events
+
+
+async def test_a_retry_is_sent_under_the_providers_key_of_its_row(
+    world: World, one: Process
+) -> None:
+    """A version that derives other keys for the provider sends the one that left first."""
+    await lost(one)
+    engine = world.engine()
+    await engine.start(sql.SCHEMA, sql.NEW_STORE, {"id": b"", "uncertain_for": 0.0})
+    other = "UPDATE idempotency_key SET provider_key = :other RETURNING {now}"
+    assert await engine.execute(other, {"other": OTHER.bytes})
+    await engine.aclose()
+    await one.ask()
+    assert [claim.key for claim in world.provider.calls] == [world.key, OTHER]
+
+
+async def test_a_simulation_claims_no_card(world: World, one: Process) -> None:
+    """Two simulations of one card are both done, and neither takes it from the click it is of."""
+    for key in (world.key, OTHER):
+        world.provider.remembered[key] = (START, CARD)
+        await one.ask(key, target=CARD)
+    two = await world.restart(one)
+    assert [await two.ask(key, target=CARD) for key in (world.key, OTHER)] == [Replay(CARD)] * 2
+    assert not await two.store.is_claimed(CARD, b"")
