@@ -553,6 +553,15 @@ async def test_a_call_that_is_cancelled_from_below_is_an_error(world: World, one
     assert isinstance(await one.told(), errors.InternalError)
 
 
+async def test_a_version_7_key_that_the_store_would_know_was_never_sent(
+    world: World, one: Process
+) -> None:
+    """A key that was made since the store began, and comes after the window, had no effect."""
+    world.now.time = START + 2 * HOUR
+    assert isinstance(await one.told(version_7(START + HOUR)), errors.NotExecuted)
+    assert (world.provider.calls, world.provider.lists) == ([], 0)
+
+
 async def test_a_memory_cannot_say_that_a_version_7_key_was_never_sent(tmp_path: Path) -> None:
     """A key that is younger than this process may have been sent by another one."""
     async with world_of("memory", tmp_path) as world:
