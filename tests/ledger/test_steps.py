@@ -199,6 +199,12 @@ async def test_a_take_over_keeps_the_providers_key_of_the_row(steps: Steps) -> N
     assert (await steps.claim(token=SECOND, known=row)).provider_key == OTHER_KEY.bytes
 
 
+async def test_a_row_is_kept_from_its_claim_on(steps: Steps) -> None:
+    """A row of an old first send, whose key came late, is kept for its 30 days all the same."""
+    row = await steps.claim(latest=START - 20 * DAY, mark=True, state=State.INDETERMINATE)
+    assert row.expires == pytest.approx(START + 30 * DAY)
+
+
 # Forgetting what was not carried out.
 
 
@@ -334,6 +340,28 @@ async def test_a_call_about_a_card_does_not_claim_it(steps: Steps) -> None:
     assert not await steps.store.is_claimed(CARD, b"")
 
 
+async def test_a_card_is_kept_a_day_longer_than_its_row(steps: Steps) -> None:
+    """However late a call is settled, its key does not come again while its card is known."""
+    row = await steps.claim(latest=START - HOUR)
+    steps.now.time = START + DAY
+    assert await steps.is_settled(ISSUE, row)
+    assert (await steps.row()).expires == pytest.approx(START + 31 * DAY)
+
+
+async def test_a_missing_row_is_kept_from_its_settlement_on(steps: Steps) -> None:
+    """A row that was lost, and is written again late, is kept as one that is new."""
+    row = await steps.claim(latest=START - HOUR)
+    steps.now.time = START + DAY
+    assert await steps.store.forget(KEY, FIRST)
+    opened = await steps.open(ISSUE, row)
+    assert opened is not None
+    assert opened.expires == pytest.approx(START + 31 * DAY)
+    other = await steps.claim(OTHER_ISSUE, latest=START - HOUR)
+    assert await steps.store.forget(OTHER_KEY, FIRST)
+    assert await steps.is_settled(OTHER_ISSUE, other)
+    assert (await steps.row(OTHER_KEY)).expires == pytest.approx(START + 32 * DAY)
+
+
 # Taking the claim to find out what became of a call.
 
 
@@ -395,6 +423,24 @@ async def test_a_card_is_adopted_only_by_the_claim(steps: Steps) -> None:
     late, row = await two_who_ask(steps)
     assert not await steps.store.adopt(late, CARD)
     assert await steps.store.adopt(row, CARD)
+
+
+async def test_an_adopted_card_is_kept_a_day_longer_than_its_row(steps: Steps) -> None:
+    """A card that is found late is known for as long as one that was answered."""
+    await steps.claim(latest=START - HOUR)
+    steps.now.time = START + DAY
+    assert await steps.store.adopt(await steps.reclaim(token=SECOND), CARD)
+    assert (await steps.row()).expires == pytest.approx(START + 31 * DAY)
+
+
+@pytest.mark.parametrize(("late", "adopted"), [(-1, True), (0, False)])
+async def test_a_card_is_adopted_while_all_rivals_have_their_rows(
+    steps: Steps, late: float, adopted: bool
+) -> None:
+    """After 29 days the row of another click, whose card it may be, can have been deleted."""
+    await steps.claim()
+    steps.now.time = START + 29 * DAY + late
+    assert await steps.store.adopt(await steps.reclaim(token=SECOND), CARD) is adopted
 
 
 async def test_a_card_of_another_key_is_not_adopted(steps: Steps) -> None:
