@@ -1,0 +1,62 @@
+"""What all errors have in common: a stable code, and a message that is safe to show."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+
+class GatewayError(Exception):
+    """Anything that the gateway reports on purpose; ``message`` is safe to show to the caller."""
+
+    code: ClassVar[str] = "INTERNAL"
+    meaning: ClassVar[str] = "A fault of the gateway, logged under `requestId`."
+    advice: ClassVar[str] = "Tell the operator."
+    in_results: ClassVar[bool] = False
+    """Whether the code can stand in the result of a mutation."""
+    status: int = 500
+    """The HTTP status where this stops a request before its execution."""
+    retryable: bool = False
+    sent: bool = False
+    """Whether the request that failed may have reached the provider."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own = {"code", "meaning", "advice"} & vars(cls).keys()
+        if not own:
+            return
+        if len(own) < 3 or cls.code in CODES:
+            raise TypeError(f"{cls.__name__}: a code has a meaning and an advice, and stands once")
+        CODES[cls.code] = cls
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def worded(self, message: str) -> Self:
+        """The same error with another message; many requests may share this one."""
+        twin = type(self).__new__(type(self), message)
+        twin.__dict__.update(self.__dict__, message=message)
+        return twin
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """What a GraphQL error shows beside its message: the code, and whether to try again."""
+        return {"code": self.code, "retryable": self.retryable}
+
+
+class InternalError(GatewayError):
+    """A fault of the gateway, which has been told (``events.UnexpectedError``) where it arose."""
+
+    def __init__(self) -> None:
+        super().__init__("Something went wrong inside the gateway; it has been logged.")
+
+
+CODES: dict[str, type[GatewayError]] = {GatewayError.code: GatewayError}
+"""Every code that a client can see, with the class that says what it means."""
+
+
+class ConfigError(GatewayError):
+    """The settings cannot be used; ``problems`` lists every reason, one sentence each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)

@@ -1,0 +1,82 @@
+"""Errors of a request with an idempotency key: what the gateway did not carry out, and why."""
+
+from enum import Enum
+from typing import Any
+
+from gateway.errors.base import GatewayError
+
+
+class IdempotencyConflict(GatewayError):
+    """The idempotency key was used before with another input."""
+
+    code = "IDEMPOTENCY_CONFLICT"
+    meaning = "The key was used with another input."
+    advice = "Use a new key."
+    in_results = True
+
+
+class LimitedBy(Enum):
+    """Whose rate limit it is."""
+
+    GATEWAY = "GATEWAY"
+    PROVIDER = "PROVIDER"
+
+
+class RateLimited(GatewayError):
+    """A rate limit is exceeded; ``retry_after`` is in seconds, None where nobody knows."""
+
+    code = "RATE_LIMITED"
+    meaning = "A rate limit is exceeded; `limitedBy` says whose."
+    advice = "Retry with the same key after `retryAfter` seconds."
+    in_results = True
+    retryable = True
+
+    def __init__(self, message: str, *, by: LimitedBy, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.limited_by = by
+        self.retry_after = retry_after
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """The code, whose limit it is, and the hint."""
+        more = {"limitedBy": self.limited_by.value, "retryAfter": self.retry_after}
+        return {**super().extensions, **more}
+
+
+class Overloaded(GatewayError):
+    """The gateway is at its limit of concurrent calls or of keys; nothing was carried out."""
+
+    code = "OVERLOADED"
+    meaning = "The gateway is busy; this request was not carried out."
+    advice = "Retry with the same key in a moment."
+    in_results = True
+    retryable = True
+
+
+class DeadlineExceeded(GatewayError):
+    """The operation took too long; what had not been begun by then was not carried out."""
+
+    code = "DEADLINE_EXCEEDED"
+    meaning = "The document took too long for this request to be carried out."
+    advice = "Ask for less at once."
+    in_results = True
+    retryable = True
+
+
+class LedgerUnavailable(GatewayError):
+    """What is known of idempotency keys cannot be read or written now: nothing was sent."""
+
+    code = "LEDGER_UNAVAILABLE"
+    meaning = "The ledger of idempotency keys cannot be used now; this request was not carried out."
+    advice = "Retry with the same key in a moment."
+    in_results = True
+    retryable = True
+
+
+class NotExecuted(GatewayError):
+    """The call of this key had no effect and will have none: it is too late to carry it out."""
+
+    code = "NOT_EXECUTED"
+    meaning = "This request had no effect and will have none."
+    advice = "Send it with a new key, if it is still wanted."
+    in_results = True

@@ -1,0 +1,104 @@
+"""Errors whose reason is the provider, or the way to it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway.errors.base import GatewayError
+
+
+class ProviderError(GatewayError):
+    """The provider, or the way to it, is the reason."""
+
+
+class NotFound(ProviderError):
+    """The provider knows no such account or card."""
+
+    code = "NOT_FOUND"
+    meaning = "There is no such account or card."
+    advice = "Check the id."
+    in_results = True
+
+
+class InvalidState(ProviderError):
+    """The card's status does not permit this."""
+
+    code = "INVALID_STATE"
+    meaning = "The card's status does not permit this."
+    advice = "Read the card first."
+    in_results = True
+
+
+class Refused(ProviderError):
+    """The provider refused the request as such; sending it again would not help."""
+
+    code = "REFUSED"
+    meaning = "The provider refused this request."
+    advice = "Do not send it again as it is."
+    in_results = True
+
+
+class ProviderUnavailable(ProviderError):
+    """A read failed, or this attempt at a modifying call was not carried out.
+
+    Of earlier requests with the same idempotency key it says nothing. ``retry_after`` is the
+    provider's hint in seconds, if it gave one.
+    """
+
+    code = "PROVIDER_UNAVAILABLE"
+    meaning = "The provider cannot be reached; `message` says what is known of the click."
+    advice = "Retry with the same key."
+    in_results = True
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """Until when a request with the same idempotency key is sent again: a date (UTC), and the
+    whole seconds that are left, for clients whose clock is another one."""
+
+    until: datetime
+    seconds: int
+
+
+class OutcomeUnknown(ProviderError):
+    """A modifying call left the gateway and was never answered: it may or may not have happened.
+
+    A request with the same idempotency key is safe as long as ``promise`` says.
+    """
+
+    code = "OUTCOME_UNKNOWN"
+    meaning = "It may have been carried out."
+    advice = "Retry with the same key while `retryable`; else look at `candidates`."
+    in_results = True
+    retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        promise: Promise | None = None,
+        retryable: bool = True,
+        candidates: tuple[Any, ...] = (),
+        in_flight: bool = False,
+        key_known: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.promise = promise or Promise(datetime.fromtimestamp(0, UTC), 0)
+        self.candidates = candidates
+        self.in_flight = in_flight
+        self.key_known = key_known
+
+
+class ProviderProtocolError(ProviderError):
+    """The provider answered, but not as documented."""
+
+    code = "PROVIDER_PROTOCOL_ERROR"
+    meaning = "The provider's answer is not one that it documents."
+    advice = "Tell the operator."
+    in_results = True

@@ -1,0 +1,121 @@
+"""Errors of a request, before or apart from what it asks of the provider."""
+
+from typing import Any
+
+from gateway.errors.base import GatewayError
+
+
+class BadRequest(GatewayError):
+    """The HTTP request cannot be answered; ``headers`` are those of the answer."""
+
+    code = "BAD_REQUEST"
+    meaning = "The HTTP request is not a GraphQL request."
+    advice = "The message says what to change."
+    status = 400
+
+    def __init__(self, message: str, *, status: int = 400, **headers: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+
+
+class DocumentNotFound(BadRequest):
+    """No trusted document has this id; code and message are Apollo's, for Apollo's clients."""
+
+    code = "PERSISTED_QUERY_NOT_FOUND"
+    meaning = "No trusted document has this id."
+    advice = "Send the text, or build the manifest anew."
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotFound")
+
+
+class DocumentNotTrusted(BadRequest):
+    """The text is not one of the trusted documents, and only those are run."""
+
+    code = "DOCUMENT_NOT_TRUSTED"
+    meaning = "Only trusted documents are run here."
+    advice = "Send the id of one."
+
+    def __init__(self) -> None:
+        super().__init__("Only documents that the gateway knows are run; send the id of one.")
+
+
+class RequestInvalid(GatewayError):
+    """The document, or its variables, cannot be executed."""
+
+    code = "GRAPHQL_REQUEST_INVALID"
+    meaning = "The document or its variables do not fit the schema."
+    advice = "Correct the document."
+
+
+class DocumentTooLarge(GatewayError):
+    """The document passes a limit."""
+
+    code = "DOCUMENT_TOO_LARGE"
+    meaning = "The document passes a limit; the message names it."
+    advice = "Ask for less at once."
+
+
+class InvalidInput(GatewayError):
+    """The caller's input is wrong in ``field``, a dotted path such as ``input.accountId``."""
+
+    code = "BAD_USER_INPUT"
+    meaning = "A field of the input is wrong; `field` names it."
+    advice = "Correct it."
+    in_results = True
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """The code and the field."""
+        return {**super().extensions, "field": self.field}
+
+
+class NotAuthenticated(GatewayError):
+    """The caller has not shown who it is."""
+
+    code = "NOT_AUTHENTICATED"
+    meaning = "The access token is missing or refused."
+    advice = "Sign in."
+    status = 401
+
+
+class IdentityUnavailable(GatewayError):
+    """Callers cannot be told apart now: the keys that prove them cannot be had."""
+
+    code = "IDENTITY_UNAVAILABLE"
+    meaning = "Access tokens cannot be checked now."
+    advice = "Repeat in a moment."
+    status = 503
+    retryable = True
+
+
+class NotAllowed(GatewayError):
+    """The caller is known and may not do this."""
+
+    code = "NOT_ALLOWED"
+    meaning = "The caller may not do this."
+    advice = "Ask for the right."
+    in_results = True
+    status = 403
+
+
+class SimulatorDisabled(GatewayError):
+    """The simulator was asked for where it does not exist."""
+
+    code = "SIMULATOR_DISABLED"
+    meaning = "There is no simulator in this environment."
+    advice = "Use it in a test environment."
+    in_results = True
+
+
+class SigningError(GatewayError):
+    """A key or a message cannot be used for signing."""
+
+
+class SignatureInvalid(GatewayError):
+    """A signature or a content digest does not hold."""
