@@ -1,18 +1,22 @@
-"""Ledgers in files that have lost nothing, for gateways that are started as processes."""
+"""Ledgers that have lost nothing, for gateways that are started as processes."""
 
 import asyncio
 import time
 from pathlib import Path
 
-from gateway.ledger import SqliteEngine, Store, Windows
+from gateway.ledger import Engine, SqliteEngine, Store, Windows
 
 
-async def make_ledger(path: Path) -> str:
-    """Make one whose first day is over; the setting that names it."""
-    engine = SqliteEngine(path, time.time)
+async def begin(engine: Engine) -> None:
+    """Make the tables of a ledger whose first day is over."""
     store = Store(engine, Windows(uncertain_for=0.0), is_complete=True)
     await store.start()
     await store.aclose()
+
+
+async def make_ledger(path: Path) -> str:
+    """Make one in a file; the setting that names it."""
+    await begin(SqliteEngine(path, time.time))
     return f"sqlite:{path}"
 
 

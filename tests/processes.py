@@ -117,6 +117,16 @@ def started(*arguments: str, **environment: str) -> Iterator[Process]:
             process.stop(signal.SIGTERM)  # in order, so that coverage counts what it did
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started and that have not ended (Linux)."""
+    try:
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+    except OSError:  # it has ended meanwhile
+        return []
+
+
 def run(*arguments: str, **environment: str) -> tuple[int, str]:
     """Run a command to its end: exit code and output."""
     process = Process(*arguments, **environment)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tests.chaos.ledgers import shared_ledger
 from tests.chaos.scenario import FAULTS, Run, Scenario
 from tests.chaos.servers import Servers
 from tests.chaos.verdict import Result, broken_promises
@@ -45,8 +46,8 @@ class Bar:
 
     def show(self, result: Result) -> None:
         """Show how far the run is."""
-        done = len(result.cards)
-        note = f"{result.repeats} repeats, {result.kills} kills"
+        done = result.finished
+        note = f"{result.repeats} repeats, {result.disturbances.total()} disturbances"
         self._progress.update(self._task, completed=done, note=note)
         tenths = done * 10 // self._operations
         if tenths > self._tenths and not self._console.is_terminal:
@@ -56,9 +57,13 @@ class Bar:
 
 def play(scenario: Scenario, console: Console) -> Result:
     """Run a scenario from start to end."""
-    with tempfile.TemporaryDirectory() as directory:
-        servers = Servers(Path(directory), FAULTS | {"seed": scenario.seed})
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        shared_ledger(scenario.engine, Path(directory)) as ledger,
+    ):
+        servers = Servers(Path(directory), ledger, FAULTS | {"seed": scenario.seed})
         try:
+            servers.start(scenario.replicas, scenario.workers)
             with Bar(console, scenario.operations) as bar:
                 result = asyncio.run(Run(scenario, servers, bar.show).play())
         finally:
@@ -78,8 +83,9 @@ def summary(result: Result) -> Table:
         ("presentations of a key: mean", f"{statistics.fmean(presented):.2f}"),
         ("presentations of a key: most", max(presented)),
         ("access tokens fetched", result.ledger["tokens"]),
-        ("kills of the gateway", result.kills),
         ("seconds", f"{result.seconds:.1f}"),
+        *sorted(result.disturbances.items()),
+        *((f"alarms: {what}", count) for what, count in sorted(result.alarms.items())),
         *((f"faults: {kind}", count) for kind, count in sorted(result.ledger["faults"].items())),
         *((f"clients saw: {kind}", count) for kind, count in result.seen.most_common()),
     ]
@@ -92,7 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run, show, judge."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     for field in fields(Scenario):
-        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default)
+        kind = {"type": type(field.default), "default": field.default, **field.metadata}
+        parser.add_argument(f"--{field.name}", **kind)
     scenario = Scenario(**vars(parser.parse_args(arguments)))
     console = Console(highlight=False)
     return judge(play(scenario, console), console)

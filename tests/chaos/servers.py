@@ -1,10 +1,12 @@
-"""The emulator, and a gateway in front of it that can be killed and comes back in its place."""
+"""The emulator, and replicas of the gateway in front of it that share one ledger."""
 
+import asyncio
 import json
 import random
-import signal
 import socket
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,110 +14,109 @@ from uuid import uuid4
 import httpx
 
 from gateway.signing import PrivateKey
+from tests.chaos.ledgers import SharedLedger
+from tests.chaos.replica import Replica
 from tests.emulator_client import encoded_pem
-from tests.ledger_files import ledger_in
 from tests.processes import Process
 from tests.waiting import PATIENCE
 
-CALL_DEADLINE = 5
+CALL_DEADLINE = 2
 """Seconds that the gateway spends on one provider call."""
+LEASE = CALL_DEADLINE + 5
+"""Seconds for which a claim is good."""
 _PLAIN: dict[str, Any] = {"trust_env": False, "timeout": PATIENCE}
 _UNMEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 """Without coverage: it would slow them down, and what is killed reports none."""
 
 
 class Servers:
-    """Both processes. The gateway always listens on the same port, whichever process it is."""
+    """All processes but the ledger's; a replica always listens on the same port."""
 
-    def __init__(self, directory: Path, faults: Mapping[str, Any]) -> None:
-        """Start both; ``directory`` is an empty one, so that no ``.env`` is found."""
-        self._ended: list[Process] = []
-        self._gateway: Process | None = None
-        api_key, secret = str(uuid4()), uuid4().hex
+    def __init__(self, directory: Path, ledger: SharedLedger, faults: Mapping[str, Any]) -> None:
+        """Start the emulator; ``directory`` has no ``.env``."""
+        self.shared = ledger
+        self.replicas: list[Replica] = []
+        self._directory = directory
+        self._faults = Counter[str]()
+        self._stack = ExitStack()
+        self._api_key, self._secret = str(uuid4()), uuid4().hex
         self._emulator = Process(
-            *("emulator", "--port", "0", "--api-key", api_key, "--api-secret", secret),
+            *("emulator", "--port", "0"),
+            *("--api-key", self._api_key, "--api-secret", self._secret),
             *("--faults", json.dumps(faults)),
             **_UNMEASURED,
         )
+        self._stack.callback(self._emulator.stop)
         self.provider_url = self._emulator.wait_for(r"PROVIDER_URL=(http://\S+)/v1")[1]
-        try:
-            self._prepare(directory, api_key, secret)
-            self._start_gateway()
-        except BaseException:
-            self.stop()
-            raise
 
-    def _prepare(self, directory: Path, api_key: str, secret: str) -> None:
-        port, key, key_id = _free_port(), PrivateKey.generate(), str(uuid4())
-        self.gateway_url = f"http://127.0.0.1:{port}"
-        self._environment = _UNMEASURED | {
-            "cwd": str(directory),
-            "GATEWAY_PORT": str(port),
-            "GATEWAY_AUTH": "none",
-            "GATEWAY_LEDGER": ledger_in(directory),
-            "GATEWAY_RATE_LIMIT_ISSUE": "off",
-            "GATEWAY_LOG_LEVEL": "error",
-            "GATEWAY_CALL_DEADLINE": str(CALL_DEADLINE),
-            "GATEWAY_PROVIDER_URL": f"{self.provider_url}/v1",
-            "GATEWAY_PROVIDER_API_KEY": api_key,
-            "GATEWAY_PROVIDER_API_SECRET": secret,
-            "GATEWAY_SIGNING_KEY_ID": key_id,
-            "GATEWAY_SIGNING_KEY": key.to_pem().decode(),
-        }
-        self._register(api_key, secret, key_id, key)
+    def start(self, replicas: int, workers: int) -> None:
+        """Start so many replicas with so many workers each."""
+        environment = self._environment()
+        for _ in range(replicas):
+            port = _free_port()
+            own = environment | {"GATEWAY_PORT": str(port), "GATEWAY_WORKERS": str(workers)}
+            replica = Replica(f"http://127.0.0.1:{port}", own)
+            self._stack.callback(replica.stop)
+            self.replicas.append(replica)
+        asyncio.run(self._start_all())
 
-    def kill_gateway(self) -> None:
-        """End the gateway without a chance to finish anything, and start another."""
-        self._end_gateway(signal.SIGKILL)
-        self._start_gateway()
+    async def _start_all(self) -> None:
+        await asyncio.gather(*[asyncio.to_thread(replica.start) for replica in self.replicas])
 
-    def renew_gateway(self) -> int:
-        """End the gateway in an orderly way, and start another; the exit code of the first."""
-        code = self._end_gateway(signal.SIGTERM)
-        self._start_gateway()
-        return code
+    async def renew(self) -> list[int]:
+        """End all replicas in order, and only then start them again; the exit codes."""
+        codes = await asyncio.gather(*[asyncio.to_thread(one.end) for one in self.replicas])
+        await self._start_all()
+        return codes
 
     def set_faults(self, **faults: Any) -> None:
-        """What goes wrong at the provider from now on."""
+        """What goes wrong at the provider from now on; what went wrong until now still counts."""
+        self._faults += Counter(self._told()["faults"])
         url = f"{self.provider_url}/_emulator/faults"
         httpx.put(url, json=faults, **_PLAIN).raise_for_status()
 
     def ledger(self) -> Any:
-        """Which keys made which cards at the provider."""
+        """Which keys made which cards at the provider, and what has gone wrong there."""
+        told = self._told()
+        return told | {"faults": dict(self._faults + Counter(told["faults"]))}
+
+    def _told(self) -> Any:
         return httpx.get(f"{self.provider_url}/_emulator/ledger", **_PLAIN).json()
 
     def stop(self) -> str:
-        """End both; what the gateways and the emulator wrote."""
-        self._end_gateway(signal.SIGTERM)
-        self._emulator.stop()
-        return "".join(process.output for process in [*self._ended, self._emulator])
+        """End everything; what the emulator and, last, the gateways wrote."""
+        self._stack.close()
+        return "".join([self._emulator.output, *(one.output for one in self.replicas)])
 
-    def _register(self, api_key: str, secret: str, key_id: str, key: PrivateKey) -> None:
+    def _environment(self) -> dict[str, str]:
+        key, key_id = PrivateKey.generate(), str(uuid4())
+        self._register(key_id, key)
+        return _UNMEASURED | {
+            "cwd": str(self._directory),
+            "GATEWAY_AUTH": "none",
+            "GATEWAY_LEDGER": self.shared.setting,
+            "GATEWAY_RATE_LIMIT_ISSUE": "off",
+            "GATEWAY_LOG_LEVEL": "error",
+            "GATEWAY_CALL_DEADLINE": str(CALL_DEADLINE),
+            "GATEWAY_PROVIDER_URL": f"{self.provider_url}/v1",
+            "GATEWAY_PROVIDER_API_KEY": self._api_key,
+            "GATEWAY_PROVIDER_API_SECRET": self._secret,
+            "GATEWAY_SIGNING_KEY_ID": key_id,
+            "GATEWAY_SIGNING_KEY": key.to_pem().decode(),
+        }
+
+    def _register(self, key_id: str, key: PrivateKey) -> None:
         with httpx.Client(base_url=f"{self.provider_url}/v1/auth", **_PLAIN) as http:
-            login = http.post("/token", json={"apiKey": api_key, "apiSecret": secret})
+            given = {"apiKey": self._api_key, "apiSecret": self._secret}
+            token = http.post("/token", json=given).json()["token"]
             http.put(
                 "/signing",
-                headers={"Authorization": f"Bearer {login.json()['token']}"},
+                headers={"Authorization": f"Bearer {token}"},
                 json={
                     "signingKeyId": key_id,
                     "signingKey": encoded_pem(key.public_key().to_pem()),
                 },
             ).raise_for_status()
-
-    def _start_gateway(self) -> None:
-        self._gateway = Process("serve", **self._environment)
-        try:
-            self._gateway.wait_for("Serving")
-        except AssertionError:
-            self._gateway = None  # it has ended by itself
-            raise
-
-    def _end_gateway(self, how: signal.Signals) -> int:
-        process, self._gateway = self._gateway, None
-        if process is None:
-            return 0
-        self._ended.append(process)
-        return process.stop(how)
 
 
 def _free_port() -> int:

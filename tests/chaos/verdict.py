@@ -1,9 +1,13 @@
 """What a run came to, and which promises it broke."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+LATE_SUCCESS = "late_success"
+"""The one alarm that belongs to a run: a worker that stood still comes to its end after all."""
 
 
 @dataclass
@@ -13,36 +17,61 @@ class Result:
     keys: list[str]
     cards: dict[str, str] = field(default_factory=dict)
     """The card that each key's client was told."""
-    repeated: dict[str, str] = field(default_factory=dict)
-    """The card that each key brought once more in the end."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """The code that told a key's client that asking again is of no use."""
+    repeated: list[dict[str, str]] = field(default_factory=list)
+    """The card that each key brought once more in the end, at each replica."""
     seen: Counter[str] = field(default_factory=Counter)
     """Every answer, or what came instead, that a client met on its way."""
     seen_in_the_end: Counter[str] = field(default_factory=Counter)
     """The same, when all was repeated."""
-    kills: int = 0
+    disturbances: Counter[str] = field(default_factory=Counter)
+    """What was done to the processes, and how often."""
     seconds: float = 0
     ledger: Any = None
     """The provider's ledger after the last client was told its card."""
     final_ledger: Any = None
     """The same after all was repeated."""
-    exit_code: int = 0
-    """Of the gateway that was ended in an orderly way."""
+    exit_codes: list[int] = field(default_factory=list)
+    """Of the replicas that were ended in an orderly way."""
+    rows: dict[str, int] = field(default_factory=dict)
+    """How many rows of the gateways' ledger are in which state in the end."""
+    is_certain: bool = True
+    """Whether that ledger says that it has lost nothing."""
     output: str = ""
+
+    @property
+    def finished(self) -> int:
+        """How many operations have ended, well or not."""
+        return len(self.cards) + len(self.failures)
 
     @property
     def repeats(self) -> int:
         """How often the clients had to ask again."""
-        return self.seen.total() - len(self.cards)
+        return self.seen.total() - self.finished
 
     @property
     def presented(self) -> list[int]:
         """How often each key reached the provider, before all was repeated."""
         return [entry["presented"] for entry in self.ledger["keys"]]
 
+    @property
+    def alarms(self) -> Counter[str]:
+        """What the gateways raised an alarm about."""
+        return Counter(
+            line["what"] for line in _logged(self.output) if line["event"] == "ledger_alarm"
+        )
+
 
 def broken_promises(result: Result) -> list[str]:
     """One sentence for each promise that was not kept."""
-    return [*_at_the_provider(result), *_at_the_clients(result), *_at_the_gateway(result)]
+    return [
+        *_at_the_provider(result),
+        *_at_the_clients(result),
+        *_in_the_end(result),
+        *_in_the_ledger(result),
+        *_at_the_gateway(result),
+    ]
 
 
 def _at_the_provider(result: Result) -> Iterator[str]:
@@ -59,20 +88,58 @@ def _at_the_provider(result: Result) -> Iterator[str]:
 
 
 def _at_the_clients(result: Result) -> Iterator[str]:
-    if unknown := [key for key in result.keys if key not in result.cards]:
+    if result.failures:
+        codes = _listed(result.failures.values())
+        yield f"{len(result.failures)} operations failed for good: {codes}."
+    if unknown := set(result.keys) - result.cards.keys() - result.failures.keys():
         yield f"{len(unknown)} operations never learned their card."
     shared = [card for card, count in Counter(result.cards.values()).items() if count > 1]
     if shared:
         yield f"{len(shared)} cards were told to more than one operation."
-    if unknown := [key for key in result.cards if key not in result.repeated]:
-        came = ", ".join(sorted(result.seen_in_the_end)) or "nothing"
-        yield f"{len(unknown)} repeats in the end brought no card; seen was: {came}."
-    if changed := [key for key, card in result.repeated.items() if result.cards.get(key) != card]:
-        yield f"{len(changed)} repeats in the end brought another card."
+
+
+def _in_the_end(result: Result) -> Iterator[str]:
+    for number, repeated in enumerate(result.repeated, start=1):
+        if unknown := result.cards.keys() - repeated.keys():
+            came = _listed(result.seen_in_the_end) or "nothing"
+            yield f"{len(unknown)} repeats at replica {number} brought no card; seen was: {came}."
+        if changed := [key for key, card in repeated.items() if result.cards.get(key) != card]:
+            yield f"{len(changed)} repeats at replica {number} brought another card."
+    if differing := [key for key in result.keys if len(_told(result, key)) > 1]:
+        yield f"The replicas tell different cards for {len(differing)} operations."
+
+
+def _told(result: Result, key: str) -> set[str]:
+    return {repeated[key] for repeated in result.repeated if key in repeated}
+
+
+def _in_the_ledger(result: Result) -> Iterator[str]:
+    if unknown := {state: count for state, count in result.rows.items() if state != "done"}:
+        states = _listed(f"{count} {state}" for state, count in unknown.items())
+        yield f"Rows of the ledger are not done: {states}."
+    if (rows := sum(result.rows.values())) != len(result.keys):
+        yield f"{len(result.keys)} operations have {rows} rows in the ledger."
+    if not result.is_certain:
+        yield "The ledger takes itself for one that has lost rows."
 
 
 def _at_the_gateway(result: Result) -> Iterator[str]:
-    if result.exit_code:
-        yield f"The gateway's orderly end had exit code {result.exit_code}."
+    for number, code in enumerate(result.exit_codes, start=1):
+        if code:
+            yield f"The orderly end of replica {number} had exit code {code}."
+    if alarms := result.alarms.keys() - {LATE_SUCCESS}:
+        yield f"The gateway raised an alarm: {_listed(alarms)}."
+    if any(line["event"] == "unexpected_error" for line in _logged(result.output)):
+        yield "An unexpected error was logged."
     if "Traceback" in result.output:
         yield "A traceback was written."
+
+
+def _logged(output: str) -> Iterator[dict[str, Any]]:
+    for line in output.splitlines():
+        if line.startswith("{") and line.endswith("}"):
+            yield json.loads(line)
+
+
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(sorted(set(words)))

@@ -1,8 +1,10 @@
 """A short run of chaos, and that a bad one would be noticed. The long run is ``make chaos``."""
 
 import io
+import sys
 from collections import Counter
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,28 +13,45 @@ from rich.console import Console
 from tests.chaos.__main__ import judge, play
 from tests.chaos.scenario import Scenario
 from tests.chaos.verdict import Result, broken_promises
+from tests.postgres import needs_server
+
+SHORT = Scenario(operations=100, clients=20, disturbances=1)
+LONG = Scenario(operations=5000, disturbances=10)
+needs_children = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux says which workers a replica has"
+)
 
 
 @pytest.mark.process
+@needs_children
 @pytest.mark.parametrize(
-    "scenario",
-    [
-        Scenario(operations=100, clients=10, kills=1),
-        pytest.param(Scenario(), marks=pytest.mark.long),
-    ],
-    ids=lambda scenario: f"{scenario.operations}",
+    "scenario", [SHORT, pytest.param(LONG, marks=pytest.mark.long)], ids=["short", "long"]
 )
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=needs_server)])
 @pytest.mark.timeout(3600)
-def test_one_card_for_every_operation_while_everything_fails(scenario: Scenario) -> None:
-    """With answers lost, calls refused, tokens expiring and the gateway killed: one card each."""
+def test_one_card_for_every_operation_while_everything_fails(
+    scenario: Scenario, engine: str
+) -> None:
+    """With answers lost, calls late, tokens expiring and every process killed: one card each."""
+    scenario = replace(scenario, engine=engine)
     result = play(scenario, Console(file=io.StringIO()))
     assert broken_promises(result) == [], result.output
     # It was not quiet: everything that was to go wrong did.
     assert result.ledger["faults"].keys() == {"drop_before", "drop_after", "status"}
-    assert result.kills == scenario.kills
+    wanted = dict.fromkeys(scenario.kinds, scenario.disturbances)
+    assert wanted.items() <= result.disturbances.items()
     assert result.repeats > 0
     assert max(result.presented) > 1
     assert result.ledger["tokens"] > 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("scenario", [SHORT, LONG, Scenario(engine="postgres")], ids=str)
+def test_a_plan_has_every_disturbance_as_often_as_asked(scenario: Scenario, seed: int) -> None:
+    """None is lost to another one, or comes when all cards are issued."""
+    plan = replace(scenario, seed=seed).plan()
+    assert Counter(plan.values()) == dict.fromkeys(scenario.kinds, scenario.disturbances)
+    assert 0 < min(plan) < max(plan) < scenario.operations
 
 
 def good_result() -> Result:
@@ -50,10 +69,13 @@ def good_result() -> Result:
     return Result(
         keys=["key 1", "key 2"],
         cards=dict(cards),
-        repeated=dict(cards),
+        repeated=[dict(cards), dict(cards)],
         seen=Counter({"a card": 2, "ConnectError": 3}),
         ledger=deepcopy(ledger),
         final_ledger=ledger,
+        exit_codes=[0, 0],
+        rows={"done": 2},
+        output='{"what":"late_success","event":"ledger_alarm"}\n',
     )
 
 
@@ -70,28 +92,68 @@ def unused_key(result: Result) -> None:
 
 def lost_answer(result: Result) -> None:
     """A client was never told."""
-    del result.cards["key 1"], result.repeated["key 1"]
+    del result.cards["key 1"]
+    for repeated in result.repeated:
+        del repeated["key 1"]
+
+
+def final_failure(result: Result) -> None:
+    """A client was told that asking again is of no use."""
+    lost_answer(result)
+    result.failures["key 1"] = "OUTCOME_UNKNOWN"
 
 
 def foreign_card(result: Result) -> None:
     """A client was told the card of another one."""
-    result.cards["key 1"] = result.repeated["key 1"] = "card 2"
+    for cards in (result.cards, *result.repeated):
+        cards["key 1"] = "card 2"
 
 
 def changed_card(result: Result) -> None:
-    """A repeat brought another card."""
-    result.repeated["key 1"] = "card 2"
+    """A repeat brought another card at every replica."""
+    for repeated in result.repeated:
+        repeated["key 1"] = "card 2"
+
+
+def differing_cards(result: Result) -> None:
+    """One replica tells another card."""
+    result.repeated[1]["key 1"] = "card 2"
 
 
 def failed_repeat(result: Result) -> None:
-    """A repeat brought no card."""
-    del result.repeated["key 1"]
+    """A repeat brought no card at one replica."""
+    del result.repeated[1]["key 1"]
     result.seen_in_the_end["OUTCOME_UNKNOWN"] = 9
 
 
+def unresolved_rows(result: Result) -> None:
+    """The ledger does not know what became of a key."""
+    result.rows = {"sending": 1, "indeterminate": 1}
+
+
+def lost_row(result: Result) -> None:
+    """The ledger has lost a key, and does not notice."""
+    result.rows = {"done": 1}
+
+
+def doubted_ledger(result: Result) -> None:
+    """The ledger says that it has lost something."""
+    result.is_certain = False
+
+
 def bad_exit(result: Result) -> None:
-    """The gateway did not end well."""
-    result.exit_code = 1
+    """A replica did not end well."""
+    result.exit_codes[1] = 1
+
+
+def alarm(result: Result) -> None:
+    """A gateway saw something that must not happen."""
+    result.output += '{"what":"lost_entries","event":"ledger_alarm"}\n'
+
+
+def unexpected_error(result: Result) -> None:
+    """A gateway met an error that it does not know."""
+    result.output += '{"error":"KeyError","event":"unexpected_error"}\n'
 
 
 def traceback(result: Result) -> None:
@@ -113,13 +175,29 @@ BAD: dict[Any, list[str]] = {
         "The cards that clients were told are not the cards that exist.",
         "1 operations never learned their card.",
     ],
+    final_failure: [
+        "The cards that clients were told are not the cards that exist.",
+        "1 operations failed for good: OUTCOME_UNKNOWN.",
+    ],
     foreign_card: [
         "The cards that clients were told are not the cards that exist.",
         "1 cards were told to more than one operation.",
     ],
-    changed_card: ["1 repeats in the end brought another card."],
-    failed_repeat: ["1 repeats in the end brought no card; seen was: OUTCOME_UNKNOWN."],
-    bad_exit: ["The gateway's orderly end had exit code 1."],
+    changed_card: [
+        "1 repeats at replica 1 brought another card.",
+        "1 repeats at replica 2 brought another card.",
+    ],
+    differing_cards: [
+        "1 repeats at replica 2 brought another card.",
+        "The replicas tell different cards for 1 operations.",
+    ],
+    failed_repeat: ["1 repeats at replica 2 brought no card; seen was: OUTCOME_UNKNOWN."],
+    unresolved_rows: ["Rows of the ledger are not done: 1 indeterminate, 1 sending."],
+    lost_row: ["2 operations have 1 rows in the ledger."],
+    doubted_ledger: ["The ledger takes itself for one that has lost rows."],
+    bad_exit: ["The orderly end of replica 2 had exit code 1."],
+    alarm: ["The gateway raised an alarm: lost_entries."],
+    unexpected_error: ["An unexpected error was logged."],
     traceback: ["A traceback was written."],
 }
 
