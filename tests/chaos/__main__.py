@@ -85,6 +85,7 @@ def summary(result: Result) -> Table:
         ("access tokens fetched", result.ledger["tokens"]),
         ("seconds", f"{result.seconds:.1f}"),
         *sorted(result.disturbances.items()),
+        ("workers that came up without their ledger", result.starts_in_vain),
         *((f"alarms: {what}", count) for what, count in sorted(result.alarms.items())),
         *((f"faults: {kind}", count) for kind, count in sorted(result.ledger["faults"].items())),
         *((f"clients saw: {kind}", count) for kind, count in result.seen.most_common()),

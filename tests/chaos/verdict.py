@@ -1,6 +1,7 @@
 """What a run came to, and which promises it broke."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,6 +9,10 @@ from typing import Any
 
 LATE_SUCCESS = "late_success"
 """The one alarm that belongs to a run: a worker that stood still comes to its end after all."""
+
+_NO_LEDGER = (
+    r"gateway\.errors\.(LedgerUnavailable:|ConfigError: GATEWAY_LEDGER: .* cannot be opened:)"
+)
 
 
 @dataclass
@@ -54,6 +59,11 @@ class Result:
     def presented(self) -> list[int]:
         """How often each key reached the provider, before all was repeated."""
         return [entry["presented"] for entry in self.ledger["keys"]]
+
+    @property
+    def starts_in_vain(self) -> int:
+        """How many workers ended at once, because their ledger was away just then."""
+        return sum(_tells_of_no_ledger(line) for line in _logged(self.output))
 
     @property
     def alarms(self) -> Counter[str]:
@@ -131,8 +141,15 @@ def _at_the_gateway(result: Result) -> Iterator[str]:
         yield f"The gateway raised an alarm: {_listed(alarms)}."
     if any(line["event"] == "unexpected_error" for line in _logged(result.output)):
         yield "An unexpected error was logged."
-    if "Traceback" in result.output:
+    if result.output.count("Traceback") > result.starts_in_vain:
         yield "A traceback was written."
+
+
+def _tells_of_no_ledger(line: dict[str, Any]) -> bool:
+    """uvicorn writes the failure of an application's start with its traceback."""
+    *frames, last = line["event"].rstrip().splitlines() or [""]
+    in_start = any(frame.endswith("in lifespan") for frame in frames)
+    return in_start and re.match(_NO_LEDGER, last) is not None
 
 
 def _logged(output: str) -> Iterator[dict[str, Any]]:

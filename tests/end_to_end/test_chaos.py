@@ -54,6 +54,15 @@ def test_a_plan_has_every_disturbance_as_often_as_asked(scenario: Scenario, seed
     assert 0 < min(plan) < max(plan) < scenario.operations
 
 
+EXPECTED = (
+    '{"what":"late_success","event":"ledger_alarm"}',
+    r'{"event":"Traceback (most recent call last):\n  File \"/x\", line 1, in lifespan\n    y\n'
+    r'gateway.errors.LedgerUnavailable: The ledger cannot be reached.\n"}',
+    "",
+)
+"""Lines of a run that is good: a call ended late, and a worker came up without its ledger."""
+
+
 def good_result() -> Result:
     """Two operations of which nothing bad can be said."""
     ledger = {
@@ -75,7 +84,7 @@ def good_result() -> Result:
         final_ledger=ledger,
         exit_codes=[0, 0],
         rows={"done": 2},
-        output='{"what":"late_success","event":"ledger_alarm"}\n',
+        output="\n".join(EXPECTED),
     )
 
 
@@ -158,7 +167,7 @@ def unexpected_error(result: Result) -> None:
 
 def traceback(result: Result) -> None:
     """Something failed that nobody caught."""
-    result.output = "Traceback (most recent call last):"
+    result.output += "Traceback (most recent call last):"
 
 
 BAD: dict[Any, list[str]] = {
