@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from tests.stack import ISSUE, issue_input
+from tests.waiting import PATIENCE
 
 NEW, REPLAYED = "a card", "a card, replayed"
 
@@ -33,9 +34,10 @@ class Client:
         await asyncio.sleep(self._chance.uniform(0, min(1.0, 0.05 * 2.0 ** min(attempts, 10))))
 
     async def issue(self, key: str, replica: int | None = None) -> Answer:
-        """Ask once for the card of a key, at one replica or at any."""
-        url = self._chance.choice(self._urls) if replica is None else self._urls[replica]
-        timeout = self._chance.uniform(0.5, 5)
+        """Ask once for the card of a key: at any replica, or patiently at one."""
+        url, timeout = self._chance.choice(self._urls), self._chance.uniform(0.5, 5)
+        if replica is not None:
+            url, timeout = self._urls[replica], PATIENCE
         body = {"query": ISSUE, "variables": issue_input(idempotencyKey=key)}
         try:
             response = await self._http.post(f"{url}/graphql", json=body, timeout=timeout)

@@ -141,7 +141,10 @@ class Disturber:
                 cluster.thaw()
 
     def _any_replica(self) -> Replica:
-        return self._chance.choice(self._servers.replicas)
+        """One to which nothing is being done, if there is one."""
+        replicas = self._servers.replicas
+        free = [one for one in replicas if not self._locks[id(one)].locked()]
+        return self._chance.choice(free or replicas)
 
     async def _any_worker(self, replica: Replica) -> int:
         return self._chance.choice(await asyncio.to_thread(replica.workers))

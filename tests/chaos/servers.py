@@ -20,7 +20,7 @@ from tests.emulator_client import encoded_pem
 from tests.processes import Process
 from tests.waiting import PATIENCE
 
-CALL_DEADLINE = 2
+CALL_DEADLINE = 1
 """Seconds that the gateway spends on one provider call."""
 LEASE = CALL_DEADLINE + 5
 """Seconds for which a claim is good."""

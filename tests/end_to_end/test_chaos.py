@@ -15,7 +15,7 @@ from tests.chaos.scenario import Scenario
 from tests.chaos.verdict import Result, broken_promises
 from tests.postgres import needs_server
 
-SHORT = Scenario(operations=100, clients=20, disturbances=1)
+SHORT = Scenario(operations=60, clients=10, disturbances=1)
 LONG = Scenario(operations=5000, disturbances=10)
 needs_children = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux says which workers a replica has"
