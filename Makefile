@@ -45,8 +45,8 @@ test-one: $(TESTABLE) ## some tests (T=test_ledger, or T="test_ledger -k refused
 test-long: $(TESTABLE) ## the long forms of tests, and properties with many random examples
 	$(BIN)/python -m pytest -n auto -m "long or hypothesis" --hypothesis-profile=long
 
-chaos: $(TESTABLE) ## 1,000 cards while the provider fails and the gateway is killed: one card per click
-	$(BIN)/python -m tests.chaos
+chaos: $(TESTABLE) ## 1,000 cards while replicas are killed and the provider fails (CHAOS="--engine postgres --seed 2")
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 bench: $(TESTABLE) ## measure the gateway beside its peers, 25 minutes (BENCH="--only a,c --runs 3" for less)
 	$(BIN)/python -m benchmarks $(BENCH)
