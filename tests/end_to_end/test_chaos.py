@@ -1,6 +1,7 @@
 """A short run of chaos, and that a bad one would be noticed. The long run is ``make chaos``."""
 
 import io
+import json
 import sys
 from collections import Counter
 from copy import deepcopy
@@ -54,13 +55,13 @@ def test_a_plan_has_every_disturbance_as_often_as_asked(scenario: Scenario, seed
     assert 0 < min(plan) < max(plan) < scenario.operations
 
 
-EXPECTED = (
-    '{"what":"late_success","event":"ledger_alarm"}',
-    r'{"event":"Traceback (most recent call last):\n  File \"/x\", line 1, in lifespan\n    y\n'
-    r'gateway.errors.LedgerUnavailable: The ledger cannot be reached.\n"}',
-    "",
-)
-"""Lines of a run that is good: a call ended late, and a worker came up without its ledger."""
+START_FAILED = "Traceback\n  1\n\nTraceback\n  File x, line 1, in lifespan\ngateway.errors."
+EXPECTED = [
+    {"event": "ledger_alarm", "what": "late_success"},
+    {"event": f"{START_FAILED}LedgerUnavailable: The ledger did not answer in time.\n"},
+    {"event": f"{START_FAILED}ConfigError: GATEWAY_LEDGER: x: database is locked\n"},
+]
+"""Lines of a run that is good: a call ended late, and workers came up without their ledger."""
 
 
 def good_result() -> Result:
@@ -84,7 +85,7 @@ def good_result() -> Result:
         final_ledger=ledger,
         exit_codes=[0, 0],
         rows={"done": 2},
-        output="\n".join(EXPECTED),
+        output="".join(f"{json.dumps(line)}\n" for line in EXPECTED),
     )
 
 
@@ -170,6 +171,11 @@ def traceback(result: Result) -> None:
     result.output += "Traceback (most recent call last):"
 
 
+def bad_start(result: Result) -> None:
+    """A worker could not start, though its ledger was there."""
+    result.output += json.dumps({"event": f"{START_FAILED}InternalError: x"})
+
+
 BAD: dict[Any, list[str]] = {
     second_card: [
         "2 operations made 3 cards.",
@@ -208,6 +214,7 @@ BAD: dict[Any, list[str]] = {
     alarm: ["The gateway raised an alarm: lost_entries."],
     unexpected_error: ["An unexpected error was logged."],
     traceback: ["A traceback was written."],
+    bad_start: ["A traceback was written."],
 }
 
 
