@@ -126,7 +126,7 @@ def from_the_future() -> errors.InvalidInput:
     """A version 7 key that says that it was made later than now."""
     return errors.InvalidInput(
         "idempotencyKey is a version 7 UUID from the future by the gateway's clock; correct the "
-        "clock where it is made, or use a version 4 UUID.",
+        "clock where it is made, or send a new key of version 4.",
         field="input.idempotencyKey",
     )
 

@@ -136,12 +136,19 @@ class Resolution(Generic[T]):
         return click.account is not None and self._store.is_complete and made_later
 
     async def _wait_for_its_time(self, ahead: float, seen: Seen) -> None:
-        """The key's clock is ahead of the store's: a little is normal."""
-        if ahead > CLOCK_TOLERANCE:
-            if not is_certain(self._click, seen):
-                raise refusals.not_sent(self._promises.of(seen))
+        """The key's clock is ahead of the store's: a little is normal.
+
+        More is refused for good where a card would be made: a request with this key that is still
+        under way would else be sent once its time has come, beside one with the key's successor.
+        """
+        if ahead <= CLOCK_TOLERANCE:
+            await self._runtime.sleep(ahead)
+            return
+        if not is_certain(self._click, seen):
+            raise refusals.not_sent(self._promises.of(seen))
+        makes_a_card = self._click.account is not None
+        if not makes_a_card or await self._claim(None, mark=True, state=State.NOT_EXECUTED):
             raise refusals.from_the_future()
-        await self._runtime.sleep(ahead)
 
     async def _begin_uncertain(self, seen: Seen, *, latest: float) -> CallResult[T] | Replay | None:
         """A row of this key may have been lost: the account's cards say whether it has its card."""

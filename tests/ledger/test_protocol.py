@@ -596,13 +596,34 @@ async def test_a_version_7_key_from_the_future_of_a_store_that_was_set_back(
 async def test_an_implausible_version_7_key_is_refused(
     world: World, one: Process, age: float
 ) -> None:
-    """From the future, or from before all rows: nothing is stored, and nothing is sent."""
+    """From the future, or from before all rows: nothing is sent."""
     key = version_7(START - age)
     told = await one.told(key)
     assert isinstance(told, errors.InvalidInput)
     assert "version 7" in told.message
-    assert (await one.ledger.look(key)).row is None
     assert world.provider.calls == []
+
+
+async def test_a_key_from_the_future_is_not_sent_when_its_time_has_come(
+    world: World, one: Process
+) -> None:
+    """A delayed request with a key that was refused would make a card beside its successor's."""
+    key = version_7(START + 31)
+    assert isinstance(await one.told(key), errors.InvalidInput)
+    await one.ask(uuid.uuid4())
+    for seconds in (2, 60):
+        world.now.time = START + seconds
+        assert isinstance(await one.told(key), errors.NotExecuted)
+    assert world.made == 1
+
+
+async def test_a_key_from_the_future_binds_no_call_about_a_card(world: World, one: Process) -> None:
+    """Such a call may be carried out twice without harm, and has no NotExecuted."""
+    card = world.provider.add()
+    key = version_7(START + 31)
+    told = await one.told(key, target=card)
+    assert isinstance(told, errors.InvalidInput)
+    assert (await one.ledger.look(key)).row is None
 
 
 async def test_a_version_7_key_a_little_ahead_waits_for_its_time(
