@@ -37,12 +37,18 @@ RUN groupadd --gid 10001 gateway \
 COPY --from=build /opt/gateway /opt/gateway
 COPY deploy/healthcheck /usr/local/bin/healthcheck
 
+# Any user may make a ledger here, and the sticky bit leaves it to its owner. A named volume is made with the
+# same mode; without one, the engine keeps the ledger in a volume that goes with `docker run --rm`.
+RUN mkdir -m 1777 /var/lib/card-gateway
+VOLUME /var/lib/card-gateway
+
 # In a container the loopback addresses of the defaults would be out of everybody's reach.
 ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     GATEWAY_HOST=0.0.0.0 \
     GATEWAY_PORT=8000 \
+    GATEWAY_LEDGER=sqlite:/var/lib/card-gateway/ledger.db \
     CARD_GATEWAY_DEV_HOST=0.0.0.0
 
 # Empty: the folder with .env and the signing key can be mounted here.

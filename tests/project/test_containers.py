@@ -29,6 +29,7 @@ LIMIT = 90  # seconds until a server answers, on a busy machine
 HEALTHCHECK = ROOT / "deploy" / "healthcheck"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 README = (ROOT / "README.md").read_text()
+LEDGER = "/var/lib/card-gateway"  # the folder of the image
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 VARIABLES = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | {"GATEWAY_SECRETS_DIR"}
@@ -85,15 +86,17 @@ def test_the_readme_runs_the_image_that_it_builds() -> None:
 
 @pytest.mark.parametrize("words", RUNS, ids=" ".join)
 def test_the_readmes_container_commands_hold(words: list[str]) -> None:
-    """The arguments parse, variables are settings, ports are on loopback, and a folder that is
-    mounted is the image's working folder, used as its owner."""
+    """The arguments parse, variables are settings, ports are on loopback, and what is mounted is a
+    folder as the image's working folder, used as its owner, or the ledger's volume."""
     options, arguments = parts(words)
     parse(arguments)
     given = [value.partition("=")[0] for value in options.get("-e", [])]
     assert set(given) <= VARIABLES
     assert all(port.startswith("127.0.0.1:") for port in options.get("-p", []))
-    for volume in options.get("-v", []):
-        assert volume.removesuffix(":ro") == "$PWD:/work"
+    volumes = options.get("-v", [])
+    assert (f"card-gateway-ledger:{LEDGER}" in volumes) is (arguments == ["serve"])
+    for volume in volumes:
+        assert volume.removesuffix(":ro") in {"$PWD:/work", f"card-gateway-ledger:{LEDGER}"}
         assert options["--user"] == ["$(id -u):$(id -g)"]
     assert "\nWORKDIR /work\n" in DOCKERFILE
 
@@ -122,6 +125,19 @@ def test_each_service_is_hardened_and_known(name: str) -> None:
         assert secret.upper() in VARIABLES
         assert service["environment"]["GATEWAY_SECRETS_DIR"] == "/run/secrets"
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+
+
+def test_the_ledger_outlives_its_container() -> None:
+    """The image's ledger is in a folder that any user may write to, which is a volume; compose.yaml
+    gives `serve`, and nothing else, a volume with a name for it."""
+    assert f" GATEWAY_LEDGER=sqlite:{LEDGER}/ledger.db " in DOCKERFILE
+    assert f"\nRUN mkdir -m 1777 {LEDGER}\nVOLUME {LEDGER}\n" in DOCKERFILE
+    mounted = {name: service.get("volumes", []) for name, service in SERVICES.items()}
+    assert mounted == {"emulator": [], "register-key": [], "gateway": [f"ledger:{LEDGER}"]}
+    assert [*COMPOSE["volumes"]] == ["ledger"]
+    assert all(
+        "GATEWAY_LEDGER" not in service.get("environment", {}) for service in SERVICES.values()
+    )
 
 
 def test_services_wait_for_each_other() -> None:
@@ -166,14 +182,23 @@ def emulator_arguments() -> list[str]:
     return [re.sub(r"^--port=.*", "--port=0", word) for word in SERVICES["emulator"]["command"]]
 
 
+def ledger_in(folder: Path) -> str:
+    """The image's setting, with a folder of this machine."""
+    found = re.search(r"\bGATEWAY_LEDGER=(\S+)", DOCKERFILE)
+    assert found
+    return found[1].replace(LEDGER, str(folder))
+
+
 def of_the_service(name: str, port: str, secrets: Path) -> dict[str, str]:
-    """The environment of a service, with the emulator on this machine and its own secrets."""
+    """The environment of a service, with the emulator on this machine, its own secrets and the
+    ledger of the image beside them."""
     given: dict[str, str] = dict(SERVICES[name]["environment"])
     url = given["GATEWAY_PROVIDER_URL"].replace("//emulator:8001/", f"//localhost:{port}/")
     return given | {
         "GATEWAY_PROVIDER_URL": url,
         "GATEWAY_PROVIDER_PLAINTEXT_HOST": "localhost",
         "GATEWAY_SECRETS_DIR": str(secrets),
+        "GATEWAY_LEDGER": ledger_in(secrets),
         "GATEWAY_PORT": "0",
         "cwd": str(secrets),
     }
@@ -182,9 +207,11 @@ def of_the_service(name: str, port: str, secrets: Path) -> dict[str, str]:
 @pytest.mark.process
 def test_the_services_of_compose_work_together(tmp_path: Path) -> None:
     """Started as compose.yaml says, one after the other, they issue a card; the emulator answers
-    to its name in the network, and the gateway warns that the way to it is not encrypted."""
+    to its name in the network, and the gateway warns that the way to it is not encrypted. It alone
+    makes the ledger that all of them are told of."""
     (tmp_path / "gateway_signing_key").write_bytes(PrivateKey.generate().to_pem())
-    with started(*emulator_arguments()) as emulator:
+    ledger = {"GATEWAY_LEDGER": ledger_in(tmp_path)}
+    with started(*emulator_arguments(), **ledger) as emulator:
         port = emulator.wait_for(r"http://[\d.]+:(\d+)", LIMIT)[1]
         settings = of_the_service("gateway", port, tmp_path)
         named = httpx.post(
@@ -201,12 +228,16 @@ def test_the_services_of_compose_work_together(tmp_path: Path) -> None:
         registering = of_the_service("register-key", port, tmp_path)
         code, printed = run(*SERVICES["register-key"]["command"], **registering)
         assert (code, "Registered" in printed) == (0, True), printed
+        assert run("doctor", **registering)[0] == 0
+        assert run("keygen", "--out", str(tmp_path / "other.pem"), **ledger)[0] == 0
+        assert not (tmp_path / "ledger.db").exists()
         with started(*SERVICES["gateway"]["command"], **settings) as gateway:
             url = gateway.wait_for(URL, LIMIT)[0]
             assert three_steps(url) in {"ISSUING", "ACTIVE"}
             rebound = {"Host": "evil.example"}
             assert httpx.get(f"{url}/healthz", headers=rebound, trust_env=False).status_code == 400
             assert gateway.stop() == 0
+    assert (tmp_path / "ledger.db").exists()
     assert "provider_is_reached_without_encryption" in gateway.output
 
 
