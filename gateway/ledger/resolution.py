@@ -226,9 +226,18 @@ class Resolution(Generic[T]):
         """What is told of a call that failed; a refusal only where nothing else can have left."""
         if isinstance(error, OutcomeUnknown):
             return await self._left_open(row, error)
-        if not row.indeterminate and await self._settler.forget(self._click, row):
+        is_gone = False if row.indeterminate else await self._settler.forget(self._click, row)
+        if is_gone:
             return error
-        return await self._left_open(row, refusals.unknown(in_flight=False, key_known=False))
+        told = refusals.unknown(in_flight=False, key_known=False)
+        return await (self._left_open(row, told) if is_gone is False else self._given_up(row, told))
+
+    async def _given_up(self, row: Row, told: OutcomeUnknown) -> GatewayError:
+        """The refusal is certain, and only what the store has made of it is not."""
+        told.promise = self._promises.of_row(row._replace(lease_until=0.0))
+        self._told.set_exception(told)
+        await self._settler.abandon(self._click, row.claim)
+        return told
 
     async def _left_open(self, row: Row, error: OutcomeUnknown) -> GatewayError:
         told = error.worded(error.message)

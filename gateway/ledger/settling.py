@@ -51,12 +51,15 @@ class Settler:
         if settled is not None and settled.row.uncertain and not (row.uncertain or lost):
             await self._doubt()
 
-    async def forget(self, click: Click, row: Row) -> bool:
-        """The call was not carried out; False where that cannot be said."""
+    async def forget(self, click: Click, row: Row) -> bool | None:
+        """The call was not carried out; False where the row is not ours alone.
+
+        None: the store did not say. The row may be gone, so nothing must be written to it.
+        """
         try:
             return await self._store.forget(click.key, row.claim)
         except LedgerUnavailable:
-            return False
+            return None
 
     async def abandon(self, click: Click, token: bytes) -> None:
         """A claim was asked for and its answer never came: if it is there, it goes."""

@@ -830,12 +830,17 @@ async def test_a_card_is_told_although_it_cannot_be_written(world: World) -> Non
     assert await two.ask() == Replay(made.card_id)
 
 
-async def test_no_effect_is_not_said_where_the_row_stays(world: World) -> None:
-    """A refusal whose row cannot be deleted may meet another process's call: it is unknown."""
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_no_effect_is_not_said_where_the_row_may_stay(world: World, when: str) -> None:
+    """A refusal whose row cannot be deleted, or may be, is unknown, and no sign of lost rows."""
     one, engine = await faulty(world)
     world.provider.ending = errors.Refused("no")
-    engine.before = ("DELETE",)
+    setattr(engine, when, ("DELETE",))
     assert isinstance(await one.told(), errors.OutcomeUnknown)
+    setattr(engine, when, ())
+    assert isinstance(await one.told(), errors.Refused)
+    assert (await one.ledger.look(OTHER)).is_certain
+    assert LedgerAlarm(what="lost_entries") not in world.events
 
 
 async def test_an_unknown_outcome_is_told_before_it_is_written(world: World) -> None:
