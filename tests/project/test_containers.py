@@ -32,6 +32,8 @@ README = (ROOT / "README.md").read_text()
 LEDGER = "/var/lib/card-gateway"  # the folder of the image
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "profiles" not in service}
+"""The services that run our image, and that start without being asked for."""
 VARIABLES = {f"GATEWAY_{name.upper()}" for name in Settings.model_fields} | {"GATEWAY_SECRETS_DIR"}
 # Options of `docker run` that stand alone, and those whose value is the next word.
 ALONE = {"--rm", "--read-only"}
@@ -108,7 +110,7 @@ def test_the_readmes_serve_command_has_valid_settings() -> None:
     assert values == {"GATEWAY_AUTH": "open", "GATEWAY_ALLOWED_HOSTS": '["localhost"]'}
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", OURS)
 def test_each_service_is_hardened_and_known(name: str) -> None:
     """Each service of compose.yaml runs our image, read-only and without privileges, as the key's
     owner; its command parses, its variables are settings, its secrets are defined settings."""
@@ -132,12 +134,22 @@ def test_the_ledger_outlives_its_container() -> None:
     gives `serve`, and nothing else, a volume with a name for it."""
     assert f" GATEWAY_LEDGER=sqlite:{LEDGER}/ledger.db " in DOCKERFILE
     assert f"\nRUN mkdir -m 1777 {LEDGER}\nVOLUME {LEDGER}\n" in DOCKERFILE
-    mounted = {name: service.get("volumes", []) for name, service in SERVICES.items()}
+    mounted = {name: service.get("volumes", []) for name, service in OURS.items()}
     assert mounted == {"emulator": [], "register-key": [], "gateway": [f"ledger:{LEDGER}"]}
-    assert [*COMPOSE["volumes"]] == ["ledger"]
+    assert [*COMPOSE["volumes"]] == ["ledger", "postgres"]
     assert all(
         "GATEWAY_LEDGER" not in service.get("environment", {}) for service in SERVICES.values()
     )
+
+
+def test_the_database_for_replicas_starts_only_when_it_is_asked_for() -> None:
+    """compose.yaml shows a PostgreSQL that keeps its data, publishes no port and is not started."""
+    [name] = SERVICES.keys() - OURS.keys()
+    database = SERVICES[name]
+    assert (name, database["profiles"], database.get("ports")) == ("postgres", ["postgres"], None)
+    assert database["volumes"] == ["postgres:/var/lib/postgresql"]
+    words = "postgresql://{POSTGRES_USER}:{POSTGRES_PASSWORD}@postgres/{POSTGRES_DB}"
+    assert words.format(**database["environment"]) in (ROOT / "compose.yaml").read_text()
 
 
 def test_services_wait_for_each_other() -> None:
