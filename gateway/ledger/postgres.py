@@ -33,7 +33,9 @@ Values: TypeAlias = Mapping[str, Any]
 DEADLINE = 2.0
 CLOCK = "extract(epoch from clock_timestamp())::float8"
 _START_LIMIT = 15.0  # seconds: several processes make the tables one after the other
-_SERVERS_PART = 0.9  # of the time that is left: its own word then arrives before we hang up
+_SERVERS_PART = (
+    0.9  # of the time that is left: its answer then comes before we disconnect
+)
 _IDLE = 60.0  # seconds: a firewall forgets a connection that says nothing
 _OLDEST = 140_000
 _LOCK = 0x6361_7264_6B65_7973  # of no meaning; only the same in all processes
@@ -138,9 +140,9 @@ class PostgresEngine:
 class _Session:
     """A connection to the server, or to a pooler; it is used for one transaction at a time."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], home: "_Sessions") -> None:
+    def __init__(self, connection: psycopg.AsyncConnection[Any], sessions: "_Sessions") -> None:
         self._connection = connection
-        self._home = home
+        self._sessions = sessions
         self._since = time.monotonic()
         self._is_replicated = True
         connection.add_notice_handler(self._hear)
@@ -148,7 +150,7 @@ class _Session:
     async def run(self, until: float, commands: Sequence[_Command]) -> Rows:
         """Run the commands in one transaction; a session in which one failed is not used again."""
         seconds = max(0.0, until - time.monotonic())
-        timer = asyncio.get_running_loop().call_later(seconds, self._hang_up)
+        timer = asyncio.get_running_loop().call_later(seconds, self._end_connection)
         is_usable = False
         try:
             rows = await self._pipeline(seconds, commands)
@@ -156,7 +158,7 @@ class _Session:
         finally:
             timer.cancel()
             self._since = time.monotonic()
-            await self._home.give_back(self, is_usable=is_usable)
+            await self._sessions.give_back(self, is_usable=is_usable)
         return rows
 
     async def _pipeline(self, seconds: float, commands: Sequence[_Command]) -> Rows:
@@ -176,7 +178,7 @@ class _Session:
         if notice.source_function == _SYNCHRONOUS_WAIT:
             self._is_replicated = False
 
-    def _hang_up(self) -> None:
+    def _end_connection(self) -> None:
         """End the connection below the driver, which then sees it lost and cancels nothing."""
         if self._connection.closed:
             return
