@@ -118,6 +118,7 @@ async def _start(store: Store) -> None:
     try:
         await store.start()
     except LedgerUnavailable as error:
+        await store.aclose()
         raise ConfigError([f"GATEWAY_LEDGER: {error.message}"]) from error
 
 

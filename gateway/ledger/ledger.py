@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from gateway.errors import (
+    ConfigError,
     GatewayError,
     InternalError,
     LedgerUnavailable,
@@ -33,6 +34,7 @@ from gateway.runtime import Runtime, look_at
 
 T = TypeVar("T")
 _PURGE_EVERY = 3600.0  # seconds
+_OPEN_EVERY = 1.0
 _WRITING = 2.0  # seconds that the end waits for a store that does not take what is to be written
 _SHORT = 0.02  # seconds
 _NOBODYS = UUID(int=0)
@@ -79,15 +81,26 @@ class Ledger(Generic[T]):
         settler = Settler(store, runtime=runtime, emit=emit)
         self._parts = Parts(store, settler, self._promises, runtime, emit, clocks_agree)
         self._calls: dict[UUID, _Call[T]] = {}
-        self._purging: asyncio.Task[None] | None = None
+        self._service: asyncio.Task[None] | None = None
         self._full_said = -math.inf
         self.problem: str | None = None
         """Why the store could not be used when it was asked last; None: it could."""
 
     async def start(self) -> None:
-        """Open the store; raises ConfigError."""
-        await self._store.start()
-        self._purging = asyncio.create_task(self._purge_for_ever())
+        """Open the store; raises ConfigError where it must not be used.
+
+        One that cannot be reached now is opened as soon as it can be: reads do not need it.
+        """
+        self._service = asyncio.create_task(self._serve(is_open=await self._opened()))
+
+    async def _opened(self) -> bool:
+        try:
+            await self._store.start()
+        except LedgerUnavailable as error:
+            self._note(error.message)
+            return False
+        self._note(None)
+        return True
 
     async def aclose(self, seconds: float) -> None:
         """Wait for the calls that run, at most so long, and close the store.
@@ -95,8 +108,8 @@ class Ledger(Generic[T]):
         What cannot be written even then stays ``sending`` in the store, or as it was: whoever asks
         for it finds it out after its lease.
         """
-        if self._purging is not None:
-            self._purging.cancel()
+        if self._service is not None:
+            self._service.cancel()
         calls = list(self._calls.values())
         if calls:
             await asyncio.wait([call.told for call in calls], timeout=seconds)
@@ -225,7 +238,14 @@ class Ledger(Generic[T]):
             self._emit(LedgerFull(records=len(self._store)))
         raise full()
 
-    async def _purge_for_ever(self) -> None:
+    async def _serve(self, *, is_open: bool) -> None:
+        """Open the store where it is not, and delete rows that are over every hour."""
+        while not is_open:
+            await asyncio.sleep(_OPEN_EVERY)
+            try:
+                is_open = await self._opened()
+            except ConfigError as error:
+                self._note(error.message)
         while True:
             await asyncio.sleep(_PURGE_EVERY)
             await self.purge()

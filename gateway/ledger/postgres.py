@@ -33,9 +33,7 @@ Values: TypeAlias = Mapping[str, Any]
 DEADLINE = 2.0
 CLOCK = "extract(epoch from clock_timestamp())::float8"
 _START_LIMIT = 15.0  # seconds: several processes make the tables one after the other
-_SERVERS_PART = (
-    0.9  # of the time that is left: its answer then comes before we disconnect
-)
+_SERVERS_PART = 0.9  # of the time that is left: its answer then comes before we disconnect
 _IDLE = 60.0  # seconds: a firewall forgets a connection that says nothing
 _OLDEST = 140_000
 _LOCK = 0x6361_7264_6B65_7973  # of no meaning; only the same in all processes

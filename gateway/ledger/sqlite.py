@@ -66,6 +66,8 @@ class SqliteEngine:
 
     async def execute(self, statement: str, values: Mapping[str, Any]) -> Rows:
         """Run one statement in the thread."""
+        if self._thread is None:
+            raise _unavailable("is not open yet")
         job = _Job(statement, values, asyncio.get_running_loop().create_future())
         self._jobs.put(job)
         try:
@@ -80,6 +82,9 @@ class SqliteEngine:
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
             self._thread = None
+        self._close()
+
+    def _close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -97,6 +102,9 @@ class SqliteEngine:
             raise self._unusable(
                 f"cannot be opened: {(error.strerror or 'failed').lower()}"
             ) from error
+        except apsw.BusyError as error:
+            self._close()
+            raise _unavailable(_reason(error)) from error
         except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError) as error:
             raise self._unusable(_NOT_A_LEDGER) from error
         except apsw.Error as error:

@@ -90,9 +90,14 @@ class Store:
         self._is_new = False
 
     async def start(self) -> None:
-        """Open the store; a new one is made where there is none. Raises ConfigError."""
+        """Open the store; a new one is made where there is none.
+
+        Raises ConfigError, or LedgerUnavailable, after which it can be tried again.
+        """
         try:
             await self._open()
+        except LedgerUnavailable:
+            raise
         except BaseException:
             await self._engine.aclose()
             raise

@@ -15,8 +15,10 @@ import apsw
 import pytest
 
 from gateway import errors
+from gateway.events import LedgerChanged
 from gateway.ledger import Replay, SqliteEngine, sql
 from tests.ledger.world import START, World, world_of
+from tests.waiting import waiting_for
 
 
 @pytest.fixture
@@ -232,3 +234,22 @@ async def test_the_thread_ends_with_its_ledger(world: World) -> None:
     two = await world.process()
     assert isinstance(await two.ask(), Replay)
     assert world.now.time == START
+
+
+async def test_a_ledger_that_is_locked_at_the_start_is_opened_later(tmp_path: Path) -> None:
+    """A gateway starts beside one that holds the file, and sends as soon as it lets go."""
+    async with world_of("sqlite", tmp_path) as world:
+        first = await world.process()
+        with contextlib.closing(connection(file(world))) as other:
+            other.execute("BEGIN IMMEDIATE")
+            engine = SqliteEngine(file(world), world.now, deadline=0.1)
+            two = await world.process(engine)
+            told = await two.told()
+            assert isinstance(told, errors.LedgerUnavailable)
+            assert LedgerChanged(problem=told.message) in world.events
+            other.execute("ROLLBACK")
+        async with waiting_for("the ledger to be opened"):
+            while LedgerChanged(problem=None) not in world.events:  # noqa: ASYNC110 (of the ledger)
+                await asyncio.sleep(0.01)
+        await first.ask()
+        assert isinstance(await two.ask(), Replay)
