@@ -53,7 +53,8 @@ class SqliteEngine:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection: apsw.Connection | None = None
         self._thread: threading.Thread | None = None
-        self._files: dict[Path, tuple[int, int]] = {}
+        self._paths = (str(self._path), f"{self._path}-wal")  # looked at in each transaction
+        self._files: list[tuple[int, int]] = []
 
     async def start(self, schema: Sequence[str], new_store: str, values: Mapping[str, Any]) -> None:
         """Open the file, and make it where there is none; a file that cannot be read is left.
@@ -126,10 +127,10 @@ class SqliteEngine:
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
-    def _found_files(self) -> dict[Path, tuple[int, int]]:
+    def _found_files(self) -> list[tuple[int, int]]:
         """Device and inode of the file and of its log."""
-        paths = (self._path, self._path.with_name(f"{self._path.name}-wal"))
-        return {path: (path.stat().st_dev, path.stat().st_ino) for path in paths}
+        found = (os.stat(path) for path in self._paths)
+        return [(file.st_dev, file.st_ino) for file in found]
 
     def _begin(self) -> None:
         assert self._connection is not None  # noqa: S101 (it is open)
@@ -150,7 +151,8 @@ class SqliteEngine:
     def _run_all(self, jobs: list[_Job]) -> None:
         """Run the statements, and tell the event loop of them only when all are durable."""
         writes = [job for job in jobs if job.writes]
-        told = self._read([job for job in jobs if not job.writes])
+        reads = [job for job in jobs if not job.writes]
+        told = self._read(reads) if reads else []
         try:
             told += self._commit(writes) if writes else []
         except Exception as error:  # a thread that ends would leave all keys without an answer
