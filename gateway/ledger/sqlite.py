@@ -8,6 +8,7 @@ import asyncio
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ Rows: TypeAlias = list[tuple[Any, ...]]
 # The busy handler of SQLite is not fair: with four processes one waited for 1.1 seconds.
 DEADLINE = 2.0
 _MOST = 200  # statements in one transaction
+# Seconds to wait for more statements where the last transaction had several: each costs CPU, too.
+_GATHER = 0.001
 _NOT_A_LEDGER = "is not a ledger of this gateway, or is damaged; it is left as it is"
 
 
@@ -138,15 +141,24 @@ class SqliteEngine:
         self._connection.execute("BEGIN IMMEDIATE")
 
     def _work(self) -> None:
+        is_busy = False
         while (first := self._jobs.get()) is not None:
-            jobs = [first]
-            while len(jobs) < _MOST and not self._jobs.empty():
-                following = self._jobs.get()
-                if following is None:
-                    self._jobs.put(None)
-                    break
-                jobs.append(following)
+            if is_busy:
+                time.sleep(_GATHER)
+            jobs = self._following(first)
+            is_busy = len(jobs) > 1
             self._run_all(jobs)
+
+    def _following(self, first: _Job) -> list[_Job]:
+        """The job, and those that have come meanwhile."""
+        jobs = [first]
+        while len(jobs) < _MOST and not self._jobs.empty():
+            following = self._jobs.get()
+            if following is None:
+                self._jobs.put(None)
+                break
+            jobs.append(following)
+        return jobs
 
     def _run_all(self, jobs: list[_Job]) -> None:
         """Run the statements, and tell the event loop of them only when all are durable."""
