@@ -14,8 +14,7 @@ import apsw
 from benchmarks.figures import Figures
 from benchmarks.scenarios import Bench, Field, Scenario, new_cards
 from benchmarks.systems import System
-from gateway.ledger import SqliteEngine, Store, Windows
-from gateway.ledger.store import Engine
+from tests.ledger_files import begin, make_ledger
 
 ROWS = 1_000_000
 _SPEED = ("rate", "p50", "p99", "cpu_per_request", "peak_memory", "flush")
@@ -57,18 +56,12 @@ def sizes(bench: Bench, stack: ExitStack) -> Field:
 
 def in_file(path: Path, rows: int = 0) -> str:
     """Make a ledger that has lost nothing, with so many keys; the setting that names it."""
-    asyncio.run(_make(SqliteEngine(path, time.time)))
+    setting = asyncio.run(make_ledger(path))
     with contextlib.closing(apsw.Connection(str(path))) as connection:
         now = time.time()
         connection.execute(_FILL, (rows, now, now, max(rows, 1))) if rows else None
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return f"sqlite:{path}"
-
-
-async def _make(engine: Engine) -> None:
-    store = Store(engine, Windows(uncertain_for=0.0), is_complete=True)
-    await store.start()
-    await store.aclose()
+    return setting
 
 
 @contextlib.contextmanager
@@ -81,7 +74,7 @@ def _database() -> Iterator[str]:
         yield ""
         return
     with cluster() as server, server.database() as url:
-        asyncio.run(_make(PostgresEngine(url)))
+        asyncio.run(begin(PostgresEngine(url)))
         yield url
 
 

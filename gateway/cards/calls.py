@@ -62,6 +62,10 @@ class QueryCall:
     def _rate_limit(self) -> str:
         return self._operation
 
+    def _check_account(self, account_id: UUID) -> None:
+        if not self._context.caller.may_use(account_id):
+            raise NotAllowed("You may not do this on this account.")
+
     def _check_time(self) -> None:
         # A call that starts would not be stopped by the time being over: it must not start.
         if asyncio.get_running_loop().time() >= self._context.deadline:
@@ -87,15 +91,14 @@ class OutcomeCall(QueryCall):
         seen = await ledger.look(key)
         if seen.row is None or seen.row.account is None:
             return None
-        if not self._context.caller.may_use(UUID(bytes=seen.row.account)):
-            raise NotAllowed("You may not do this on this account.")
+        self._check_account(UUID(bytes=seen.row.account))
         find = partial(self._find, body_of)
         try:
             async with asyncio.timeout_at(self._context.deadline):
                 found = await ledger.ask(key, find, seen)
         except TimeoutError:
             raise not_sent(ledger.promise(seen)) from None
-        return await self._shown(found.card_id) if found else None
+        return _shown(await self.visible_card(found.card_id)) if found else None
 
     async def _find(
         self, body_of: Callable[[UUID, Address], Call[Card]], row: Row
@@ -108,12 +111,6 @@ class OutcomeCall(QueryCall):
             return body_of(account, address).fingerprint(secret) == row.fingerprint
 
         return await account_cards(self._context.provider, account, confirms)
-
-    async def _shown(self, card_id: UUID) -> Card:
-        card = await self.visible_card(card_id)
-        if card is None:
-            raise ProviderUnavailable("The provider does not show the card yet.")
-        return card
 
 
 class MutationCall(QueryCall, Generic[T]):
@@ -170,8 +167,8 @@ class MutationCall(QueryCall, Generic[T]):
     async def _check(self, ids: Mapping[str, UUID]) -> None:
         """For callers of all accounts the provider decides whether there is such a card."""
         caller, card_id = self._context.caller, ids.get("cardId")
-        if "accountId" in ids and not caller.may_use(ids["accountId"]):
-            raise NotAllowed("You may not do this on this account.")
+        if "accountId" in ids:
+            self._check_account(ids["accountId"])
         if card_id and caller.accounts is not None and not await self.visible_card(card_id):
             raise NotFound("The provider knows no such card.")
 
@@ -200,9 +197,7 @@ class MutationCall(QueryCall, Generic[T]):
         """What the endpoint answers, for a call that was carried out: the card, or nothing."""
         if self._endpoint.reads is not Card:
             return cast(T, None)
-        card = await self._context.provider.card(card_id)
-        if card is None:
-            raise ProviderUnavailable("The provider does not show the card yet.")
+        card = _shown(await self._context.provider.card(card_id))
         return cast(T, card)  # which is Card here
 
     def _rate_limit(self) -> str:
@@ -223,3 +218,10 @@ class MutationCall(QueryCall, Generic[T]):
             "Send the same request again with this idempotencyKey to learn what came of it.",
             promise=history.promise,
         )
+
+
+def _shown(card: Card | None) -> Card:
+    """The card of a call that was carried out: it is there, whatever the provider shows."""
+    if card is None:
+        raise ProviderUnavailable("The provider does not show the card yet.")
+    return card

@@ -13,7 +13,7 @@ import strawberry
 
 from gateway import errors
 from gateway.cards.context import Context
-from gateway.cards.history import Key, history_of, with_history
+from gateway.cards.history import Key, history_of, needs_history, with_history
 from gateway.cards.types import Card, UUIDText
 from gateway.events import UnexpectedError
 
@@ -225,15 +225,14 @@ async def as_member(
     becomes OutcomeUnknown: it was not foreseen, so nobody knows what had happened by then, and it
     must not take the answers of the document's other mutations with it.
     """
-    history = await history_of(key, context.ledger) if key is not None else None
-    if history is not None:
-        error = with_history(error, history)
+    if key is not None and needs_history(error):
+        error = with_history(error, await history_of(key, context.ledger))
     if type(error) in failures and isinstance(error, errors.GatewayError):
         known = error
     else:
         if not isinstance(error, errors.InternalError):
             context.emit(UnexpectedError.of(error))
-        known = _unforeseen(history.promise if history else context.ledger.promise(None))
+        known = await _unforeseen(context, key)
     return _MEMBERS[type(known)](
         code=ErrorCode[known.code],
         message=known.message,
@@ -266,7 +265,9 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
     return {}
 
 
-def _unforeseen(promise: errors.Promise) -> errors.OutcomeUnknown:
+async def _unforeseen(context: Context, key: Key | None) -> errors.OutcomeUnknown:
+    ledger = context.ledger
+    promise = (await history_of(key, ledger)).promise if key else ledger.promise(None)
     return errors.OutcomeUnknown(
         "Something went wrong inside the gateway; it has been logged. "
         "Send the same request again with this idempotencyKey to learn what came of it.",

@@ -10,7 +10,7 @@ before, to this process or to another one, and its answer may have been lost.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 from gateway import errors
@@ -84,13 +84,16 @@ async def history_of(key: Key, ledger: Ledger[Any]) -> History:
     return History(seen, ledger.is_new(click, seen), ledger.is_kept, ledger.promise(seen))
 
 
-def with_history(error: Exception, history: History) -> Exception:
-    """The error that says what is known of earlier requests with this key, too."""
+def needs_history(error: Exception) -> TypeGuard[errors.GatewayError]:
+    """Whether what is told of a failure depends on earlier requests with its key."""
+    return isinstance(error, (errors.NotAllowed, *_PASSING, *_FINAL))
+
+
+def with_history(error: errors.GatewayError, history: History) -> errors.GatewayError:
+    """The error, which ``needs_history``, with what is known of earlier requests with its key."""
     row = history.seen.row if history.seen else None
-    if isinstance(error, errors.NotAllowed) and row is not None:
-        return _not_allowed_now(error)
-    if not isinstance(error, _PASSING + _FINAL):
-        return error
+    if isinstance(error, errors.NotAllowed):
+        return _not_allowed_now(error) if row is not None else error
     match row.state if row else None:
         case State.DONE:
             return _done(error)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from gateway.errors import ProviderUnavailable
 from gateway.ledger import AccountCard, Reached
-from gateway.provider import Address, CardStatus, CardType, ProviderClient
+from gateway.provider import Address, CardStatus, ProviderClient
 
 
 async def account_cards(
@@ -13,13 +13,12 @@ async def account_cards(
 ) -> list[AccountCard]:
     """The account's virtual cards; its address ``confirms`` that a card is what was asked for.
 
-    Cards of a kind that we do not know may be virtual ones. The address only confirms: the
-    provider may write it in another way, or not show it.
+    The address only confirms: the provider may write it in another way, or not show it.
     """
     return [
         AccountCard(card.id, card.created_at.timestamp(), confirms(card.billing_address), card)
         for card in await provider.cards_of(account_id)
-        if card.type is not CardType.PHYSICAL
+        if card.may_be_virtual
     ]
 
 

@@ -169,7 +169,7 @@ def _schema(facts: "Facts") -> str:
 def _certainty(facts: "Facts") -> str:
     from gateway.ledger import NEVER, utc_text
 
-    if facts.certain_from <= facts.now:
+    if facts.is_certain:
         return "certain"
     if facts.certain_from >= NEVER:
         return "uncertain for good, since rows of it were lost"

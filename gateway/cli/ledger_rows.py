@@ -133,9 +133,9 @@ async def _choose(settings: "ResolveSettings", key: UUID, card: UUID) -> "Row":
 
 
 async def _virtual_cards(settings: "ResolveSettings", account: UUID) -> set[UUID]:
-    """Those of the account; a card of a kind that we do not know may be one, as for candidates."""
+    """Those of the account, as for candidates."""
     from gateway.events import to_nobody
-    from gateway.provider import CardType, ProviderClient
+    from gateway.provider import ProviderClient
     from gateway.provider.transport import transport_to
     from gateway.runtime import Runtime
 
@@ -145,7 +145,7 @@ async def _virtual_cards(settings: "ResolveSettings", account: UUID) -> set[UUID
         cards = await provider.cards_of(account)
     finally:
         await provider.aclose()
-    return {card.id for card in cards if card.type is not CardType.PHYSICAL}
+    return {card.id for card in cards if card.may_be_virtual}
 
 
 def _row_key(key: UUID | None, caller: str, field: str, row: UUID | None) -> UUID:

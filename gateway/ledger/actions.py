@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from gateway.ledger.claims import Claim
@@ -52,6 +52,10 @@ class Reached(Enum):
     NEVER = auto()
 
 
+FindCards: TypeAlias = Callable[[], Awaitable[Sequence[AccountCard]]]
+ReadCard: TypeAlias = Callable[[], Awaitable[Reached]]
+
+
 @dataclass(frozen=True, slots=True)
 class Actions(Generic[T]):
     """``send`` carries the call out under a claim.
@@ -62,5 +66,5 @@ class Actions(Generic[T]):
     """
 
     send: Callable[[Claim], Awaitable[CallResult[T]]]
-    cards: Callable[[], Awaitable[Sequence[AccountCard]]] | None = None
-    reached: Callable[[], Awaitable[Reached]] | None = None
+    cards: FindCards | None = None
+    reached: ReadCard | None = None

@@ -1,24 +1,24 @@
 """What became of a key, asked without its input: nothing is ever sent for the question."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import TypeAlias
 from uuid import UUID
 
 from gateway.ledger import refusals
-from gateway.ledger.actions import AccountCard, Actions, CallResult, Replay
-from gateway.ledger.claims import Claim
+from gateway.ledger.actions import AccountCard, Replay
+from gateway.ledger.parts import Parts, Waits, settled
 from gateway.ledger.reconciling import Reconciler
-from gateway.ledger.resolution import Parts, Waits
-from gateway.ledger.rows import VERSION, Click, Row, Seen, State
+from gateway.ledger.rows import VERSION, Click, Row, Seen
 
-# The account's virtual cards; the row says which account, and what confirms a card.
-FindCards = Callable[[Row], Awaitable[Sequence[AccountCard]]]
+# The virtual cards of a row's account; the row says which account, and what confirms a card.
+FindCardsOf: TypeAlias = Callable[[Row], Awaitable[Sequence[AccountCard]]]
 
 
 class Inquiry:
     """Asks for the outcome of one key of a call that makes a card."""
 
-    def __init__(self, key: UUID, find: FindCards, parts: Parts) -> None:
+    def __init__(self, key: UUID, find: FindCardsOf, parts: Parts) -> None:
         self._key = key
         self._find = find
         self._parts = parts
@@ -36,10 +36,8 @@ class Inquiry:
         promise = self._parts.promises.of_row(row, now)
         if row.version != VERSION:
             raise refusals.newer_version(promise)
-        if row.state == State.DONE:
-            return Replay(row.card_id)
-        if row.state == State.NOT_EXECUTED:
-            raise refusals.not_executed()
+        if found := settled(row):
+            return found
         if row.lease_until > now:
             await self._waits.wait(row.lease_until - now)
             return None
@@ -49,18 +47,8 @@ class Inquiry:
 
     async def _found_out(self, row: Row) -> Replay | None:
         """As for a request that is too old to be sent."""
-
-        async def send(_claim: Claim) -> CallResult[Any]:
-            raise TypeError("a question sends nothing")
-
-        async def cards() -> Sequence[AccountCard]:
-            return await self._find(row)
-
         account = UUID(bytes=row.account)
         click = Click(self._key, row.operation, row.fingerprint, account=account)
-        parts, actions = self._parts, Actions(send, cards)
-        reconciler = Reconciler(
-            click, actions, parts.store, parts.settler, parts.promises, parts.clocks_agree
-        )
+        reconciler = Reconciler(click, self._parts, cards=partial(self._find, row))
         found = await reconciler.find_out()
         return found if isinstance(found, Replay) else None

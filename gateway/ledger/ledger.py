@@ -23,10 +23,11 @@ from gateway.errors import (
 )
 from gateway.events import ClickSettled, LedgerChanged, LedgerFull, Sink, UnexpectedError
 from gateway.ledger.actions import Actions, CallResult, Replay
-from gateway.ledger.inquiry import FindCards, Inquiry
+from gateway.ledger.inquiry import FindCardsOf, Inquiry
+from gateway.ledger.parts import Parts
 from gateway.ledger.promises import Promises, is_certain
 from gateway.ledger.refusals import full, key_reused
-from gateway.ledger.resolution import Parts, Resolution
+from gateway.ledger.resolution import Resolution
 from gateway.ledger.rows import Click, Seen, State
 from gateway.ledger.settling import Settler
 from gateway.ledger.store import Store
@@ -163,7 +164,7 @@ class Ledger(Generic[T]):
             return result
         return Replay(result.card_id) if is_old else replace(result, replayed=True)
 
-    async def ask(self, key: UUID, find: FindCards, seen: Seen) -> Replay | None:
+    async def ask(self, key: UUID, find: FindCardsOf, seen: Seen) -> Replay | None:
         """What became of a key that makes a card, without its input; None: it is not known.
 
         ``find`` brings the account's cards. Raises NotExecuted or OutcomeUnknown.

@@ -38,10 +38,14 @@ class Promises:
         return promise(ROW_LIFE if kept else self._store.windows.send, self._runtime)
 
 
+def is_younger(click: Click, seen: Seen) -> bool:
+    """Whether the key says that it was made after the store began."""
+    return click.time is not None and click.time > seen.created
+
+
 def is_certain(click: Click, seen: Seen) -> bool:
     """Whether a key without a row is a new one: no earlier row of it can have been lost.
 
     That holds for keys that were made after the store began, whoever made them.
     """
-    made_later = click.time is not None and click.time > seen.created
-    return click.made_here or made_later or seen.is_certain
+    return click.made_here or is_younger(click, seen) or seen.is_certain

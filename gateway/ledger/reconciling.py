@@ -1,16 +1,14 @@
 """Reconciling: what became of a call that is too old to be sent again, as the provider shows it."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from gateway.errors import GatewayError
 from gateway.ledger import refusals
-from gateway.ledger.actions import AccountCard, Actions, Reached, Replay
-from gateway.ledger.promises import Promises
+from gateway.ledger.actions import AccountCard, FindCards, Reached, ReadCard, Replay
+from gateway.ledger.parts import Parts
 from gateway.ledger.rows import Click, Row, Seen, new_token
-from gateway.ledger.settling import Settler
 from gateway.ledger.sql import DONE_LIFE
-from gateway.ledger.store import CLOCK_TOLERANCE, CardTaken, Claimed, Store
+from gateway.ledger.store import CLOCK_TOLERANCE, CardTaken, Claimed
 
 _MOST_CANDIDATES = 20
 
@@ -21,18 +19,18 @@ class Reconciler:
     def __init__(
         self,
         click: Click,
-        actions: Actions[Any],
-        store: Store,
-        settler: Settler,
-        promises: Promises,
-        clocks_agree: Callable[[], bool],
+        parts: Parts,
+        *,
+        cards: FindCards | None = None,
+        reached: ReadCard | None = None,
     ) -> None:
         self._click = click
-        self._actions = actions
-        self._store = store
-        self._settler = settler
-        self._promises = promises
-        self._clocks_agree = clocks_agree
+        self._find_cards = cards
+        self._read_card = reached
+        self._store = parts.store
+        self._settler = parts.settler
+        self._promises = parts.promises
+        self._clocks_agree = parts.clocks_agree
 
     async def find_out(self) -> Replay | Claimed | None:
         """The card; or a claim to send a harmless call again; None: somebody else was faster.
@@ -42,7 +40,7 @@ class Reconciler:
         claimed = await self._store.reclaim(self._click, new_token())
         if claimed is None:
             return None
-        decide = self._of_card if self._actions.cards is None else self._of_account
+        decide = self._of_card if self._find_cards is None else self._of_account
         try:
             return await decide(claimed.row, claimed.now)
         except GatewayError:
@@ -77,10 +75,9 @@ class Reconciler:
 
     async def _of_card(self, row: Row, asked: float) -> Replay | Claimed | None:
         """The call was to bring its card into a state that the card shows."""
-        reached = self._actions.reached
-        assert reached is not None  # noqa: S101 (a call makes a card or is about one)
+        assert self._read_card is not None  # noqa: S101 (a call makes a card or is about one)
         try:
-            state = await reached()
+            state = await self._read_card()
         except GatewayError as error:
             raise refusals.not_found_out(self._promises.of_row(row)) from error
         self._check_clocks(row)
@@ -100,8 +97,8 @@ class Reconciler:
             raise refusals.not_found_out(self._promises.of_row(row))
 
     async def _cards(self) -> Sequence[AccountCard]:
-        assert self._actions.cards is not None  # noqa: S101 (asked of calls that make a card)
-        return await self._actions.cards()
+        assert self._find_cards is not None  # noqa: S101 (asked of calls that make a card)
+        return await self._find_cards()
 
     def _in_time(self, card: AccountCard, row: Row) -> bool:
         """Whether the card can be this row's; nothing is known of the first send of a lost row."""

@@ -13,51 +13,22 @@ seen; where it is not, the key is looked up again.
 
 import asyncio
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from gateway.errors import GatewayError, InternalError, LedgerUnavailable, OutcomeUnknown
-from gateway.events import Sink, UnexpectedError
+from gateway.events import UnexpectedError
 from gateway.ledger import refusals
 from gateway.ledger.actions import Actions, CallResult, Replay
 from gateway.ledger.claims import Claim, Moment
-from gateway.ledger.promises import Promises, is_certain
+from gateway.ledger.parts import Parts, Waits, settled
+from gateway.ledger.promises import is_certain, is_younger
 from gateway.ledger.reconciling import Reconciler
 from gateway.ledger.rows import VERSION, Click, Row, Seen, State, new_token
-from gateway.ledger.settling import Settler
 from gateway.ledger.sql import ROW_LIFE
-from gateway.ledger.store import CLOCK_TOLERANCE, Claimed, Store
-from gateway.runtime import Runtime
+from gateway.ledger.store import CLOCK_TOLERANCE, Claimed
 
 T = TypeVar("T")
 _LIST_IS_GOOD_FOR = 60.0  # seconds; a card may have come since
-_FIRST_WAIT, _LONGEST_WAIT = 0.02, 1.0  # seconds between two looks at a row of another process
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What all resolutions of a ledger share."""
-
-    store: Store
-    settler: Settler
-    promises: Promises
-    runtime: Runtime
-    emit: Sink
-    clocks_agree: Callable[[], bool]
-
-
-class Waits:
-    """Waits for another process's call: short at first, then longer."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._next = _FIRST_WAIT
-
-    async def wait(self, most: float) -> None:
-        """Wait before the next look, at most so many seconds."""
-        await self._runtime.sleep(min(self._next, most))
-        self._next = min(self._next * 2, _LONGEST_WAIT)
 
 
 class Resolution(Generic[T]):
@@ -84,9 +55,7 @@ class Resolution(Generic[T]):
         self._emit = parts.emit
         self._waits = Waits(parts.runtime)
         self._asked = Moment.now(parts.runtime)
-        self._reconciler = Reconciler(
-            click, actions, parts.store, parts.settler, parts.promises, parts.clocks_agree
-        )
+        self._reconciler = Reconciler(click, parts, cards=actions.cards, reached=actions.reached)
 
     async def outcome(self, seen: Seen) -> CallResult[T] | Replay:
         """Go on from what was seen until there is an outcome; raises what the caller is told."""
@@ -131,9 +100,8 @@ class Resolution(Generic[T]):
         A key from before the store may have been sent by gateways with another one. Of a call
         about a card nothing is said: its card shows what became of it.
         """
-        click = self._click
-        made_later = click.time is not None and click.time > seen.created
-        return click.account is not None and self._store.is_complete and made_later
+        makes_a_card = self._click.account is not None
+        return makes_a_card and self._store.is_complete and is_younger(self._click, seen)
 
     async def _wait_for_its_time(self, ahead: float, seen: Seen) -> None:
         """The key's clock is ahead of the store's: a little is normal.
@@ -173,10 +141,8 @@ class Resolution(Generic[T]):
             raise refusals.newer_version(self._promises.of_row(row, now))
         if row.fingerprint != self._click.fingerprint:
             raise refusals.key_reused()
-        if row.state == State.DONE:
-            return Replay(row.card_id)
-        if row.state == State.NOT_EXECUTED:
-            raise refusals.not_executed()
+        if found := settled(row):
+            return found
         if row.lease_until > now:
             await self._waits.wait(row.lease_until - now)  # another process sends
             return None

@@ -90,6 +90,11 @@ class Facts(NamedTuple):
     created: float
     certain_from: float
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the store can have lost no rows."""
+        return self.certain_from <= self.now
+
 
 @dataclass(frozen=True, slots=True)
 class Click:

@@ -113,8 +113,8 @@ _RIVALS = f"""FROM idempotency_key r
 
 # The one card that nobody claims is this key's: only where no other click of the account can have
 # made it, and no row of this store can have been lost.
-ADOPT = f"""UPDATE idempotency_key SET
-    state = 'done', card = :card, expires = expires + {DAY}, lease_until = 0.0
+_ADOPTED = f"state = 'done', card = :card, expires = expires + {DAY}, lease_until = 0.0"
+ADOPT = f"""UPDATE idempotency_key SET {_ADOPTED}
 WHERE key = :key AND claim = :claim AND state = 'indeterminate' AND account IS NOT NULL
     AND uncertain = 0 AND first_send > {{now}} - {ADOPT_FOR} AND NOT EXISTS (SELECT 1 {_RIVALS})
     AND EXISTS (SELECT 1 FROM ledger_store WHERE certain_from <= {{now}})
@@ -134,8 +134,7 @@ WHERE key = :key AND claim = :claim AND state = 'indeterminate' AND account IS N
 _UNDECIDED = f"""WHERE key = :key AND account IS NOT NULL AND {_UNRESOLVED}
     AND lease_until <= {{now}}"""
 
-CHOOSE = f"""UPDATE idempotency_key SET
-    state = 'done', card = :card, expires = first_send + {DONE_LIFE}, lease_until = 0.0
+CHOOSE = f"""UPDATE idempotency_key SET {_ADOPTED}
 {_UNDECIDED}
 {_RETURNING}"""
 

@@ -91,6 +91,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         for name in ("created_at", "updated_at"):
             msgspec.structs.force_setattr(self, name, _utc(getattr(self, name)))
 
+    @property
+    def may_be_virtual(self) -> bool:
+        """Whether it is a virtual card, or of a kind that we do not know."""
+        return self.type is not CardType.PHYSICAL
+
     def __repr__(self) -> str:
         return f"Card(id={self.id})"
 

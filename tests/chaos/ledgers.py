@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
 
 from gateway.ledger import Engine, SqliteEngine, Store, Windows
 from tests.ledger_files import begin
 from tests.postgres import Cluster, cluster
 
 ENGINES = ("sqlite", "postgres")
-_STATES = "SELECT state, count(*) FROM idempotency_key GROUP BY state"
 
 
 class Contents(NamedTuple):
@@ -37,13 +35,12 @@ class SharedLedger:
         return asyncio.run(self._contents())
 
     async def _contents(self) -> Contents:
-        engine = self.engine()
-        store = Store(engine, Windows(), is_complete=True)
+        store = Store(self.engine(), Windows(), is_complete=True)
         await store.start()
-        rows = dict[str, int](await engine.execute(_STATES, {}))
-        seen = await store.look(uuid4())
+        tally, facts = await store.tally(), await store.facts()
         await store.aclose()
-        return Contents(rows, seen.is_certain)
+        rows = {state.value: count for state, count in tally.items() if count}
+        return Contents(rows, facts.is_certain)
 
 
 @contextlib.contextmanager
