@@ -2,7 +2,7 @@
 
 Every request has another request id; callers, documents, cards and keys go on changing, and the
 gateway checks tokens. Few requests issue a card: each idempotency key is remembered for 30 days,
-in some 600 bytes, which is no leak and would look like one.
+in under 600 bytes, which is no leak and would look like one.
 """
 
 import json

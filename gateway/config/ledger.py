@@ -36,7 +36,7 @@ class LedgerSettings(Loadable):
     max_idempotency_records: int = Field(
         default=1_000_000,
         ge=1,
-        description="Most idempotency keys that `memory` remembers, each for 30 days in some 600 "
+        description="Most idempotency keys that `memory` remembers, each for 30 days in under 600 "
         "bytes; when they are reached, new keys are refused (`OVERLOADED`).",
     )
     provider_key_life: float = Field(

@@ -31,9 +31,7 @@ async def test_a_claim_that_comes_before_the_decision_wins(world: World) -> None
     one = await after_a_click(world, world.key)
     decisions = Decisions(one.store, world.key)
     await decisions.account()
-    world.provider.gate.clear()
-    again = one.start()
-    await world.provider.wait_for_calls(2)
+    again = await one.held()
     with pytest.raises(errors.GatewayError, match=r"^A gateway is sending the call"):
         await decisions.choose(world.provider.add())
     world.provider.ending = "card"

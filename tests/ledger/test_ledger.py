@@ -43,17 +43,9 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield made
 
 
-@pytest.fixture
-async def one(world: World) -> Process:
-    """A gateway in it."""
-    return await world.process()
-
-
 async def test_the_second_caller_joins_the_first(world: World, one: Process) -> None:
     """While a call is in flight, the same key and input join it: one call, both answered."""
-    world.provider.gate.clear()
-    first = one.start()
-    await world.provider.wait_for_calls()
+    first = await one.held()
     second = one.start()
     third = one.start()
     await one.ledger.look(world.key)
@@ -78,9 +70,7 @@ async def test_a_done_call_is_kept(world: World, one: Process) -> None:
 @pytest.mark.parametrize("done", [True, False])
 async def test_another_input_is_a_conflict(world: World, one: Process, done: bool) -> None:
     """A key that is bound to one input, in flight or done, refuses another without a call."""
-    world.provider.gate.clear()
-    first = one.start()
-    await world.provider.wait_for_calls()
+    first = await one.held()
     if done:
         world.provider.gate.set()
         await first
@@ -165,9 +155,7 @@ async def test_all_who_joined_see_the_failure(world: World, one: Process) -> Non
 
 async def test_a_caller_that_leaves_does_not_end_the_call(world: World, one: Process) -> None:
     """When every caller is cancelled the call still runs to its outcome, which is kept."""
-    world.provider.gate.clear()
-    task = one.start()
-    await world.provider.wait_for_calls()
+    task = await one.held()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -182,9 +170,7 @@ async def test_a_failure_that_nobody_waits_for_is_silent(world: World, one: Proc
     heard: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, what: heard.append(what))
     world.provider.ending = errors.ProviderUnavailable("no")
-    world.provider.gate.clear()
-    task = one.start()
-    await world.provider.wait_for_calls()
+    task = await one.held()
     task.cancel()
     world.provider.gate.set()
     await world.end(one)
@@ -196,9 +182,7 @@ async def test_a_failure_that_nobody_waits_for_is_silent(world: World, one: Proc
 
 async def test_the_end_waits_for_calls_in_flight(world: World, one: Process) -> None:
     """A ledger that is closed lets its calls run to their outcome, which the store then has."""
-    world.provider.gate.clear()
-    task = one.start()
-    await world.provider.wait_for_calls()
+    task = await one.held()
     asyncio.get_running_loop().call_later(0.01, world.provider.gate.set)
     await world.end(one)
     assert (await task).card_id in world.provider.cards
@@ -331,10 +315,8 @@ async def interleave(steps: list[Any], chance: random.Random) -> None:
 async def test_the_states_have_their_names(world: World, one: Process) -> None:
     """What became of a key can be read from its row."""
     assert (await one.ledger.look(world.key)).row is None
-    world.provider.gate.clear()
     world.provider.ending = "lost after"
-    task = one.start()
-    await world.provider.wait_for_calls()
+    task = await one.held()
     row = (await one.ledger.look(world.key)).row
     assert row is not None
     assert (row.state, row.lease_until > START) == (State.SENDING, True)

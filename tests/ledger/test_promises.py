@@ -10,24 +10,15 @@ from gateway.ledger import Windows
 from gateway.ledger.refusals import unknown
 from tests.ledger.world import (
     DAY,
-    DURABLE,
     LOST,
     MINUTE,
     START,
     Process,
     World,
-    url_for,
     world_of,
 )
 
 WINDOWS = Windows()
-
-
-@pytest.fixture(params=DURABLE)
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    """A world whose store outlives its processes, and has lost nothing."""
-    async with world_of(request.param, tmp_path, url=url_for(request)) as made:
-        yield made
 
 
 @pytest.fixture

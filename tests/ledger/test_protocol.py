@@ -50,23 +50,10 @@ CARD = uuid.UUID(int=99)
 
 
 @pytest.fixture(params=DURABLE)
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    """A world whose store outlives its processes, and has lost nothing."""
-    async with world_of(request.param, tmp_path, url=url_for(request)) as made:
-        yield made
-
-
-@pytest.fixture(params=DURABLE)
 async def new_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     """A world whose store is new: earlier rows may have been lost with another one."""
     async with world_of(request.param, tmp_path, uncertain=DAY, url=url_for(request)) as made:
         yield made
-
-
-@pytest.fixture
-async def one(world: World) -> Process:
-    """A gateway."""
-    return await world.process()
 
 
 @pytest.fixture
@@ -127,9 +114,7 @@ async def test_a_process_that_died_is_taken_over_after_its_lease(
     world: World, one: Process, two: Process
 ) -> None:
     """Killed between claim and answer: another gateway sends the same key and bytes again."""
-    world.provider.gate.clear()
-    killed = one.start()
-    await world.provider.wait_for_calls()
+    killed = await one.held()
     second = two.start()
     await world.provider.wait_for_calls(2)
     assert world.now.time >= START + Windows().lease
@@ -223,9 +208,7 @@ async def test_nothing_was_carried_out_is_said_when_it_is_known(world: World, on
 
 async def test_a_late_success_overrides_not_executed(world: World, one: Process) -> None:
     """A card that comes after all becomes the key's card, and somebody is alarmed."""
-    world.provider.gate.clear()
-    first = one.start()
-    await world.provider.wait_for_calls()
+    first = await one.held()
     two = await world.process()
     world.now.time = START + 80 * MINUTE
     assert isinstance(await two.told(), errors.NotExecuted)
@@ -303,9 +286,7 @@ async def test_a_click_that_is_being_sent_keeps_others_waiting_only(
     """While another click of the account is under way, its card is not guessed, nor told final."""
     await lost(one)
     world.now.time = START + 2 * HOUR
-    world.provider.gate.clear()
-    other = two.start(OTHER)
-    await world.provider.wait_for_calls(2)
+    other = await two.held(OTHER)
     told = await one.told()
     assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
     world.provider.gate.set()
@@ -527,9 +508,7 @@ async def test_an_input_that_is_bound_first_wins_over_one_in_memory(
 async def test_a_card_of_a_click_in_flight_ends_no_other(new_world: World) -> None:
     """In a new store a sibling's card that is being made leaves a click retryable."""
     one = await new_world.process()
-    new_world.provider.gate.clear()
-    first = one.start(made_here=True)
-    await new_world.provider.wait_for_calls()
+    first = await one.held(made_here=True)
     new_world.provider.add()
     told = await one.told(OTHER)
     assert (type(told), told.retryable) == (errors.OutcomeUnknown, True)
@@ -694,9 +673,7 @@ async def test_whoever_knows_can_say_that_nothing_was_lost(new_world: World) -> 
 
 async def test_a_row_that_vanished_makes_the_store_doubt_itself(world: World, one: Process) -> None:
     """A settlement that finds no row: the store has lost writes, and is uncertain from then on."""
-    world.provider.gate.clear()
-    first = one.start()
-    await world.provider.wait_for_calls()
+    first = await one.held()
     row = (await one.ledger.look(world.key)).row
     assert row is not None
     assert await one.store.forget(world.key, row.claim)
@@ -712,10 +689,8 @@ async def test_a_row_that_vanished_under_a_lost_answer_makes_the_store_doubt_its
     world: World, one: Process
 ) -> None:
     """A call whose outcome is not known finds no row: the store has lost writes."""
-    world.provider.gate.clear()
     world.provider.ending = "lost after"
-    first = one.start()
-    await world.provider.wait_for_calls()
+    first = await one.held()
     row = (await one.ledger.look(world.key)).row
     assert row is not None
     assert await one.store.forget(world.key, row.claim)
@@ -817,9 +792,7 @@ async def test_a_take_over_without_an_answer_does_not_block_its_key(world: World
 async def test_a_card_is_told_although_it_cannot_be_written(world: World) -> None:
     """A store that fails after the claim costs nobody the card; it is written when it can be."""
     one, engine = await faulty(world)
-    world.provider.gate.clear()
-    first = one.start()
-    await world.provider.wait_for_calls()
+    first = await one.held()
     engine.before = ("INSERT",)
     world.provider.gate.set()
     made = await first
@@ -846,10 +819,8 @@ async def test_no_effect_is_not_said_where_the_row_may_stay(world: World, when: 
 async def test_an_unknown_outcome_is_told_before_it_is_written(world: World) -> None:
     """A store that fails after a lost answer keeps nobody waiting, and still learns of it."""
     one, engine = await faulty(world)
-    world.provider.gate.clear()
     world.provider.ending = "lost after"
-    first = one.start()
-    await world.provider.wait_for_calls()
+    first = await one.held()
     engine.before = ("INSERT",)
     world.provider.gate.set()
     with pytest.raises(errors.OutcomeUnknown):
@@ -918,9 +889,7 @@ class PausedEngine(FaultyEngine):
 async def test_a_claim_counts_from_before_it_was_asked_for(world: World) -> None:
     """Paused between a claim's question and its answer, a process signs no later for it."""
     one = await world.process(PausedEngine(world))
-    world.provider.gate.clear()
-    asked = one.start()
-    await world.provider.wait_for_calls()
+    asked = await one.held()
     assert world.now.time == START + 10 * MINUTE
     [claim] = world.provider.calls
     assert claim.not_after(world.now.runtime()) == START + 59 * MINUTE
@@ -942,10 +911,8 @@ def test_an_age_does_not_shrink_with_the_wall_clock() -> None:
 
 async def test_a_foreign_claim_deletes_nothing(world: World, one: Process, two: Process) -> None:
     """A refusal that comes after a take-over leaves the row, and is told as unknown."""
-    world.provider.gate.clear()
     world.provider.ending = errors.Refused("no")
-    first = one.start()
-    await world.provider.wait_for_calls()
+    first = await one.held()
     world.provider.ending = "lost after"
     second = two.start()
     await world.provider.wait_for_calls(2)
@@ -992,9 +959,7 @@ async def test_a_settled_row_never_changes_its_card(
 ) -> None:
     """A provider that makes two cards for one key: the first is kept, and somebody is alarmed."""
     world.provider.remembered = Forgetful()
-    world.provider.gate.clear()
-    first = one.start()
-    await world.provider.wait_for_calls()
+    first = await one.held()
     second = two.start()
     await world.provider.wait_for_calls(2)
     world.provider.gate.set()

@@ -225,6 +225,15 @@ async def test_many_claims_share_a_flush(world: World) -> None:
     assert [each.card_id for each in again] == [each.card_id for each in cards]
 
 
+async def test_an_entry_is_small(world: World) -> None:
+    """A remembered key takes under 600 bytes with its indexes, as the settings say."""
+    one = await world.process()
+    for _ in range(10):
+        await asyncio.gather(*[one.ask(uuid.uuid4()) for _ in range(200)])
+    await world.end(one)
+    assert 200 < file(world).stat().st_size / 2000 < 600
+
+
 async def test_the_thread_ends_with_its_ledger(world: World) -> None:
     """A ledger that is closed leaves no thread and no lock behind."""
     one = await world.process()

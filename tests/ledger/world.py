@@ -162,6 +162,15 @@ class Process:
         """Use a key without waiting."""
         return asyncio.create_task(self.ask(*arguments, **about))
 
+    async def held(self, *arguments: Any, **about: Any) -> asyncio.Task[CallResult[str] | Replay]:
+        """Use a key; its call has left and is held, until the provider's gate is open again."""
+        provider = self.world.provider
+        provider.gate.clear()
+        calls = len(provider.calls)
+        task = self.start(*arguments, **about)
+        await provider.wait_for_calls(calls + 1)
+        return task
+
     async def told(self, *arguments: Any, **about: Any) -> errors.GatewayError:
         """The error that is told."""
         try:
