@@ -272,6 +272,7 @@ class MovedPostgres:
         self._inner = PostgresEngine(url, deadline=60, now="test_clock()")
         self._now = now
         self._shown = 0.0
+        self._showing = asyncio.Lock()
 
     async def start(self, schema: Any, new_store: str, values: Any) -> None:
         """Start the engine at the test's time."""
@@ -280,13 +281,16 @@ class MovedPostgres:
 
     async def execute(self, statement: str, values: Any) -> list[tuple[Any, ...]]:
         """Run a statement at the test's time."""
-        if self._now() != self._shown:
-            await self._show()
+        await self._show()
         return await self._inner.execute(statement, values)
 
     async def _show(self) -> None:
-        self._shown = self._now()
-        await self._inner.execute("UPDATE test_now SET now = :now", {"now": self._shown})
+        # One after the other: no statement may run before the server shows the time.
+        async with self._showing:
+            now = self._now()
+            if now != self._shown:
+                await self._inner.execute("UPDATE test_now SET now = :now", {"now": now})
+                self._shown = now
 
     async def aclose(self) -> None:
         """Close the engine."""
