@@ -56,8 +56,8 @@ WORKDIR /work
 # A number, so that an orchestrator can tell that it is not root without knowing the name.
 USER 10001:10001
 EXPOSE 8000
-# As long as the gateway finishes calls in flight (GATEWAY_SHUTDOWN_GRACE), give it 70 s to stop:
-# docker run --stop-timeout 70.
+# An orderly end takes 27 s at most (GATEWAY_READINESS_DELAY, GATEWAY_CALL_DEADLINE and 2 s); give it
+# 30 s to stop: docker run --stop-timeout 30.
 
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["healthcheck"]
 

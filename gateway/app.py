@@ -47,7 +47,7 @@ from gateway.http import (
 from gateway.ledger import CLOCK_TOLERANCE, Engine, Ledger
 from gateway.provider import ProviderClient
 from gateway.provider.transport import transport_to
-from gateway.runtime import Runtime
+from gateway.runtime import Runtime, Shutdown
 from gateway.storage import ledger_store
 from gateway.telemetry import LogSink, RequestIdMiddleware, request_id
 
@@ -98,14 +98,16 @@ def create_app(
             key_required=settings.require_idempotency_key,
         )
 
+    shutdown = Shutdown()
+
     @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Shutdown]]:
         await limits.check()
         try:
             await ledger.start()
-            yield
+            yield {"shutdown": shutdown}
         finally:
-            await ledger.aclose(min(settings.shutdown_grace, settings.call_deadline))
+            await ledger.aclose(min(shutdown.seconds_for_calls(), settings.call_deadline))
             await provider.aclose()
             await limits.aclose()
 
@@ -123,7 +125,7 @@ def create_app(
     app = Starlette(
         routes=[
             ExactRoute("/graphql", view),
-            *health_routes(provider, ledger),
+            *health_routes(provider, ledger, shutdown),
             *(ide_routes() if settings.graphiql else []),
         ],
         middleware=_middleware(settings),

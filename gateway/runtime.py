@@ -1,6 +1,7 @@
 """Time and chance as an argument, so that tests can hand in their own."""
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -30,3 +31,21 @@ def look_at(future: asyncio.Future[Any]) -> None:
     """
     if not future.cancelled():
         future.exception()
+
+
+@dataclass(slots=True)
+class Shutdown:
+    """What the server tells the application of its end, in the state of the lifespan."""
+
+    begun: bool = False
+    """Whether the process is to end: it is not ready for new clients."""
+    calls_end_at: float = math.inf
+    """When the calls in progress are no longer waited for, by the event loop's clock."""
+
+    def begin(self) -> None:
+        """The process is to end."""
+        self.begun = True
+
+    def seconds_for_calls(self) -> float:
+        """For how long calls in progress are still waited for."""
+        return max(self.calls_end_at - asyncio.get_running_loop().time(), 0)

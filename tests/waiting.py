@@ -7,7 +7,7 @@ to expire, the time of the event loop is moved and not waited for.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 PATIENCE = 300.0
 """Seconds after which a wait has failed: under the time limit of pytest, above that of any load."""
@@ -24,6 +24,13 @@ async def waiting_for(awaited: str, seconds: float = PATIENCE) -> AsyncIterator[
         if not limit.expired():
             raise
         raise AssertionError(f"Waited {seconds:g} s in vain for {awaited}.") from None
+
+
+async def until(awaited: str, is_so: Callable[[], bool]) -> None:
+    """Wait for something that brings no event of its own."""
+    async with waiting_for(awaited):
+        while not is_so():  # noqa: ASYNC110 - asking again is all that can be done
+            await asyncio.sleep(0.01)
 
 
 async def settled(turns: int = 200) -> None:

@@ -66,8 +66,8 @@ def dev(
     """
     import httpx
 
+    from gateway import serving
     from gateway.app import create_app
-    from gateway.cli import serving
     from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
     from gateway.signing import PrivateKey
     from gateway.telemetry import configure_logging
@@ -86,7 +86,7 @@ def dev(
         )
     )
     app = create_app(settings, transport=httpx.ASGITransport(app=emulator))
-    serve_now = serving.server(app, listener)
+    serve_now = serving.serve(app, serving.ListeningSocket(listener), serving.Bounds.by_default())
     _greet(serving.address(listener), GUIDE_ACCOUNT)
     serve_now()
 

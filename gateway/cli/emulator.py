@@ -33,7 +33,7 @@ def emulator(
     faults: emulator_options.FaultsJson = "{}",
 ) -> None:
     """Run the provider's strict double over HTTP; one line is printed for each request."""
-    from gateway.cli import serving
+    from gateway import serving
     from gateway.emulator import create_emulator
     from gateway.emulator.command_line import read_command_line
     from gateway.emulator.output import Output, banner
@@ -46,14 +46,15 @@ def emulator(
         app = create_emulator(
             chosen.options, faults=chosen.faults, hosts=hosts, observe=output.observe
         )
-        serve_now = serving.server(app, listener, date_header=False)
+        source, bounds = serving.ListeningSocket(listener), serving.Bounds.by_default()
+        serve_now = serving.serve(app, source, bounds, date_header=False)
         output.write(banner(url, chosen.options, port_of_gateway, coloured=output.coloured))
         serve_now()
 
 
 def _port_of_gateway() -> int:
     """The usual port of `gateway serve` if it can have it now, else 0: any free one."""
-    from gateway.cli import serving
+    from gateway import serving
 
     wanted: int = setting_default("port")
     try:

@@ -1,5 +1,6 @@
 """The command ``gateway serve``: the gateway in front of the real provider."""
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from gateway.config import Settings
+    from gateway.serving import Bounds
 
 Workers = Annotated[
     int | None,
@@ -48,27 +50,38 @@ def serve(workers: Workers = None) -> None:
 
 
 def _serve_alone(settings: "Settings") -> None:
+    from gateway import serving
     from gateway.app import create_app
-    from gateway.cli import serving
 
     app = create_app(settings)
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
-    serve_now = serving.server(app, listener, grace=settings.shutdown_grace)
+    serve_now = serving.serve(app, serving.ListeningSocket(listener), _bounds(settings))
     typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
     serve_now()
 
 
+def _bounds(settings: "Settings") -> "Bounds":
+    from gateway.serving import Bounds
+
+    return Bounds.of(
+        settings, call_deadline=settings.call_deadline, max_calls=settings.max_connections
+    )
+
+
 def _serve_with_workers(settings: "Settings") -> None:
-    from gateway.cli import serving
+    from gateway import serving
     from gateway.cli.workers import Supervisor, work
 
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
+    bounds = _bounds(settings)
+    # Workers wait for the second signal, which comes once nothing more is handed to them.
+    patient = replace(bounds, readiness_delay=bounds.readiness_delay + 2)
     supervisor = Supervisor(
         listener,
         settings.workers,
-        partial(work, build=partial(_application, settings), grace=settings.shutdown_grace),
-        # uvicorn waits for requests, then the application for the calls of clients that have gone.
-        drain_time=settings.shutdown_grace + settings.call_deadline,
+        partial(work, build=partial(_application, settings), bounds=patient),
+        readiness_delay=bounds.readiness_delay,
+        end=bounds.end,
     )
     typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
     raise typer.Exit(supervisor.run())

@@ -58,7 +58,7 @@ class ProviderSettings(Loadable):
         default=1, description="Longest wait for a free place before `OVERLOADED`."
     )
     call_deadline: Seconds = Field(
-        default=30, description="Longest time for one provider call, all its attempts included."
+        default=20, description="Longest time for one provider call, all its attempts included."
     )
     max_attempts: int = Field(
         default=4, ge=1, le=20, description="Most attempts of one provider call."
@@ -83,9 +83,6 @@ class ProviderSettings(Loadable):
     )
     clock_tolerance: Seconds = Field(
         default=5, description="Clock difference to the provider that is taken as none."
-    )
-    shutdown_grace: Seconds = Field(
-        default=65, description="Longest wait on SIGTERM for calls in flight to end."
     )
 
     @field_validator("provider_plaintext_host")

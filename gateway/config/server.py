@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from gateway.config import checks
-from gateway.config.loading import Loadable
+from gateway.config.loading import Loadable, Seconds
 
 
 class ServerSettings(Loadable):
@@ -32,6 +32,37 @@ class ServerSettings(Loadable):
         default="classic",
         description="Status of request errors in `application/graphql-response+json`: always 400, "
         "or 422 and 294 as in the draft of August 2026.",
+    )
+    max_client_connections: int | None = Field(
+        default=None,
+        ge=16,
+        description="Most connections of clients at once, in each worker; those that wait longest "
+        "for a request are closed before. Unset: as many as the limit of open files leaves room "
+        "for, 10,000 at most.",
+    )
+    header_timeout: Seconds = Field(
+        default=10, description="Longest time for the header section of a request to arrive."
+    )
+    body_timeout: Seconds = Field(
+        default=30, description="Longest time for the body of a request to arrive."
+    )
+    keep_alive: Seconds = Field(
+        default=75,
+        description="How long a connection may wait for its next request; a load balancer must "
+        "give up sooner.",
+    )
+    readiness_delay: float = Field(
+        default=5,
+        ge=0,
+        le=600,
+        description="Seconds after SIGTERM in which `/readyz` is 503 and connections are still "
+        "accepted; a second signal ends them.",
+    )
+    shutdown_grace: Seconds | None = Field(
+        default=None,
+        description="Longest wait for requests and calls in progress to end, after "
+        "GATEWAY_READINESS_DELAY; unset: GATEWAY_CALL_DEADLINE. Their outcomes are then written "
+        "down in at most 2 seconds.",
     )
     graphiql: bool = Field(default=False, description="Show GraphiQL to browsers on `/graphql`.")
 

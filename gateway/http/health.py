@@ -10,12 +10,17 @@ from gateway.errors import GatewayError
 from gateway.http.routes import ExactRoute
 from gateway.ledger import Ledger
 from gateway.provider import BreakerState, ProviderClient
+from gateway.runtime import Shutdown
 
 
-def health_routes(provider: ProviderClient, ledger: Ledger[Any]) -> list[BaseRoute]:
-    """The process lives; and the provider gives us an access token."""
+def health_routes(
+    provider: ProviderClient, ledger: Ledger[Any], shutdown: Shutdown
+) -> list[BaseRoute]:
+    """The process lives; and the provider gives us an access token, and the process is to stay."""
 
     async def ready(_request: Request) -> Response:
+        if shutdown.begun:
+            return JSONResponse({"status": "ending"}, status_code=503)
         return await _readiness(provider, ledger)
 
     return [ExactRoute("/healthz", _alive), ExactRoute("/readyz", ready)]

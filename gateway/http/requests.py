@@ -1,5 +1,6 @@
 """The parameters of a GraphQL request, from the query string or from the body."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,16 +26,28 @@ def from_query_string(request: Request) -> dict[str, Any]:
     return given
 
 
-async def from_body(request: Request) -> dict[str, Any]:
-    """The parameters of a POST: one JSON object in UTF-8; raises BadRequest."""
+async def from_body(request: Request, seconds: float) -> dict[str, Any]:
+    """The parameters of a POST: one JSON object in UTF-8; raises BadRequest.
+
+    ``seconds`` is the time that the body may take to arrive.
+    """
     name, *parameters = request.headers.get("content-type", "").lower().split(";")
     charset = [one.split("=", 1)[1].strip('" ') for one in parameters if "charset=" in one]
     if name.strip() != JSON or charset not in ([], ["utf-8"], ["utf8"]):
         raise BadRequest(f"Send the request as {JSON} in UTF-8.", status=415, Accept=JSON)
-    given = decode_json(await _read_body(request), "The body")
+    given = decode_json(await _body_within(seconds, request), "The body")
     if not isinstance(given, dict):
         raise BadRequest("The body must be one JSON object; batches are not supported.")
     return given
+
+
+async def _body_within(seconds: float, request: Request) -> bytes:
+    try:
+        async with asyncio.timeout(seconds):
+            return await _read_body(request)
+    except TimeoutError:
+        message = "The body of the request did not arrive in time; send it again."
+        raise BadRequest(message, status=408, Connection="close") from None
 
 
 async def _read_body(request: Request) -> bytes:

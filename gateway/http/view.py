@@ -6,7 +6,7 @@ Facts (GraphQL over HTTP, draft of the working group): npm graphql-http's audits
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -108,7 +108,7 @@ class GraphQLView:
             refuse_other_sites(request, self._settings)
         caller = await self._identify(request)
         progress.caller = caller.id
-        given = from_query_string(request) if read_only else await from_body(request)
+        given = from_query_string(request) if read_only else await self._from_body(request)
         text = self._dependencies.trusted.resolve(given, self._dependencies.documents_mode)
         asked = as_graphql_request(text, given)
         context = self._dependencies.new_context(caller, idempotency_key(request))
@@ -117,6 +117,9 @@ class GraphQLView:
         if answer.failure is not None:
             self._emit(DocumentRefused(codes=progress.errors))
         return graphql_response(answer, media_type, draft=self._settings.http_statuses == "draft")
+
+    async def _from_body(self, request: Request) -> dict[str, Any]:
+        return await from_body(request, self._settings.body_timeout)
 
     async def _identify(self, request: Request) -> Caller:
         return await self._dependencies.authenticator.identify(request.headers.get("authorization"))

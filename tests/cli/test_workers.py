@@ -130,7 +130,7 @@ def end(one: Pair, how: str) -> int:
     for _ in range(2):  # a terminal sends it to the whole process group
         for pid in [*workers, one.gateway.pid]:
             os.kill(pid, signal.SIGINT)
-        one.gateway.wait_for("Shutting down")
+        one.gateway.wait_for("ending")
     return one.gateway.end()
 
 
@@ -213,7 +213,8 @@ def stays(number, channel):
 configure_logging("info", readable=False)
 supervisor.MARGIN = 0.5
 listener = socket.create_server(("127.0.0.1", 0))
-sys.exit(Supervisor(listener, 2, globals()[sys.argv[1]], drain_time=0.5).run())
+work = globals()[sys.argv[1]]
+sys.exit(Supervisor(listener, 2, work, readiness_delay=0, end=0.5).run())
 """
 
 

@@ -1,14 +1,18 @@
 """The end of a process: what is in flight is finished, and nothing is lost."""
 
 import asyncio
+import os
 import signal
+import socket
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.clicks import clicks_in_flight, http_client, ledger_of
 from tests.pair import pair
 from tests.processes import started
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.process
 FEW_AND_MANY = pytest.mark.parametrize("clicks", [20, pytest.param(100, marks=pytest.mark.long)])
@@ -39,6 +43,43 @@ async def test_clicks_of_clients_that_left_end_before_the_exit(tmp_path: Path, c
         assert code == 0
         assert [key for key in ledger["keys"] if key["card"] is None] == []
         assert one.gateway.output.count('"outcome":"success"') >= clicks
+
+
+async def test_half_a_body_does_not_hold_the_exit(tmp_path: Path) -> None:
+    """A request that never ends is dropped at SIGTERM, and the process exits in order at once."""
+    half = b"POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    async with pair(tmp_path) as one:
+        with socket.create_connection(("127.0.0.1", int(one.url.rpartition(":")[2]))) as client:
+            client.sendall(half + b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n")
+            assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(b'{"query":')
+            assert await asyncio.to_thread(one.gateway.stop, signal.SIGTERM) == 0
+            assert client.recv(100).startswith(b"HTTP/1.1 408 ")
+        assert "Traceback" not in one.gateway.output
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_gateway_that_ends_is_not_ready_and_still_serves(
+    tmp_path: Path, workers: str
+) -> None:
+    """After SIGTERM `/readyz` is 503 while new connections are answered; a second one ends that."""
+    async with (
+        pair(tmp_path, readiness_delay="300", workers=workers) as one,
+        http_client() as client,
+    ):
+        assert (await client.get(f"{one.url}/readyz")).status_code == 200
+        os.kill(one.gateway.pid, signal.SIGTERM)
+        one.gateway.wait_for('"event":"ending"')
+        answers = [await _alone(one.url, path) for path in ("/readyz", "/healthz")]
+        assert [answer.status_code for answer in answers] == [503, 200]
+        assert [answer.headers["connection"] for answer in answers] == ["close"] * 2
+        assert one.gateway.stop(signal.SIGTERM) == 0
+
+
+async def _alone(url: str, path: str) -> httpx.Response:
+    """The answer over a connection of its own."""
+    async with httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client:
+        return await client.get(url + path)
 
 
 async def test_the_grace_period_is_bounded(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ ORDER = [
     "cards",
     "graphql",
     "http",
+    "serving",
     "storage",
     "app",
     "diagnosis",
@@ -47,10 +48,11 @@ ONLY_IN = {
     "limits": {"callers"},
     "valkey": {"callers"},
     "typer": {"cli"},
-    "uvicorn": {"cli"},
+    "uvicorn": {"serving"},
+    "httptools": {"serving"},
     "pydantic": {"config"},
     "dotenv": {"config"},
-    "structlog": {"telemetry", "config", "cli"},
+    "structlog": {"telemetry", "config", "cli", "serving"},
 }
 
 

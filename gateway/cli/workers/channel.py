@@ -30,11 +30,6 @@ class Channel:
         """The supervisor's end, to wait at."""
         return self._upper
 
-    @property
-    def lower(self) -> socket.socket:
-        """The worker's end, to wait at."""
-        return self._lower
-
     def give(self, connection: socket.socket) -> bool:
         """Hand a connection to the worker; False where it takes none now."""
         try:
@@ -43,6 +38,14 @@ class Channel:
             return False
         connection.close()
         return True
+
+    def fileno(self) -> int:
+        """The worker's end, which becomes readable with a connection."""
+        return self._lower.fileno()
+
+    def is_up(self) -> None:
+        """Tell the supervisor that this worker takes connections."""
+        self.tell(READY)
 
     def take(self) -> socket.socket | None:
         """The next connection, in the worker; raises EOFError when the supervisor has ended."""

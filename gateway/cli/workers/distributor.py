@@ -3,7 +3,7 @@
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -62,6 +62,15 @@ class Distributor:
                 self._turn = place + 1
                 return True
         return False
+
+    def accept_the_last(self, takers: Callable[[], Sequence[Channel]]) -> None:
+        """Hand out the connections that the kernel has, as far as there is room, and no more."""
+        while self.accepts:
+            self.accept()
+            if not self._held:
+                break
+            self.hand_out(takers())
+        self.stop_listening()
 
     def stop_listening(self) -> None:
         """Close the listening socket: whoever connects from now on is refused."""

@@ -14,6 +14,8 @@ class Signals:
 
     def __init__(self) -> None:
         self.end_is_wanted = False
+        self.hurry_is_wanted = False
+        """Whether the end was asked for twice, or by Ctrl-C."""
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
@@ -23,7 +25,9 @@ class Signals:
             signal.signal(number, self._note)
 
     def _note(self, number: int, _frame: object) -> None:
-        self.end_is_wanted = self.end_is_wanted or number in _ENDS
+        if number in _ENDS:
+            self.hurry_is_wanted = self.end_is_wanted or number == signal.SIGINT
+            self.end_is_wanted = True
 
     def fileno(self) -> int:
         """What becomes readable with a signal."""

@@ -30,8 +30,8 @@ from gateway.errors import ConfigError
 
 log = structlog.get_logger()
 
-# Seconds beyond the drain time after which a worker that still lives is killed.
-MARGIN = 5.0
+# Seconds beyond the time for an orderly end after which a worker that still lives is killed.
+MARGIN = 1.0
 # Starts that have failed in each place when it is said that no worker can start.
 MOST_STARTS = 3
 # Exit codes: the first is uvicorn's for an application that does not start.
@@ -48,8 +48,9 @@ def refuse_memory(ledger: str, workers: int) -> None:
 class Supervisor:
     """Keeps ``workers`` processes running: each calls ``work`` with its number and its channel.
 
-    ``drain_time`` is the longest that a worker may take for an orderly end. From now on SIGINT and
-    SIGTERM mean such an end: whoever stops the supervisor before it runs is obeyed too.
+    An orderly end takes ``end`` seconds at most, and connections are accepted for the first
+    ``readiness_delay`` of them. From now on SIGINT and SIGTERM mean such an end: whoever stops the
+    supervisor before it runs is obeyed too.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class Supervisor:
         workers: int,
         work: Callable[[int, Channel], int],
         *,
-        drain_time: float,
+        readiness_delay: float,
+        end: float,
     ) -> None:
         self._work = work
-        self._patience = drain_time + MARGIN
+        self._readiness_delay = readiness_delay
+        self._patience = end + MARGIN
         self._signals = Signals()
         self._distributor = Distributor(listener)
         self._places = [Place(number) for number in range(1, workers + 1)]
@@ -184,15 +187,28 @@ class Supervisor:
     def _drain(self) -> None:
         """End all workers at once, each in order, and kill those that do not end."""
         self._drains = True
-        self._distributor.stop_listening()
-        for place in self._places:
-            place.send(signal.SIGTERM)
         limit = time.monotonic() + self._patience
+        self._tell_all()
+        self._stay_ready_to_accept()
+        self._distributor.accept_the_last(self._takers)
+        self._tell_all()  # for the second time: they need not wait for connections any longer
         while self._living() and (left := limit - time.monotonic()) > 0:
             self._wait(left)
         for place in self._living():
             self._kill(place)
         self._distributor.close()
+
+    def _tell_all(self) -> None:
+        for place in self._places:
+            place.send(signal.SIGTERM)
+
+    def _stay_ready_to_accept(self) -> None:
+        """Hand connections out until it has been noticed that the workers are not ready."""
+        until = time.monotonic() + self._readiness_delay
+        while (left := until - time.monotonic()) > 0:
+            if self._signals.hurry_is_wanted or not self._takers():
+                return
+            self._wait(left)
 
     def _living(self) -> list[Place]:
         return [place for place in self._places if place.pid is not None]

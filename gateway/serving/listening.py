@@ -1,23 +1,13 @@
-"""Running an ASGI application on a socket of ours, with words a person understands."""
+"""A listening socket, with words a person understands where it cannot be had."""
 
 import errno
-import gc
 import ipaddress
-import math
-import signal
 import socket
-from collections.abc import Callable
-from functools import partial
 from typing import Any
-
-import uvicorn
-from starlette.types import ASGIApp
 
 from gateway.errors import ConfigError
 
 BACKLOG = 2048
-# Objects of one request are freed by counting; few are left for the collector to find.
-THRESHOLDS = (10_000, 10, 10)
 
 
 def listen(host: str, port: int, *, port_from: str = "--port") -> socket.socket:
@@ -70,53 +60,29 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def server(
-    app: ASGIApp, listener: socket.socket, *, date_header: bool = True, grace: float = 5
-) -> Callable[[], None]:
-    """What serves until SIGINT or SIGTERM; requests in flight get ``grace`` seconds to be answered.
+class ListeningSocket:
+    """The connections that a listening socket brings, for ``Server``."""
 
-    From now on these signals mean an orderly end: it can be told that the server runs before it
-    does, and whoever stops it then is obeyed.
-    """
-    uvicorn_server = uvicorn.Server(configuration(app, date_header=date_header, grace=grace))
-    stop_on_signals(uvicorn_server)
-    return partial(run, uvicorn_server, [listener])
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        listener.setblocking(False)
 
+    def fileno(self) -> int:
+        """What becomes readable with a connection."""
+        return self._listener.fileno()
 
-def configuration(app: ASGIApp, *, date_header: bool = True, grace: float = 5) -> uvicorn.Config:
-    """How uvicorn serves an application here."""
-    return uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=date_header,
-        timeout_graceful_shutdown=math.ceil(grace),
-        proxy_headers=False,  # nobody's X-Forwarded-For is believed
-    )
+    def take(self) -> socket.socket | None:
+        """The next connection, or None; raises OSError where the process has no descriptor left."""
+        try:
+            connection, _ = self._listener.accept()
+        except (BlockingIOError, ConnectionError):  # or its client has gone meanwhile
+            return None
+        connection.setblocking(False)
+        return connection
 
+    def leave(self) -> None:
+        """Close the socket: whoever connects from now on is refused."""
+        self._listener.close()
 
-def run(uvicorn_server: uvicorn.Server, listeners: list[socket.socket]) -> None:
-    """Serve until the server is told to end."""
-    _leave_alone_what_is_there()
-    uvicorn_server.run(sockets=listeners)
-
-
-def stop_on_signals(uvicorn_server: uvicorn.Server) -> None:
-    """End the server in an orderly way, with exit code 0, from now on.
-
-    uvicorn takes the signals over only once its event loop runs, and raises them once more when it
-    has finished: before that a signal must not be lost, after that it must not kill the process.
-    """
-
-    def stop(*_: object) -> None:
-        uvicorn_server.should_exit = True
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-
-
-def _leave_alone_what_is_there() -> None:
-    """Keep modules and schema out of the garbage collections: they live as long as the process."""
-    gc.freeze()
-    gc.set_threshold(*THRESHOLDS)
+    def is_up(self) -> None:
+        """Nobody waits for this."""

@@ -1,0 +1,368 @@
+"""HTTP/1.1 on one connection: uvicorn's protocol, with bounds on bytes and on time (RFC 9112).
+
+How it works
+------------
+What arrives is parsed in pieces, and each piece is counted for the part of the request that it
+belongs to::
+
+    NOTHING ──► HEAD ──► BODY ──► NOTHING ...
+      │           │        └ framing: chunk sizes, extensions and trailer fields
+      │           └ bytes of the target and of the fields, number of fields, time
+      └ time until the next request begins
+
+What passes a bound is answered with an error, after the answers to the requests before it, and the
+connection is closed. What a client still sends then is dropped for a moment: a connection that is
+closed with bytes unread is reset, and the client might never see the answer.
+"""
+
+import asyncio
+from enum import Enum, auto
+from typing import Any, NoReturn
+
+import httptools
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from gateway.errors import BadRequest
+from gateway.serving import bounds as most
+from gateway.serving.bounds import Bounds
+from gateway.serving.connections import Connections
+from gateway.serving.refusals import refusal
+
+_PIECE = 16 * 1024  # bytes that are parsed before they are counted
+
+_MALFORMED = "The bytes sent are not a request of HTTP/1.1."
+_TOO_LONG = f"The target of the request is longer than {most.REQUEST_LINE} bytes."
+_TOO_LARGE = f"The header section is larger than {most.HEAD} bytes."
+_TOO_MANY = f"The header section has more than {most.FIELDS} fields."
+_FRAMING = "The chunks of the body have too many extensions, trailer fields or size lines."
+_PIPELINED = f"More than {most.PIPELINED} requests wait on this connection; wait for their answers."
+_TOO_SLOW = "The header section of the request did not arrive in time."
+_ENDING = "The request did not arrive before the server ended; send it again."
+_TUNNEL = "Use GET or POST."
+
+
+class _Part(Enum):
+    """What of a request is to come next."""
+
+    NOTHING = auto()
+    HEAD = auto()
+    BODY = auto()
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection; ``connections`` counts it."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        *,
+        bounds: Bounds,
+        connections: Connections,
+    ) -> None:
+        super().__init__(config, server_state, app_state)
+        self.timeout_keep_alive = bounds.keep_alive  # type: ignore[assignment]
+        self._bounds = bounds
+        self._counted = connections
+        self._part = _Part.NOTHING
+        self._count = 0
+        """Bytes of the head, of the framing, or of an unwanted body, by the part of the request."""
+        self._fields = self._size = 0
+        self._upgrades = self._ends = False
+        self._refused: BadRequest | None = None
+        self._told = False
+        """Whether the refusal has been written: what still comes is dropped."""
+        self._answered: RequestResponseCycle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+
+    # The connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection; its first request may be as long in coming as any other."""
+        super().connection_made(transport)
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+        self._counted.opened(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection, and all that waits for it."""
+        super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._set_timer(None)
+        self.resume_writing()
+        self._counted.lost(self)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends no more; what it has sent is answered before the connection ends."""
+        if self._refused or not self._is_busy() or self._part is _Part.BODY:
+            return False
+        self.cycle.keep_alive = False
+        return True
+
+    def give_way(self) -> None:
+        """Close at once: no request of this connection is being carried out."""
+        self.transport.abort()
+
+    def announce_end(self) -> None:
+        """Let the next answer be the last one of this connection."""
+        self._ends = True
+        if self._is_busy():
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Answer the requests that have come in whole, then close; the rest is dropped."""
+        self.announce_end()
+        if not self._is_busy():
+            self.transport.close()
+        elif self._part is _Part.BODY:
+            self._refuse(BadRequest(_ENDING, status=408))
+
+    def cut_off(self) -> None:
+        """Close although a request is being answered."""
+        for cycle in (self._answered, self.cycle):
+            if cycle is not None:
+                cycle.disconnected = True
+        self.transport.abort()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """No request has come for long; a client that does not even read is not waited for."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _is_busy(self) -> bool:
+        """Whether a request is being answered: of several the last one is answered last."""
+        return bool(self.cycle) and not self.cycle.response_complete
+
+    def _is_unwanted(self) -> bool:
+        """Whether what comes is the rest of a body whose request has been answered."""
+        return self._part is _Part.BODY and not self._is_busy()
+
+    # What arrives
+
+    def data_received(self, data: bytes) -> None:
+        """Parse and count what has come."""
+        if self._told:
+            self._drop(len(data))
+        elif self._refused is None:  # else it is told after the answers that are still to come
+            self._unset_keepalive_if_required()
+            pieces = range(0, len(data), _PIECE)
+            if all(self._take(data[start : start + _PIECE]) for start in pieces):
+                self._watch()
+
+    def _take(self, piece: bytes) -> bool:
+        """Whether a piece was taken, and more can be."""
+        before = self._part
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            return self._take_without_upgrade(piece[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(self._refused or BadRequest(_MALFORMED))
+        else:
+            self._add(before, len(piece))
+        return self._refused is None and not self.transport.is_closing()
+
+    def _take_without_upgrade(self, rest: bytes) -> bool:
+        """Take a request that offers another protocol as one that does not (RFC 9110, 7.8).
+
+        Java's and curl's clients offer HTTP/2 in this way. The parser would take what follows the
+        head for the other protocol, so that the head is parsed again without the offer.
+        """
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        self._upgrades = False
+        if method == b"CONNECT":
+            self._refuse(BadRequest(_TUNNEL, status=405, Allow="GET, POST"))
+            return False
+        fields = [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        head = [method + b" " + self.url + b" HTTP/" + version, *fields, b"", b""]
+        self.parser = httptools.HttpRequestParser(self)
+        return self._take(b"\r\n".join(head) + rest)
+
+    def _add(self, before: _Part, size: int) -> None:
+        """Count a piece for the part of the request that it ends in."""
+        if self._part is not before:
+            self._count = 0
+            return
+        self._count += size
+        if self._part is not _Part.BODY:
+            if self._count > most.HEAD + _PIECE:
+                self._refuse(BadRequest(_TOO_LARGE, status=431))
+        elif self._is_unwanted():
+            if self._count > most.UNWANTED:
+                self.transport.abort()
+        elif self._count > most.FRAMING + 8 * self._size:
+            self._refuse(BadRequest(_FRAMING))
+
+    def _drop(self, size: int) -> None:
+        self._count += size
+        if self._count > most.UNWANTED:
+            self.transport.abort()
+
+    # Time
+
+    def _watch(self) -> None:
+        """Give the client its time for what is to come, beginning with the first byte of it."""
+        begun = self._is_unwanted() or (self._part is not _Part.BODY and self._has_begun())
+        if not begun:
+            self._set_timer(None)
+        elif self._timer is None:
+            self._set_timer(self._bounds.head)
+
+    def _has_begun(self) -> bool:
+        return self._part is _Part.HEAD or self._count > 0
+
+    def _set_timer(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._too_slow)
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if self._told or self._part is not _Part.HEAD:
+            self.transport.abort()
+        elif not self._is_busy():  # else the time begins anew with the answer
+            self._refuse(BadRequest(_TOO_SLOW, status=408))
+
+    def pause_writing(self) -> None:
+        """The client does not take what is written; it has so long to take any of it."""
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        """The client has taken enough."""
+        super().resume_writing()
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def _wait_for_reader(self, before: int | None = None) -> None:
+        left = self.transport.get_write_buffer_size()
+        if before is not None and left >= before:
+            self.transport.abort()
+            return
+        self._stalled = self.loop.call_later(self._bounds.stalled, self._wait_for_reader, left)
+
+    # Refusals
+
+    def _stop(self, error: BadRequest) -> NoReturn:
+        """Stop the parser from within one of its callbacks."""
+        self._refused = error
+        raise _Stop
+
+    def _refuse(self, error: BadRequest) -> None:
+        """Take nothing more; answer with the error, after the answers that are still to come."""
+        self._refused = error
+        self._set_timer(None)
+        if self._part is _Part.BODY and self._is_busy():
+            self._drop_request()
+        if not self._is_busy():
+            self._tell(error)
+
+    def _drop_request(self) -> None:
+        """The last request will never be whole: the application need not wait for it."""
+        if self.pipeline:
+            self.pipeline.popleft()
+            last = self.pipeline[0][0] if self.pipeline else self._answered
+            self.cycle = last  # type: ignore[assignment]
+            return
+        if self.cycle.response_started:
+            self.transport.abort()
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        self.cycle = None  # type: ignore[assignment]
+
+    def _tell(self, error: BadRequest) -> None:
+        """Write the refusal, and drop what still comes: closing at once could lose the answer."""
+        self._told, self._count = True, 0
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            return
+        self.transport.write(refusal(error))
+        self.transport.write_eof()
+        self._set_timer(most.LINGER)
+        self.flow.resume_reading()
+
+    # uvicorn's callbacks
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """A request has been answered: the next one may come, or a refusal is due."""
+        super().on_response_complete()
+        if self._is_busy() or self.transport.is_closing():
+            return
+        if self._refused:
+            self._tell(self._refused)
+        else:
+            self._counted.waits(self)
+            self._watch()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Nothing: another protocol that is offered need not be taken."""
+
+    # The parser's callbacks
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if len(self.pipeline) >= most.PIPELINED:
+            self._stop(BadRequest(_PIPELINED))
+        super().on_message_begin()
+        self._part = _Part.HEAD
+        self._count = self._fields = self._size = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Some of the target has come."""
+        super().on_url(url)
+        if len(self.url) > most.REQUEST_LINE:
+            self._stop(BadRequest(_TOO_LONG, status=414))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head has come; or a trailer field, which nobody asks for."""
+        self._fields += 1
+        if self._fields > most.FIELDS:
+            self._stop(BadRequest(_TOO_MANY, status=431))
+        if self._part is _Part.HEAD:
+            self._size += len(name) + len(value) + 4
+            if self._size > most.HEAD:
+                self._stop(BadRequest(_TOO_LARGE, status=431))
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: the application may begin."""
+        self._upgrades = self.parser.should_upgrade()
+        if self._upgrades:
+            return
+        self._part = _Part.BODY
+        self._count = self._fields = self._size = 0
+        super().on_headers_complete()
+        if self._ends:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body has come."""
+        self._size += len(body)
+        if self._is_busy():
+            self._count -= len(body)
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._upgrades:
+            return
+        super().on_message_complete()
+        self._part, self._count = _Part.NOTHING, 0
+        if self._is_busy():
+            self._counted.works(self)
+
+
+class _Stop(Exception):
+    """Raised in a callback of the parser, which then reports an error of its own."""

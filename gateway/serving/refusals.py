@@ -1,0 +1,33 @@
+"""An answer to what never became a request: written by the server, without the application."""
+
+import secrets
+from email.utils import formatdate
+from http import HTTPStatus
+
+import structlog
+
+from gateway.errors import BadRequest
+from gateway.http import error_response
+from gateway.telemetry import request_id
+
+log = structlog.get_logger()
+
+
+def refusal(error: BadRequest) -> bytes:
+    """The whole answer in HTTP/1.1, the last one of its connection; a line at debug tells of it."""
+    name = secrets.token_hex(16)
+    reset = request_id.set(name)
+    try:
+        log.debug("http_request_refused", status=error.status)
+        answer = error_response(error)
+    finally:
+        request_id.reset(reset)
+    fields = [
+        *answer.raw_headers,
+        (b"date", formatdate(usegmt=True).encode()),
+        (b"connection", b"close"),
+        (b"x-request-id", name.encode()),
+    ]
+    line = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}".encode()
+    head = b"\r\n".join([line, *(key + b": " + value for key, value in fields)])
+    return head + b"\r\n\r\n" + bytes(answer.body)

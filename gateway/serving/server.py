@@ -1,0 +1,238 @@
+"""The server: it takes connections, and ends in an order that loses nothing.
+
+How it ends
+-----------
+::
+
+    SIGTERM ──► not ready, accepting    readiness delay; a second signal, or SIGINT, ends it at once
+            ──► requests in progress    drain: what has not come in whole is dropped
+            ──► settling                the application writes down what its calls came to
+
+Kubernetes stops sending new connections only some seconds after it sends SIGTERM: whoever closes
+the listening socket at once refuses those that are still on their way.
+"""
+
+import asyncio
+import gc
+import signal
+import socket
+from functools import partial
+from types import FrameType
+from typing import Any, Protocol
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.runtime import Shutdown
+from gateway.serving.bounds import Bounds
+from gateway.serving.connections import Connections
+from gateway.serving.protocol import BoundedHttp
+
+log = structlog.get_logger()
+
+# Objects of one request are freed by counting; few are left for the collector to find.
+THRESHOLDS = (10_000, 10, 10)
+_AT_ONCE = 64  # connections that are taken before others are served
+_EXHAUSTED = 0.1  # seconds without accepting where the process has no descriptor left
+_TICK = 0.1  # seconds
+
+
+class Source(Protocol):
+    """Where connections come from."""
+
+    def fileno(self) -> int:
+        """What becomes readable with a connection."""
+
+    def take(self) -> socket.socket | None:
+        """The next connection, or None; raises EOFError when there will be no more, and OSError."""
+
+    def leave(self) -> None:
+        """Take no more connections."""
+
+    def is_up(self) -> None:
+        """Learn that the application has started."""
+
+
+def serve(
+    app: ASGIApp, source: Source, bounds: Bounds, *, date_header: bool = True
+) -> "partial[None]":
+    """What serves until SIGINT or SIGTERM.
+
+    From now on these signals mean an orderly end: it can be told that the server runs before it
+    does, and whoever stops it then is obeyed.
+    """
+    server = Server(app, source, bounds, date_header=date_header)
+    stop_on_signals(server)
+    return partial(run, server)
+
+
+def run(server: "Server") -> None:
+    """Serve until the server is told to end."""
+    _leave_alone_what_is_there()
+    server.run()
+
+
+def stop_on_signals(server: "Server") -> None:
+    """End the server in an orderly way, with exit code 0, from now on.
+
+    uvicorn takes the signals over only once its event loop runs, and raises them once more when it
+    has finished: before that a signal must not be lost, after that it must not kill the process.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, server.handle_exit)
+
+
+def _leave_alone_what_is_there() -> None:
+    """Keep modules and schema out of the garbage collections: they live as long as the process."""
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, with connections from a source and an end in this order."""
+
+    def __init__(
+        self, app: ASGIApp, source: Source, bounds: Bounds, *, date_header: bool = True
+    ) -> None:
+        config = uvicorn.Config(
+            _Interruptible(app),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=date_header,
+            proxy_headers=False,  # nobody's X-Forwarded-For is believed
+            ws="none",
+        )
+        super().__init__(config)
+        self._source = source
+        self._bounds = bounds
+        self._connections = Connections(bounds.connections)
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._accepts = True
+        self._hurries = self._ends = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End in order; who is told twice, or by Ctrl-C, does not stay ready any longer."""
+        self._hurries = self._hurries or self.should_exit or sig == signal.SIGINT
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then take connections."""
+        await super().startup(sockets=[])
+        asyncio.get_running_loop().add_reader(self._source.fileno(), self._take)
+        self._source.is_up()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End as the head of this file says."""
+        log.info("ending", readiness_delay=0 if self._hurries else self._bounds.readiness_delay)
+        await self._stay_ready_to_accept()
+        await self._take_the_last()
+        await self._drain()
+        await self.lifespan.shutdown()
+
+    async def _stay_ready_to_accept(self) -> None:
+        """Say that this server is not ready, and serve on until that has been noticed."""
+        loop = asyncio.get_running_loop()
+        accepts_until = loop.time() + self._bounds.readiness_delay
+        told: Shutdown | None = self.lifespan.state.get("shutdown")
+        self._ends = True
+        if told is not None:
+            told.begin()
+        for protocol in self._protocols():
+            protocol.announce_end()
+        ticks = 0
+        while loop.time() < accepts_until and not self._hurries:
+            await asyncio.sleep(_TICK)
+            ticks += 1
+            await self.on_tick(ticks)
+        if told is not None:
+            told.calls_end_at = loop.time() + self._bounds.drain
+
+    def _protocols(self) -> list[BoundedHttp]:
+        return [one for one in self.server_state.connections if isinstance(one, BoundedHttp)]
+
+    async def _take_the_last(self) -> None:
+        """Take what has connected, then nothing more."""
+        self._accepts = False
+        asyncio.get_running_loop().remove_reader(self._source.fileno())
+        self._take(most=None)
+        self._source.leave()
+        await asyncio.gather(*self._arriving)
+
+    async def _drain(self) -> None:
+        """Wait for the answers of requests in progress; those that take too long are cut off."""
+        for protocol in self._protocols():
+            protocol.shutdown()
+        until = asyncio.get_running_loop().time() + self._bounds.drain
+        while asyncio.get_running_loop().time() < until:
+            if not self.server_state.connections and not self.server_state.tasks:
+                return
+            await asyncio.sleep(_TICK)
+        log.warning("requests_cut_off", requests=len(self.server_state.tasks))
+        for protocol in self._protocols():
+            protocol.cut_off()
+        for task in self.server_state.tasks:
+            task.cancel()
+
+    def _take(self, most: int | None = _AT_ONCE) -> None:
+        taken = 0
+        try:
+            while (most is None or taken < most) and (one := self._source.take()) is not None:
+                taken += 1
+                task = asyncio.create_task(self._begin(one))
+                self._arriving.add(task)
+                task.add_done_callback(self._arriving.discard)
+        except EOFError:  # at each look from now on: one is enough
+            asyncio.get_running_loop().remove_reader(self._source.fileno())
+            if self._accepts:
+                log.warning("supervisor_is_gone")
+            self._hurries = self.should_exit = True
+        except OSError as error:
+            self._pause(error)
+
+    def _pause(self, error: OSError) -> None:
+        """Close a connection that waits, and try again: the kernel's queue keeps what arrives."""
+        log.error("connections_are_not_accepted", error=error)
+        self._connections.make_room()
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._source.fileno())
+        loop.call_later(_EXHAUSTED, self._take_again)
+
+    def _take_again(self) -> None:
+        if self._accepts:
+            asyncio.get_running_loop().add_reader(self._source.fileno(), self._take)
+
+    async def _begin(self, connection: socket.socket) -> None:
+        """Give a connection to the HTTP protocol."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(self._protocol, connection)
+        except OSError:  # its client has gone meanwhile
+            connection.close()
+
+    def _protocol(self) -> BoundedHttp:
+        protocol = BoundedHttp(
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            bounds=self._bounds,
+            connections=self._connections,
+        )
+        if self._ends:
+            protocol.announce_end()
+        return protocol
+
+
+class _Interruptible:
+    """An application whose cancellation is no error: only the end of the server cancels."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if scope["type"] != "http":
+                raise
