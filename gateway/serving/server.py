@@ -14,6 +14,7 @@ the listening socket at once refuses those that are still on their way.
 
 import asyncio
 import gc
+import math
 import signal
 import socket
 from functools import partial
@@ -33,7 +34,7 @@ log = structlog.get_logger()
 
 # Objects of one request are freed by counting; few are left for the collector to find.
 THRESHOLDS = (10_000, 10, 10)
-_AT_ONCE = 64  # connections that are taken before others are served
+_AT_ONCE = 16  # connections that are taken before others are closed to make room for them
 _EXHAUSTED = 0.1  # seconds without accepting where the process has no descriptor left
 _TICK = 0.1  # seconds
 
@@ -156,7 +157,7 @@ class Server(uvicorn.Server):
         """Take what has connected, then nothing more."""
         self._accepts = False
         asyncio.get_running_loop().remove_reader(self._source.fileno())
-        self._take(most=None)
+        self._take(most=math.inf)
         self._source.leave()
         await asyncio.gather(*self._arriving)
 
@@ -175,11 +176,9 @@ class Server(uvicorn.Server):
         for task in self.server_state.tasks:
             task.cancel()
 
-    def _take(self, most: int | None = _AT_ONCE) -> None:
-        taken = 0
+    def _take(self, most: float = _AT_ONCE) -> None:
         try:
-            while (most is None or taken < most) and (one := self._source.take()) is not None:
-                taken += 1
+            while len(self._arriving) < most and (one := self._source.take()) is not None:
                 task = asyncio.create_task(self._begin(one))
                 self._arriving.add(task)
                 task.add_done_callback(self._arriving.discard)
