@@ -40,7 +40,10 @@ from gateway.http import (
     GraphQLView,
     Hosts,
     SecurityHeaders,
+    UnexpectedErrors,
+    accepted,
     error_response,
+    error_type,
     health_routes,
     ide_routes,
 )
@@ -128,7 +131,7 @@ def create_app(
             *health_routes(provider, ledger, shutdown),
             *(ide_routes() if settings.graphiql else []),
         ],
-        middleware=_middleware(settings),
+        middleware=[*_middleware(settings), Middleware(UnexpectedErrors, emit=emit)],
         exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
     )
@@ -136,11 +139,12 @@ def create_app(
     return app
 
 
-async def _as_json(_request: Request, error: Exception) -> Response:
+async def _as_json(request: Request, error: Exception) -> Response:
     """A path or a method that is not there, said as every other error is."""
     assert isinstance(error, HTTPException)  # noqa: S101 (the only class this is registered for)
     headers = dict(error.headers or {})
-    return error_response(BadRequest(error.detail, status=error.status_code, **headers))
+    refused = BadRequest(error.detail, status=error.status_code, **headers)
+    return error_response(refused, error_type(accepted(request.headers)))
 
 
 def _middleware(settings: ServerSettings) -> list[Middleware]:

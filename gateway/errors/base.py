@@ -15,6 +15,8 @@ class GatewayError(Exception):
     status: int = 500
     """The HTTP status where this stops a request before its execution."""
     retryable: bool = False
+    retry_after: float | None = None
+    """After how many seconds it may be worth another try, where somebody knows."""
     sent: bool = False
     """Whether the request that failed may have reached the provider."""
 

@@ -29,6 +29,7 @@ class RateLimited(GatewayError):
     meaning = "A rate limit is exceeded; `limitedBy` says whose."
     advice = "Retry with the same key after `retryAfter` seconds."
     in_results = True
+    status = 429
     retryable = True
 
     def __init__(self, message: str, *, by: LimitedBy, retry_after: float | None = None) -> None:
@@ -50,7 +51,9 @@ class Overloaded(GatewayError):
     meaning = "The gateway is busy; this request was not carried out."
     advice = "Retry with the same key in a moment."
     in_results = True
+    status = 503
     retryable = True
+    retry_after = 1.0
 
 
 class DeadlineExceeded(GatewayError):

@@ -93,6 +93,10 @@ class IdentityUnavailable(GatewayError):
     status = 503
     retryable = True
 
+    def __init__(self, message: str, *, retry_after: float = 10.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
 
 class NotAllowed(GatewayError):
     """The caller is known and may not do this."""

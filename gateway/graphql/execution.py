@@ -129,7 +129,7 @@ def _formatted(error: GraphQLError, context: ExecutionContext) -> dict[str, Any]
         shown["locations"] = [place.formatted for place in error.locations]
     if error.path:
         shown["path"] = error.path
-    extensions = {"code": RequestInvalid.code, **(error.extensions or {})}
+    extensions = {"code": RequestInvalid.code, "retryable": False, **(error.extensions or {})}
     cause = error.original_error
     if cause is not None and not isinstance(cause, GatewayError | GraphQLError):
         shown["message"] = InternalError().message

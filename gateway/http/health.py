@@ -1,12 +1,14 @@
 """``/healthz`` and ``/readyz``."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, ProviderUnavailable
+from gateway.http.responses import error_content, retry_after
 from gateway.http.routes import ExactRoute
 from gateway.ledger import Ledger
 from gateway.provider import BreakerState, ProviderClient
@@ -39,13 +41,19 @@ async def _readiness(provider: ProviderClient, ledger: Ledger[Any]) -> Response:
     try:
         await provider.check_token()
     except GatewayError as error:
-        failure = {"status": "unavailable", "code": error.code, "message": error.message}
-        return JSONResponse(failure, status_code=503)
-    held_back = provider.breaker is BreakerState.OPEN
-    body: dict[str, Any] = {
-        "status": "unavailable" if held_back else "ok",
+        return _unavailable(error)
+    facts: dict[str, Any] = {
         "breaker": provider.breaker.value,
         "clockSkewSeconds": provider.clock.skew,
         "ledger": await ledger.condition(),
     }
-    return JSONResponse(body, status_code=503 if held_back else 200)
+    if provider.breaker is BreakerState.OPEN:
+        return _unavailable(ProviderUnavailable("Reads are held back: the provider fails."), facts)
+    return JSONResponse({"status": "ok"} | facts)
+
+
+def _unavailable(error: GatewayError, facts: Mapping[str, Any] | None = None) -> Response:
+    """503 with the error as every other answer has it, and its code for monitoring."""
+    body = {"status": "unavailable", "code": error.code, "message": error.message}
+    content = {**body, **(facts or {}), **error_content(error)}
+    return JSONResponse(content, 503, retry_after(error))

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.config import is_loopback
 from gateway.errors import BadRequest
+from gateway.http.negotiation import accepted, error_type
 from gateway.http.responses import error_response
 
 
@@ -27,7 +29,8 @@ class Hosts:
             await self._app(scope, receive, send)
             return
         refused = BadRequest("The gateway does not answer to this host name.")
-        await error_response(refused)(scope, receive, send)
+        media_type = error_type(accepted(Headers(scope=scope)))
+        await error_response(refused, media_type)(scope, receive, send)
 
     def _is_ours(self, scope: Scope) -> bool:
         hosts = [value for name, value in scope["headers"] if name == b"host"]

@@ -6,10 +6,25 @@ the older type, where a well-formed request is always 200; without ``Accept`` it
 
 from collections.abc import Sequence
 
+from starlette.datastructures import Headers
+
 from gateway.errors import BadRequest
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
+
+
+def accepted(headers: Headers) -> str:
+    """The value of ``Accept``; several of them are one list (RFC 9110, section 5.2)."""
+    return ", ".join(headers.getlist("accept"))
+
+
+def error_type(accepts: str) -> str:
+    """The media type of an error, also where nothing that could be answered is accepted."""
+    try:
+        return negotiate(accepts)
+    except BadRequest:
+        return JSON
 
 
 def negotiate(accepts: str) -> str:

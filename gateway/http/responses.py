@@ -1,9 +1,18 @@
 """HTTP answers: one table of statuses, and errors in the shape of GraphQL's."""
 
+import math
+from typing import Any
+
 import msgspec
 from starlette.responses import Response
 
-from gateway.errors import BadRequest, GatewayError, NotAuthenticated
+from gateway.errors import (
+    BadRequest,
+    DocumentNotFound,
+    DocumentNotTrusted,
+    GatewayError,
+    NotAuthenticated,
+)
 from gateway.graphql import Failure, GraphQLResponse
 from gateway.http.negotiation import JSON
 from gateway.telemetry import request_id
@@ -12,6 +21,8 @@ from gateway.telemetry import request_id
 _CLASSIC = {Failure.SYNTAX: 400, Failure.INVALID: 400, Failure.ONLY_BY_POST: 405}
 _DRAFT = _CLASSIC | {Failure.INVALID: 422}
 _PARTIAL = 294  # the draft's status for data beside errors
+# Errors of requests that are well-formed: only the media type decides on their status.
+_WELL_FORMED = (DocumentNotFound, DocumentNotTrusted)
 
 
 def _status(answer: GraphQLResponse, media_type: str, *, draft: bool) -> int:
@@ -34,16 +45,33 @@ def graphql_response(answer: GraphQLResponse, media_type: str, *, draft: bool) -
     return Response(body, status, headers, f"{media_type}; charset=utf-8")
 
 
-def error_response(error: GatewayError) -> Response:
-    """What went wrong as the answer to an HTTP request: a GraphQL error body."""
-    extensions = {"code": error.code, "requestId": request_id.get()}
-    body = {"errors": [{"message": error.message, "extensions": extensions}]}
+def error_response(error: GatewayError, media_type: str = JSON) -> Response:
+    """What went wrong as the answer to an HTTP request, in the media type that was negotiated."""
+    status = 200 if media_type == JSON and isinstance(error, _WELL_FORMED) else error.status
     headers = {"Cache-Control": "no-store", **_headers(error)}
-    content_type = f"{JSON}; charset=utf-8"
-    return Response(msgspec.json.encode(body), error.status, headers, content_type)
+    return Response(error_body(error), status, headers, f"{media_type}; charset=utf-8")
+
+
+def error_body(error: GatewayError) -> bytes:
+    """What went wrong as a GraphQL response in JSON; it needs no request."""
+    return msgspec.json.encode(error_content(error))
+
+
+def error_content(error: GatewayError) -> dict[str, Any]:
+    """What went wrong in the shape of a GraphQL response without data."""
+    extensions = {**error.extensions, "requestId": request_id.get()}
+    return {"errors": [{"message": error.message, "extensions": extensions}]}
+
+
+def retry_after(error: GatewayError) -> dict[str, str]:
+    """The header of RFC 9110, section 10.2.3, in whole seconds, where the delay is known."""
+    if error.retry_after is None:
+        return {}
+    return {"Retry-After": str(math.ceil(error.retry_after))}
 
 
 def _headers(error: GatewayError) -> dict[str, str]:
+    headers = retry_after(error)
     if isinstance(error, NotAuthenticated):
-        return {"WWW-Authenticate": 'Bearer realm="card gateway"'}  # RFC 6750, section 3
-    return error.headers if isinstance(error, BadRequest) else {}
+        headers["WWW-Authenticate"] = 'Bearer realm="card gateway"'  # RFC 6750, section 3
+    return headers | (error.headers if isinstance(error, BadRequest) else {})

@@ -34,7 +34,7 @@ from gateway.graphql import (
 )
 from gateway.http.csrf import refuse_other_sites
 from gateway.http.ide import ide_page
-from gateway.http.negotiation import is_browser, negotiate
+from gateway.http.negotiation import accepted, error_type, is_browser, negotiate
 from gateway.http.requests import (
     as_graphql_request,
     from_body,
@@ -85,7 +85,7 @@ class GraphQLView:
 
     async def respond(self, request: Request) -> Response:
         """One HTTP request, one response; every error is a GraphQL error body."""
-        accepts = request.headers.get("accept", "")
+        accepts = accepted(request.headers)
         if request.method == "GET" and self._settings.graphiql and is_browser(accepts):
             return ide_page()
         progress = _Progress(time.perf_counter())
@@ -96,7 +96,7 @@ class GraphQLView:
         except Exception as error:
             refusal = self._refusal(error)
             progress.errors = (refusal.code,)
-            response = error_response(refusal)
+            response = error_response(refusal, error_type(accepts))
         self._emit(_ended(progress, response.status_code))
         return response
 

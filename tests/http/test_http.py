@@ -249,7 +249,7 @@ async def test_an_unexpected_error_beside_the_execution_is_masked_and_logged() -
     [error] = response.json()["errors"]
     assert (response.status_code, error["extensions"]) == (
         500,
-        {"code": "INTERNAL", "requestId": "click-1"},
+        {"code": "INTERNAL", "retryable": False, "requestId": "click-1"},
     )
     logged = [json.loads(line) for line in lines.getvalue().splitlines()]
     told = [(one["event"], one["request_id"], one.get("error")) for one in logged]
