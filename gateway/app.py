@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,6 +34,7 @@ from gateway.errors import BadRequest, ConfigError
 from gateway.events import Sink, to_all
 from gateway.graphql import DocumentLimits, Documents, Executor, TrustedDocuments, engine_schema
 from gateway.http import (
+    CrossOrigin,
     Dependencies,
     ExactRoute,
     GraphQLView,
@@ -56,8 +56,6 @@ from gateway.telemetry import LogSink, RequestIdMiddleware, request_id
 
 if TYPE_CHECKING:
     import httpx
-
-ASKED_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id", "traceparent"]
 
 
 def create_app(
@@ -131,7 +129,7 @@ def create_app(
             *health_routes(provider, ledger, shutdown),
             *(ide_routes() if settings.graphiql else []),
         ],
-        middleware=[*_middleware(settings), Middleware(UnexpectedErrors, emit=emit)],
+        middleware=_middleware(settings, emit),
         exception_handlers={HTTPException: _as_json},
         lifespan=lifespan,
     )
@@ -147,21 +145,13 @@ async def _as_json(request: Request, error: Exception) -> Response:
     return error_response(refused, error_type(accepted(request.headers)))
 
 
-def _middleware(settings: ServerSettings) -> list[Middleware]:
+def _middleware(settings: ServerSettings, emit: Sink) -> list[Middleware]:
     around = [Middleware(RequestIdMiddleware), Middleware(SecurityHeaders)]
     if settings.allowed_hosts or is_loopback(settings.host):
         around.append(Middleware(Hosts, names=settings.allowed_hosts))
     if settings.cors_origins or settings.cors_origin_pattern:
-        cors = Middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_origin_regex=settings.cors_origin_pattern,
-            allow_methods=["GET", "POST"],
-            allow_headers=ASKED_HEADERS,
-            expose_headers=["X-Request-Id"],
-        )
-        around.append(cors)
-    return around
+        around.append(Middleware(CrossOrigin, settings=settings, emit=emit))
+    return [*around, Middleware(UnexpectedErrors, emit=emit)]
 
 
 def _executor(settings: DocumentSettings) -> Executor:

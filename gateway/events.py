@@ -81,6 +81,18 @@ class CallerRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreflightRefused:
+    """A browser asked for a page of another web origin, and was refused (CORS).
+
+    ``reason`` is ``origin``, ``method``, ``header`` or ``private network``; ``header`` is the name
+    of the first header that is not allowed.
+    """
+
+    reason: str
+    header: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitHit:
     """A caller's request was not carried out because of the gateway's rate limit of ``field``."""
 
@@ -182,6 +194,7 @@ Event: TypeAlias = (
     | TokenRenewed
     | ClockSkewChanged
     | CallerRefused
+    | PreflightRefused
     | RateLimitHit
     | RateLimitStoreChanged
     | IdentityKeysUnavailable

@@ -23,6 +23,7 @@ _RATE = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _HOST = re.compile(r"(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)", re.ASCII)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 LOOPBACK_ORIGIN = r"https?://(localhost|([a-z0-9-]+\.)+localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
 
 
@@ -94,6 +95,13 @@ def origin(value: str) -> str:
         usable = False
     if value != "*" and not (usable and value == f"{parts.scheme}://{parts.netloc}"):
         raise ValueError("must be an origin without a path, such as https://a.example")
+    return value
+
+
+def header_name(value: str) -> str:
+    """The name of one HTTP header (RFC 9110, section 5.6.2); ``*`` would stand for all of them."""
+    if value == "*" or not _TOKEN.fullmatch(value):
+        raise ValueError("must be the name of a header, such as x-tenant")
     return value
 
 

@@ -28,6 +28,11 @@ class ServerSettings(Loadable):
     cors_origins: tuple[str, ...] = Field(
         default=(), description='Web origins whose pages may ask, as JSON: `["https://a.example"]`.'
     )
+    cors_headers: tuple[str, ...] = Field(
+        default=(),
+        description="Request headers that those pages may send besides the usual ones, as JSON: "
+        '`["x-tenant"]`.',
+    )
     http_statuses: Literal["classic", "draft"] = Field(
         default="classic",
         description="Status of request errors in `application/graphql-response+json`: always 400, "
@@ -78,6 +83,11 @@ class ServerSettings(Loadable):
     @classmethod
     def _origins(cls, value: Any) -> Any:
         return checks.texts(value, "https://a.example", checks.origin)
+
+    @field_validator("cors_headers", mode="before")
+    @classmethod
+    def _header_names(cls, value: Any) -> Any:
+        return checks.texts(value, "x-tenant", checks.header_name)
 
     def allows_origin(self, origin: str) -> bool:
         """Whether pages of this web origin may ask and read the answers."""

@@ -8,7 +8,7 @@ from gateway.graphql.execution import (
     GraphQLResponse,
 )
 from gateway.graphql.limits import DocumentLimits
-from gateway.graphql.operations import Facts
+from gateway.graphql.operations import Facts, shown_name
 from gateway.graphql.plan import engine_schema
 from gateway.graphql.trusted import Mode as DocumentMode
 from gateway.graphql.trusted import TrustedDocuments
@@ -24,4 +24,5 @@ __all__ = [
     "GraphQLResponse",
     "TrustedDocuments",
     "engine_schema",
+    "shown_name",
 ]

@@ -24,7 +24,7 @@ from graphql import (
 
 from gateway.graphql.plan.plan import compile_plan, fragments_of
 
-NAME_LENGTH = 64  # of an operation's name in an event
+NAME_LENGTH = 64
 MOST_DIGITS = 8
 
 
@@ -93,14 +93,17 @@ class Facts:
 def facts_of(operation: OperationDefinitionNode, document: DocumentNode) -> Facts:
     """The facts of an operation; a long name is cut."""
     return Facts(
-        name=_shown(operation.name.value) if operation.name else None,
+        name=shown_name(operation.name.value) if operation.name else None,
         kind=operation.operation.value,
         fields=tuple(sorted(_root_fields(operation.selection_set, document))),
     )
 
 
-def _shown(name: str) -> str:
-    """A name may have any digits: as many as a card number has are not told."""
+def shown_name(name: str) -> str:
+    """What is told of a name that a caller made up: its first 64 characters.
+
+    A name may have any digits: as many as a card number has are not told.
+    """
     many = sum(map(str.isdigit, name)) > MOST_DIGITS
     return "…" if many else name[:NAME_LENGTH]
 

@@ -1,5 +1,6 @@
 """GraphQL over HTTP, and GraphiQL."""
 
+from gateway.http.cors import CrossOrigin
 from gateway.http.faults import UnexpectedErrors
 from gateway.http.headers import SecurityHeaders
 from gateway.http.health import health_routes
@@ -11,6 +12,7 @@ from gateway.http.routes import ExactRoute
 from gateway.http.view import Dependencies, GraphQLView
 
 __all__ = [
+    "CrossOrigin",
     "Dependencies",
     "ExactRoute",
     "GraphQLView",

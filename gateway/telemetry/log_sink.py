@@ -72,6 +72,10 @@ def _caller_refused(event: events.CallerRefused) -> Line:
     return "debug", "caller_refused", {"code": event.code}
 
 
+def _preflight(event: events.PreflightRefused) -> Line:
+    return "warning", "preflight_refused", {"reason": event.reason, "header": event.header}
+
+
 def _rate_limit(event: events.RateLimitHit) -> Line:
     facts = {"caller": event.caller, "field": event.field, "retry_after": event.retry_after}
     return "debug", "rate_limit_exceeded", facts
@@ -125,6 +129,7 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.TokenRenewed: _token,
     events.ClockSkewChanged: _clock_skew,
     events.CallerRefused: _caller_refused,
+    events.PreflightRefused: _preflight,
     events.RateLimitHit: _rate_limit,
     events.RateLimitStoreChanged: _store,
     events.IdentityKeysUnavailable: _keys_unavailable,

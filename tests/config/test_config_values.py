@@ -27,6 +27,7 @@ SECONDS = "must be a number above 0 and at most 3600"
 RATE = "must be a rate such as 60/minute or 5 per 10 seconds, or off"
 ORIGINS = 'must be a JSON list, such as ["https://a.example"]'
 ORIGIN = "each entry must be an origin without a path, such as https://a.example"
+HEADER = "each entry must be the name of a header, such as x-tenant"
 HOST = "each entry must be a host name without scheme or port, such as gateway.example"
 URL = "must be an http(s) URL"
 
@@ -60,6 +61,8 @@ REFUSED = [
         ['["https://a.example"]', '["a.example:80"]', '["a b"]', '[""]', '["a..b"]', '["[::x]"]'],
         HOST,
     ),
+    ("cors_headers", ['["x tenant"]', '["*"]', '["x-a: b"]', '[""]', '["é"]'], HEADER),
+    ("cors_headers", ["x-tenant", "{}"], 'must be a JSON list, such as ["x-tenant"]'),
     ("rate_limit_issue", ["0/minute", "00/minute", "5/0 minute", "-1/minute", "1.5/minute"], RATE),
     ("rate_limit_read", ["often", "60", "60/m", "1/second;5/minute", "none", "0", "inf/day"], RATE),
     ("rate_limit_simulate", ["9" * 400 + "/minute", "1/" + "9" * 400 + " minutes"], RATE),
@@ -89,6 +92,7 @@ TAKEN = [
     ("graphiql", "0", False),
     ("cors_origins", '["https://A.example:8443", "*"]', ("https://a.example:8443", "*")),
     ("cors_origins", "[]", ()),
+    ("cors_headers", '["x-tenant", "X-Trace.2"]', ("x-tenant", "X-Trace.2")),
     ("allowed_hosts", '["Gateway.example", "*.a.example", "::1", "10.0.0.1", "*"]', None),
     ("rate_limit_issue", "off", "off"),
     ("rate_limit_issue", "OFF", "off"),
