@@ -182,10 +182,8 @@ def document_limits(settings: DocumentSettings) -> DocumentLimits:
 
 
 def _trusted_documents(settings: TrustedDocumentSettings) -> TrustedDocuments:
-    if settings.documents is None:
-        return TrustedDocuments({})
     try:
-        return TrustedDocuments.load(settings.documents)
+        return TrustedDocuments.load(*settings.documents)
     except ConfigError as error:
         raise ConfigError([f"GATEWAY_DOCUMENTS: {one}" for one in error.problems]) from error
 

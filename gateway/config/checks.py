@@ -133,6 +133,18 @@ def texts(value: Any, example: str, check: Callable[[str], str]) -> Any:
         raise ValueError(f"each entry {error}") from None
 
 
+def paths(value: Any, *examples: str) -> Any:
+    """One path, or the paths of a list in JSON."""
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        return (value,)
+    if isinstance(value, Path):
+        return (value,)
+    value = _from_json(value)
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str | Path) for one in value):
+        raise ValueError(f"must be a path, or several in JSON: {json.dumps(examples)}")
+    return tuple(value)
+
+
 def uuid_text(value: str) -> str:
     """A UUID in its usual form, as text."""
     try:

@@ -4,7 +4,7 @@
     ├─ InternalError                  a fault of the gateway
     ├─ ConfigError                    start-up only: every problem of the settings at once
     ├─ BadRequest                     the HTTP request is not one that can be answered
-    │  └─ DocumentNotFound · DocumentNotTrusted
+    │  └─ DocumentNotFound · DocumentsNotSupported · DocumentNotTrusted
     ├─ RequestInvalid · DocumentTooLarge        the document cannot be executed
     ├─ InvalidInput                   + field: which part of the caller's input is wrong
     ├─ NotAuthenticated · IdentityUnavailable · NotAllowed
@@ -58,6 +58,7 @@ from gateway.errors.requests import (
     BadRequest,
     DocumentNotFound,
     DocumentNotTrusted,
+    DocumentsNotSupported,
     DocumentTooLarge,
     IdentityUnavailable,
     InvalidInput,
@@ -77,6 +78,7 @@ __all__ = [
     "DocumentNotFound",
     "DocumentNotTrusted",
     "DocumentTooLarge",
+    "DocumentsNotSupported",
     "GatewayError",
     "IdempotencyConflict",
     "IdentityUnavailable",

@@ -30,6 +30,17 @@ class DocumentNotFound(BadRequest):
         super().__init__("PersistedQueryNotFound")
 
 
+class DocumentsNotSupported(BadRequest):
+    """There are no trusted documents; code and message tell Apollo's clients to send texts."""
+
+    code = "PERSISTED_QUERY_NOT_SUPPORTED"
+    meaning = "There are no trusted documents here."
+    advice = "Send the text."
+
+    def __init__(self) -> None:
+        super().__init__("PersistedQueryNotSupported")
+
+
 class DocumentNotTrusted(BadRequest):
     """The text is not one of the trusted documents, and only those are run."""
 

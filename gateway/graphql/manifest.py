@@ -1,6 +1,5 @@
 """Building the manifest of trusted documents from a frontend's ``.graphql`` files."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -26,8 +25,8 @@ from graphql import (
 
 from gateway.graphql.documents import Documents
 from gateway.graphql.limits import DocumentLimits, DocumentMeasure
+from gateway.graphql.manifest_files import APOLLO, hash_of
 from gateway.graphql.operations import ReadyDocument
-from gateway.graphql.trusted import APOLLO
 
 Format: TypeAlias = Literal["apollo", "flat"]
 
@@ -52,7 +51,7 @@ class TrustedOperation:
     @property
     def id(self) -> str:
         """What the document is asked for by: the SHA-256 of its text, in hex digits."""
-        return hashlib.sha256(self.body.encode()).hexdigest()
+        return hash_of(self.body)
 
 
 def build(

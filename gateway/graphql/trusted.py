@@ -5,94 +5,115 @@ documents, with or without its prefix ``sha256:``, and Apollo's ``extensions.per
 version 1. Nothing is ever registered at run time: whoever may register may run anything.
 """
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
-from gateway.errors import BadRequest, ConfigError, DocumentNotFound, DocumentNotTrusted
+from gateway.errors import (
+    BadRequest,
+    DocumentNotFound,
+    DocumentNotTrusted,
+    DocumentsNotSupported,
+)
+from gateway.graphql.manifest_files import hash_of, is_hash, read_manifests, without_prefix
 
 Mode: TypeAlias = Literal["off", "prefer", "only"]
 
-APOLLO = "apollo-persisted-query-manifest"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_PREFIX = "sha256:"
+# What other conventions call a document's id: Relay's and Facebook's, and those of older servers.
+_OTHER_NAMES = ("id", "doc_id", "docId", "queryId", "query_id", "operationId")
 
 
 class TrustedDocuments:
-    """The documents of a manifest, by id."""
+    """The documents of all manifests, by id."""
 
     def __init__(self, texts: Mapping[str, str]) -> None:
-        self._texts = {_plain(name): text for name, text in texts.items()}
+        self._texts = {without_prefix(name): text for name, text in texts.items()}
         self._known = frozenset(self._texts.values())
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read Apollo's manifest or a flat ``{id: text}``; raises ConfigError in a sentence."""
-        try:
-            manifest = json.loads(path.read_bytes())
-        except OSError as error:
-            reason = (error.strerror or "not readable").lower()
-            raise ConfigError([f"Cannot read {path}: {reason}."]) from error
-        except (ValueError, RecursionError):
-            raise ConfigError([f"{path} is not JSON in UTF-8."]) from None
-        if not isinstance(manifest, dict) or not manifest:
-            raise ConfigError([f"{path} is not a manifest of documents: a JSON object is needed."])
-        return cls(_apollo(manifest, path) if "format" in manifest else _flat(manifest, path))
+    def load(cls, *paths: Path) -> Self:
+        """Read manifests, of Apollo's form or flat ``{id: text}``; raises ConfigError."""
+        return cls(read_manifests(paths))
 
     def find(self, document_id: str) -> str | None:
         """The text under an id, or None."""
-        return self._texts.get(_plain(document_id))
+        return self._texts.get(without_prefix(document_id))
 
     def knows(self, text: str) -> bool:
-        """Whether this very text is in the manifest."""
+        """Whether this very text is in a manifest."""
         return text in self._known
 
     def resolve(self, parameters: Mapping[str, Any], mode: Mode) -> str:
         """The text that a request's parameters ask for, which may be unknown except in ``only``.
 
-        A known id wins over a text beside it. Raises BadRequest, DocumentNotFound and, in
-        ``only`` and before anything is parsed, DocumentNotTrusted.
+        An id beside a text has to be that text's. Raises BadRequest, DocumentNotFound,
+        DocumentsNotSupported and, in ``only`` and before anything is parsed, DocumentNotTrusted.
         """
         text = _text(parameters)
         document_id = id_of(parameters)
-        if mode != "off" and document_id is not None:
-            known = self.find(document_id)
-            if known is not None:
-                return known
-        if text is None and document_id is None:
-            raise BadRequest("query must be text: a GraphQL document.")
+        known = None if mode == "off" or document_id is None else self.find(document_id)
+        if text is not None and document_id is not None:
+            _check_together(document_id, text, known)
+        if known is not None:
+            return known
         if text is None:
-            raise DocumentNotFound
+            raise self._without_text(parameters, document_id, mode)
         if mode == "only" and not self.knows(text):
             raise DocumentNotTrusted
         return text
+
+    def _without_text(
+        self, parameters: Mapping[str, Any], document_id: str | None, mode: Mode
+    ) -> BadRequest:
+        """Why a request without a text has none under an id either."""
+        if document_id is not None:
+            used = mode != "off" and self._texts
+            return DocumentNotFound() if used else DocumentsNotSupported()
+        for name in _OTHER_NAMES:
+            if parameters.get(name) is not None:
+                return BadRequest(f"Send the document's id as documentId, not as {name}.")
+        return BadRequest("query must be text: a GraphQL document.")
+
+
+def _check_together(document_id: str, text: str, known: str | None) -> None:
+    """Refuse an id beside the text of another document: nobody could say which one is meant."""
+    if known is not None:
+        fits = known == text
+    else:
+        fits = not is_hash(document_id) or document_id == hash_of(text)
+    if not fits:
+        raise BadRequest("query is not the document of the id beside it; send one of them.")
 
 
 def id_of(parameters: Mapping[str, Any]) -> str | None:
     """The document's id in a request's parameters; raises BadRequest when unreadable."""
     given = parameters.get("documentId")
+    by_apollo = _apollo_id(parameters.get("extensions"))
     if given is None:
-        given = _apollo_id(parameters.get("extensions"))
-    if given is None:
-        return None
+        return by_apollo
     if not isinstance(given, str) or not given:
         raise BadRequest("documentId must be text: the id of a document.")
-    return _plain(given)
+    plain = without_prefix(given)
+    if by_apollo not in (None, plain):
+        raise BadRequest("documentId and extensions.persistedQuery name two documents; send one.")
+    return plain
 
 
-def _apollo_id(extensions: Any) -> Any:
+def _apollo_id(extensions: Any) -> str | None:
     persisted = extensions.get("persistedQuery") if isinstance(extensions, Mapping) else None
     if persisted is None:
         return None
-    if not isinstance(persisted, Mapping) or persisted.get("version") != 1:
+    if not isinstance(persisted, Mapping) or not _is_one(persisted.get("version")):
         raise BadRequest("extensions.persistedQuery must be an object of version 1.")
     found = persisted.get("sha256Hash")
     if not isinstance(found, str) or not found:
         raise BadRequest("extensions.persistedQuery.sha256Hash must be text.")
-    return found
+    return without_prefix(found)
+
+
+def _is_one(version: Any) -> bool:
+    """Whether it is JSON's number 1, which may be written 1.0; true is none, but equals 1 here."""
+    return isinstance(version, int | float) and not isinstance(version, bool) and version == 1
 
 
 def _text(parameters: Mapping[str, Any]) -> str | None:
@@ -102,44 +123,3 @@ def _text(parameters: Mapping[str, Any]) -> str | None:
     if not isinstance(text, str) or not text.strip():
         raise BadRequest("query must be text: a GraphQL document.")
     return text
-
-
-def _plain(document_id: str) -> str:
-    return document_id.removeprefix(_PREFIX)
-
-
-def _apollo(manifest: Mapping[str, Any], path: Path) -> dict[str, str]:
-    if manifest["format"] != APOLLO or manifest.get("version") != 1:
-        raise ConfigError([f"{path}: the format must be {APOLLO}, version 1."])
-    operations = manifest.get("operations")
-    if not isinstance(operations, list):
-        raise ConfigError([f"{path}: operations must be a list."])
-    texts: dict[str, str] = {}
-    for number, operation in enumerate(operations, start=1):
-        name, body = _id_and_body(operation)
-        if not name or not body:
-            raise ConfigError([f"{path}: operation {number} needs an id and a body."])
-        if name in texts:
-            raise ConfigError([f"{path}: operation {number} has the id of an earlier one."])
-        texts[name] = body
-    return texts
-
-
-def _id_and_body(operation: Any) -> tuple[str, str]:
-    """Both as text; empty where there is none."""
-    given = operation if isinstance(operation, dict) else {}
-    name, body = given.get("id"), given.get("body")
-    return (
-        _plain(name) if isinstance(name, str) else "",
-        body if isinstance(body, str) and body.strip() else "",
-    )
-
-
-def _flat(manifest: Mapping[str, Any], path: Path) -> dict[str, str]:
-    for number, (name, text) in enumerate(manifest.items(), start=1):
-        if not isinstance(text, str) or not text.strip() or not name:
-            raise ConfigError([f"{path}: entry {number} must be an id with a document's text."])
-        plain = _plain(name)
-        if _SHA256.fullmatch(plain) and hashlib.sha256(text.encode()).hexdigest() != plain:
-            raise ConfigError([f"{path}: the id of entry {number} is not the hash of its text."])
-    return dict(manifest)

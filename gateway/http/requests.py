@@ -33,11 +33,13 @@ async def from_body(request: Request, seconds: float) -> dict[str, Any]:
     """
     name, *parameters = request.headers.get("content-type", "").lower().split(";")
     charset = [one.split("=", 1)[1].strip('" ') for one in parameters if "charset=" in one]
+    _refuse_encoded(request)
     if name.strip() != JSON or charset not in ([], ["utf-8"], ["utf8"]):
         raise BadRequest(f"Send the request as {JSON} in UTF-8.", status=415, Accept=JSON)
     given = decode_json(await _body_within(seconds, request), "The body")
     if not isinstance(given, dict):
-        raise BadRequest("The body must be one JSON object; batches are not supported.")
+        several = "Batches are not supported: send one operation in each request."
+        raise BadRequest(several if isinstance(given, list) else "The body must be a JSON object.")
     return given
 
 
@@ -48,6 +50,18 @@ async def _body_within(seconds: float, request: Request) -> bytes:
     except TimeoutError:
         message = "The body of the request did not arrive in time; send it again."
         raise BadRequest(message, status=408, Connection="close") from None
+
+
+def _refuse_encoded(request: Request) -> None:
+    """A body is read as it comes: a small one that becomes large would pass the bound (RFC 9110,
+    section 8.4)."""
+    codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
+    if not {coding.strip() for coding in codings} <= {"", "identity"}:
+        raise BadRequest(
+            "Send the body as it is, without Content-Encoding.",
+            status=415,
+            **{"Accept-Encoding": "identity"},
+        )
 
 
 async def _read_body(request: Request) -> bytes:
@@ -78,7 +92,7 @@ def as_graphql_request(text: str, given: Mapping[str, Any]) -> GraphQLRequest:
         raise BadRequest("extensions must be an object.")
     if not isinstance(name, str | None):
         raise BadRequest("operationName must be text.")
-    return GraphQLRequest(text, variables, name)
+    return GraphQLRequest(text, variables, name or None)
 
 
 def idempotency_key(request: Request) -> str | None:

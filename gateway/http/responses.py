@@ -10,6 +10,7 @@ from gateway.errors import (
     BadRequest,
     DocumentNotFound,
     DocumentNotTrusted,
+    DocumentsNotSupported,
     GatewayError,
     NotAuthenticated,
 )
@@ -22,7 +23,7 @@ _CLASSIC = {Failure.SYNTAX: 400, Failure.INVALID: 400, Failure.ONLY_BY_POST: 405
 _DRAFT = _CLASSIC | {Failure.INVALID: 422}
 _PARTIAL = 294  # the draft's status for data beside errors
 # Errors of requests that are well-formed: only the media type decides on their status.
-_WELL_FORMED = (DocumentNotFound, DocumentNotTrusted)
+_WELL_FORMED = (DocumentNotFound, DocumentsNotSupported, DocumentNotTrusted)
 
 
 def _status(answer: GraphQLResponse, media_type: str, *, draft: bool) -> int:

@@ -19,6 +19,7 @@ from gateway.errors import (
     BadRequest,
     DocumentNotFound,
     DocumentNotTrusted,
+    DocumentsNotSupported,
     GatewayError,
     IdentityUnavailable,
     InternalError,
@@ -129,7 +130,7 @@ class GraphQLView:
         match error:
             case NotAuthenticated() | IdentityUnavailable():
                 self._emit(CallerRefused(code=error.code))
-            case DocumentNotTrusted() | DocumentNotFound():
+            case DocumentNotTrusted() | DocumentNotFound() | DocumentsNotSupported():
                 self._emit(DocumentRefused(codes=(error.code,)))
         if isinstance(error, GatewayError):
             return error

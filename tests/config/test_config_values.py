@@ -121,6 +121,22 @@ def test_problems_that_hang_together_are_told_once(tmp_path: Path) -> None:
     assert problem.startswith("GATEWAY_DOCUMENTS: ")
 
 
+def test_manifests_are_one_path_or_several_in_json(tmp_path: Path) -> None:
+    """One path stands as it is, several as a JSON list; each of them must be a file."""
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    for path in (first, second):
+        path.write_text("{}")
+    both = json.dumps([str(first), str(second)])
+    assert settings(documents=str(first)).documents == (first,)
+    assert settings(documents=both).documents == (first, second)
+    second.unlink()
+    assert refusal("documents", both).startswith("entry 2 names a file that cannot be read: ")
+    for wrong in ("[", "[1]", "[{}]"):
+        assert refusal("documents", wrong) == (
+            'must be a path, or several in JSON: ["web.json", "app.json"]'
+        )
+
+
 def test_a_manifest_that_is_none_is_named_by_its_setting(tmp_path: Path) -> None:
     """What is wrong inside a manifest begins with GATEWAY_DOCUMENTS."""
     manifest = tmp_path / "manifest.json"

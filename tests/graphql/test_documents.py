@@ -16,7 +16,13 @@ from graphql import ExecutionResult
 from gateway.callers import Caller, RateLimits
 from gateway.cards import build_schema
 from gateway.config import OFF
-from gateway.errors import BadRequest, ConfigError, DocumentNotFound, DocumentNotTrusted
+from gateway.errors import (
+    BadRequest,
+    ConfigError,
+    DocumentNotFound,
+    DocumentNotTrusted,
+    DocumentsNotSupported,
+)
 from gateway.events import to_nobody
 from gateway.graphql import Documents
 from gateway.graphql.operations import ReadyDocument
@@ -176,6 +182,32 @@ def test_a_malformed_manifest_is_named(tmp_path: Path, content: Any, words: str)
     assert str(path) in caught.value.message
 
 
+MD5 = hashlib.md5(CARD.encode(), usedforsecurity=False).hexdigest()
+SHA1 = hashlib.sha1(CARD.encode(), usedforsecurity=False).hexdigest()
+
+
+def test_several_manifests_are_read_as_one(tmp_path: Path) -> None:
+    """Manifests of several frontends and tools are used together; equal entries are fine, and ids
+    that are no SHA-256 are taken as they are: MD5 of Relay, SHA-1 of GraphQL Code Generator."""
+    contents = [APOLLO, FLAT, {SHA1: CARD}, {MD5: CARD}, {f"sha256:{sha256(OTHER)}": OTHER}]
+    paths = [tmp_path / f"{number}.json" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_text(json.dumps(content))
+    trusted = TrustedDocuments.load(*paths)
+    assert [trusted.find(one) for one in (SHA1, MD5, sha256(CARD))] == [CARD] * 3
+    assert (trusted.find("typename-1"), trusted.find(sha256(OTHER))) == (TYPENAME, OTHER)
+
+
+def test_one_id_with_two_texts_is_refused(tmp_path: Path) -> None:
+    """Two manifests with different texts under one id are named, with the entry."""
+    first, second = tmp_path / "a.json", tmp_path / "b.json"
+    first.write_text(json.dumps(FLAT))
+    second.write_text(json.dumps(apollo(OPERATION, {"id": "typename-1", "body": OTHER})))
+    with pytest.raises(ConfigError) as caught:
+        TrustedDocuments.load(first, second)
+    assert caught.value.message == f"{second}: entry 2 has the id of another text in {first}."
+
+
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
     """A manifest that is not there is a sentence too."""
     with pytest.raises(ConfigError, match="no such file"):
@@ -194,10 +226,20 @@ RESOLVED: list[tuple[tuple[Mode, ...], Any, str | type[BadRequest]]] = [
     (("prefer", "only"), {"documentId": f"sha256:{sha256(CARD)}"}, CARD),
     (("prefer", "only"), {"documentId": "typename-1"}, TYPENAME),
     (("prefer", "only"), by_apollo(sha256(CARD)), CARD),
-    (("prefer", "only"), {"query": OTHER} | by_apollo(sha256(CARD)), CARD),
-    (("off",), {"query": OTHER} | by_apollo(sha256(CARD)), OTHER),
-    (("off",), {"documentId": sha256(CARD)}, DocumentNotFound),
-    (IN_ALL, {"documentId": sha256(OTHER)}, DocumentNotFound),
+    (IN_ALL, {"query": CARD} | by_apollo(sha256(CARD)), CARD),
+    (("prefer", "only"), {"query": TYPENAME, "documentId": "typename-1"}, TYPENAME),
+    (IN_ALL, {"query": OTHER} | by_apollo(sha256(CARD)), BadRequest),
+    (IN_ALL, {"query": OTHER, "documentId": sha256(CARD)}, BadRequest),
+    (IN_ALL, {"query": f"{CARD} ", "documentId": sha256(CARD)}, BadRequest),
+    (("prefer", "only"), {"query": OTHER, "documentId": "typename-1"}, BadRequest),
+    (("off",), {"query": OTHER, "documentId": "typename-1"}, OTHER),
+    (("off", "prefer"), {"query": OTHER, "documentId": "another-1"}, OTHER),
+    (IN_ALL, {"query": OTHER} | by_apollo("0" * 64), BadRequest),
+    (IN_ALL, {"documentId": sha256(OTHER)} | by_apollo(sha256(CARD)), BadRequest),
+    (("prefer",), {"documentId": f"sha256:{sha256(CARD)}"} | by_apollo(sha256(CARD)), CARD),
+    (("off",), {"documentId": sha256(CARD)}, DocumentsNotSupported),
+    (("off",), by_apollo(sha256(OTHER)), DocumentsNotSupported),
+    (("prefer", "only"), {"documentId": sha256(OTHER)}, DocumentNotFound),
     (IN_ALL, {"query": CARD}, CARD),
     (("off", "prefer"), {"query": OTHER}, OTHER),
     (("off", "prefer"), {"query": OTHER} | by_apollo(sha256(OTHER)), OTHER),
@@ -210,7 +252,11 @@ RESOLVED: list[tuple[tuple[Mode, ...], Any, str | type[BadRequest]]] = [
     (IN_ALL, {"documentId": 1}, BadRequest),
     (IN_ALL, {"documentId": ""}, BadRequest),
     (IN_ALL, by_apollo(1), BadRequest),
-    (IN_ALL, by_apollo(sha256(CARD), version=2), BadRequest),
+    *(
+        (IN_ALL, by_apollo(sha256(CARD), version=version), BadRequest)
+        for version in (2, 0, -1, 1.5, "1", True, None, [1])
+    ),
+    (("prefer", "only"), by_apollo(sha256(CARD), version=1.0), CARD),
     (IN_ALL, {"extensions": {"persistedQuery": 1}}, BadRequest),
     (IN_ALL, {"extensions": {"tracing": True}}, BadRequest),
 ]
@@ -262,10 +308,31 @@ async def test_a_dropped_document_leaves_no_garbage() -> None:
         gc.enable()
 
 
+@pytest.mark.parametrize("name", ["id", "doc_id", "docId", "queryId", "operationId"])
+@pytest.mark.parametrize("mode", IN_ALL)
+def test_ids_of_other_conventions_are_told_the_name_here(mode: Mode, name: str) -> None:
+    """Who sends an id as other servers take it learns that it is documentId; a text goes on."""
+    trusted = TrustedDocuments(FLAT)
+    with pytest.raises(BadRequest, match=f"documentId, not as {name}"):
+        trusted.resolve({name: sha256(CARD)}, mode)
+    assert trusted.resolve({name: "x", "query": CARD}, mode) == CARD
+
+
+def test_without_manifests_no_id_is_supported() -> None:
+    """Where there is no trusted document, Apollo's clients are told to stop sending hashes."""
+    with pytest.raises(DocumentsNotSupported):
+        TrustedDocuments({}).resolve(by_apollo(sha256(CARD)), "prefer")
+
+
 def test_apollos_clients_understand_an_unknown_id() -> None:
     """Code and message of an unknown id are those that Apollo's clients react to."""
     error = DocumentNotFound()
     assert (error.code, error.message) == ("PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+    unsupported = DocumentsNotSupported()
+    assert (unsupported.code, unsupported.message) == (
+        "PERSISTED_QUERY_NOT_SUPPORTED",
+        "PersistedQueryNotSupported",
+    )
     assert DocumentNotTrusted().code == "DOCUMENT_NOT_TRUSTED"
 
 

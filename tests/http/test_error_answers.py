@@ -69,6 +69,12 @@ REFUSED = {
         settings={"documents_mode": "prefer"},
         in_json=200,
     ),
+    "a hash without manifests": Refused(
+        400, "PERSISTED_QUERY_NOT_SUPPORTED", content=asking(UNKNOWN), in_json=200
+    ),
+    "another convention": Refused(400, "BAD_REQUEST", content=asking({"doc_id": "1"})),
+    "a batch": Refused(400, "BAD_REQUEST", content=asking([TYPENAME])),
+    "gzip": Refused(415, "BAD_REQUEST", headers={"Content-Encoding": "gzip"}),
     "an unknown document": Refused(
         400, "DOCUMENT_NOT_TRUSTED", settings={"documents_mode": "only"}, in_json=200
     ),

@@ -144,6 +144,37 @@ async def test_a_bad_body_is_a_clean_4xx(
     assert error["extensions"]["requestId"]
 
 
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "identity, GZip", "x"])
+async def test_an_encoded_body_is_415(stack: Stack, coding: str) -> None:
+    """A body with a coding is refused by name, whatever it holds; identity is none."""
+    body = {"query": "{ __typename }"}
+    answer = await stack.client.post("/graphql", json=body, headers={"Content-Encoding": coding})
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    assert "Content-Encoding" in answer.json()["errors"][0]["message"]
+    for none in ("identity", "", " Identity , identity"):
+        plain = await stack.client.post("/graphql", json=body, headers={"Content-Encoding": none})
+        assert plain.json() == {"data": {"__typename": "Query"}}
+
+
+@pytest.mark.parametrize("body", [[], [{"query": "{ __typename }"}], [[1]]])
+async def test_a_batch_is_told_that_it_is_one(stack: Stack, body: Any) -> None:
+    """A list of operations is refused with what to do instead."""
+    response = await stack.client.post("/graphql", json=body)
+    assert response.status_code == 400
+    assert "Batches are not supported" in response.json()["errors"][0]["message"]
+
+
+async def test_an_empty_operation_name_is_none(stack: Stack) -> None:
+    """Clients without a name send an empty one; where there are several operations it is missed."""
+    one = {"query": "query A { __typename }", "operationName": ""}
+    assert (await stack.client.post("/graphql", json=one)).json() == {
+        "data": {"__typename": "Query"}
+    }
+    two = {"query": "query A { __typename } query B { __typename }", "operationName": ""}
+    [error] = (await stack.client.post("/graphql", json=two)).json()["errors"]
+    assert "no single operation" in error["message"]
+
+
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS"])
 async def test_other_methods_are_405(stack: Stack, method: str) -> None:
     """GraphQL is spoken by GET and POST only, and the answer says so."""
