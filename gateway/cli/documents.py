@@ -31,20 +31,29 @@ def build_documents(
         Literal["apollo", "flat"],
         typer.Option("--format", help="Apollo's manifest, or {id: text}."),
     ] = "apollo",
+    typename: Annotated[
+        bool,
+        typer.Option(
+            "--typename/--no-typename",
+            help="Add __typename as Apollo Client and urql do before they send.",
+        ),
+    ] = True,
 ) -> None:
     """Write the manifest of trusted documents.
 
-    The limits of a document apply, read from where `gateway serve` reads its settings.
+    It has the texts that Apollo Client and urql print, under their hashes. The limits of a document
+    apply, read from where `gateway serve` reads its settings.
     """
     from gateway.app import document_limits
     from gateway.cards import build_schema
     from gateway.config import DocumentSettings, Settings, file_reason
     from gateway.graphql import engine_schema
-    from gateway.graphql.manifest import ManifestRefused, as_json, build
+    from gateway.graphql.manifest import ManifestRefused, as_json, build, without_typename
 
     limits = document_limits(DocumentSettings.load(beside=Settings.model_fields))
+    schema = engine_schema(build_schema())
     try:
-        operations = build(files, engine_schema(build_schema()), limits)
+        operations = build(files, schema, limits, typename=typename)
     except ManifestRefused as refused:
         for problem in refused.problems:
             typer.secho(problem, fg="red", err=True)
@@ -53,6 +62,8 @@ def build_documents(
         out.write_text(as_json(operations, form), "utf-8")
     except OSError as error:
         raise ConfigError([f"Cannot write {shown(out)}: {file_reason(error)}."]) from error
+    for warning in [] if typename else without_typename(files, schema):
+        typer.secho(warning, fg="yellow", err=True)
     _show(operations)
     typer.echo(f"{len(operations)} in {shown(out)}", err=True)
 

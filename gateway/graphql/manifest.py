@@ -1,7 +1,7 @@
 """Building the manifest of trusted documents from a frontend's ``.graphql`` files."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -9,24 +9,36 @@ from typing import Any, Literal, TypeAlias
 from graphql import (
     DefinitionNode,
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
+    InlineFragmentNode,
     Node,
     OperationDefinitionNode,
+    SelectionNode,
+    SelectionSetNode,
     Source,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
     concat_ast,
     get_location,
+    get_named_type,
+    is_abstract_type,
     parse,
-    print_ast,
     separate_operations,
     validate,
+    visit,
 )
 
+from gateway.graphql.client_texts import TYPENAME, client_texts
 from gateway.graphql.documents import Documents
 from gateway.graphql.limits import DocumentLimits, DocumentMeasure
 from gateway.graphql.manifest_files import APOLLO, hash_of
 from gateway.graphql.operations import ReadyDocument
+from gateway.graphql.plan.plan import fragments_of
 
 Format: TypeAlias = Literal["apollo", "flat"]
 
@@ -45,8 +57,14 @@ class TrustedOperation:
 
     name: str
     type: str
-    body: str
+    bodies: tuple[str, ...]
+    """What clients print for it; all of them say the same."""
     measure: DocumentMeasure
+
+    @property
+    def body(self) -> str:
+        """The text that Apollo's tools would put into a manifest."""
+        return self.bodies[0]
 
     @property
     def id(self) -> str:
@@ -55,11 +73,12 @@ class TrustedOperation:
 
 
 def build(
-    files: Iterable[Path], schema: GraphQLSchema, limits: DocumentLimits
+    files: Iterable[Path], schema: GraphQLSchema, limits: DocumentLimits, *, typename: bool = True
 ) -> list[TrustedOperation]:
     """The operations of all files, sorted by name; raises ManifestRefused with every problem.
 
-    Fragments are shared by all files; those that no operation uses are left out.
+    Fragments are shared by all files; those that no operation uses are left out. ``typename``:
+    clients add ``__typename``, as Apollo Client and urql do unless they are told not to.
     """
     whole = concat_ast(_parsed(files))
     if problems := list(_unusable(whole.definitions)):
@@ -67,20 +86,25 @@ def build(
     documents = Documents(schema, limits, introspection=False, suggestions=True)
     alone = sorted(separate_operations(whole).items())
     problems = [one for _, each in alone for one in _misfits(each, schema)]
-    if not problems:
-        problems = [one for _, each in alone for one in _refusals(each, documents)]
     if problems:
         raise ManifestRefused(problems)
-    return [_operation(name, each, documents) for name, each in alone]
+    texts = {name: client_texts(each, typename=typename) for name, each in alone}
+    if problems := [one for name, each in alone for one in _refusals(each, texts[name], documents)]:
+        raise ManifestRefused(problems)
+    return [_operation(name, each, texts[name], documents) for name, each in alone]
 
 
 def as_json(operations: Iterable[TrustedOperation], form: Format) -> str:
-    """The manifest's text; the same operations always give the same text."""
-    manifest: dict[str, Any] = {one.id: one.body for one in operations}
+    """The manifest's text; the same operations always give the same text.
+
+    An operation has an entry for each text. Tools that look for a name take the last one of it.
+    """
+    entries = [(one, body) for one in operations for body in reversed(one.bodies)]
+    manifest: dict[str, Any] = {hash_of(body): body for _, body in entries}
     if form == "apollo":
         listed = [
-            {"id": one.id, "name": one.name, "type": one.type, "body": one.body}
-            for one in operations
+            {"id": hash_of(body), "name": one.name, "type": one.type, "body": body}
+            for one, body in entries
         ]
         manifest = {"format": APOLLO, "version": 1, "operations": listed}
     return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
@@ -122,21 +146,69 @@ def _misfits(document: DocumentNode, schema: GraphQLSchema) -> list[str]:
     return [_sentence(error) for error in validate(schema, document)]
 
 
-def _refusals(document: DocumentNode, documents: Documents) -> list[str]:
-    """Why the gateway would refuse the document's text, which fits the schema."""
-    prepared = documents.prepare(print_ast(document))
-    if isinstance(prepared, ReadyDocument):
-        return []
+def _refusals(document: DocumentNode, texts: Iterable[str], documents: Documents) -> list[str]:
+    """Why the gateway would refuse texts of a document that fits the schema."""
+    prepared = [documents.prepare(text) for text in texts]
+    errors = [error for one in prepared if not isinstance(one, ReadyDocument) for error in one]
     [place] = [_place(one) for one in document.definitions if isinstance(one, _OPERATION)]
-    return [f"{place}: {error.message}" for error in prepared]
+    return [f"{place}: {error.message}" for error in errors]
 
 
 _OPERATION = OperationDefinitionNode
 
 
-def _operation(name: str, document: DocumentNode, documents: Documents) -> TrustedOperation:
+def _operation(
+    name: str, document: DocumentNode, texts: Sequence[str], documents: Documents
+) -> TrustedOperation:
     [kind] = [one.operation for one in document.definitions if isinstance(one, _OPERATION)]
-    return TrustedOperation(name, kind.value, print_ast(document), documents.measure(document))
+    measure = documents.measure(parse(texts[0]))
+    return TrustedOperation(name, kind.value, tuple(texts), measure)
+
+
+def without_typename(files: Iterable[Path], schema: GraphQLSchema) -> list[str]:
+    """Where a union or an interface is selected from and nothing tells its types apart.
+
+    The files are those of a manifest that could be built.
+    """
+    whole = concat_ast(_parsed(files))
+    info = TypeInfo(schema)
+    seeker = _Untold(info, fragments_of(whole))
+    visit(whole, TypeInfoVisitor(info, seeker))
+    return seeker.found
+
+
+class _Untold(Visitor):
+    """Finds the fields of abstract types whose selections have no ``__typename``."""
+
+    def __init__(self, info: TypeInfo, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._info = info
+        self._fragments = fragments
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        """Look at the selections of one field."""
+        kind = get_named_type(self._info.get_type())
+        if kind and is_abstract_type(kind) and not self._tells(node.selection_set, kind.name):
+            self.found.append(
+                f"{_place(node)}: {node.name.value} is selected without __typename, which tells "
+                f"the types of {kind.name} apart."
+            )
+
+    def _tells(self, selected: SelectionSetNode | None, kind: str) -> bool:
+        """Whether ``__typename`` is asked for whatever the type is."""
+        return any(self._tells_in(one, kind) for one in (selected.selections if selected else ()))
+
+    def _tells_in(self, node: SelectionNode, kind: str) -> bool:
+        if isinstance(node, FieldNode):
+            return node.name.value == TYPENAME
+        if isinstance(node, FragmentSpreadNode):
+            fragment = self._fragments[node.name.value]
+            whole = fragment.type_condition.name.value == kind
+            return whole and self._tells(fragment.selection_set, kind)
+        assert isinstance(node, InlineFragmentNode)  # noqa: S101 - there is no other selection
+        whole = node.type_condition is None or node.type_condition.name.value == kind
+        return whole and self._tells(node.selection_set, kind)
 
 
 def _sentence(error: GraphQLError) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,86 @@ def test_operations_come_with_the_fragments_they_use(tmp_path: Path) -> None:
     ]
     assert all(("fragment Shown" in one.body) == (one.name != "Do") for one in operations)
     assert not any("Unused" in one.body for one in operations)
-    assert [one.measure.cost for one in operations] == [13, 12, 26]
+    assert [one.measure.cost for one in operations] == [15, 12, 30]  # with __typename
+
+
+def test_typename_is_added_as_clients_add_it(tmp_path: Path) -> None:
+    """Every selection but the operation's own gets ``__typename`` at its end, unless it has it; the
+    text is printed as graphql-js 16 does, the fragments by name."""
+    text = (
+        "fragment B on Card { id }"
+        'query Card { card(id: "1") { ...B ...A ... on Card { status __typename } } }'
+        "fragment A on Card { t: __typename }"
+    )
+    [operation] = built(files(tmp_path, text), DOCUMENT_LIMITS)
+    assert operation.body == (
+        'query Card {\n  card(id: "1") {\n    ...B\n    ...A\n    ... on Card {\n      status\n'
+        "      __typename\n    }\n    __typename\n  }\n}\n\n"
+        "fragment A on Card {\n  t: __typename\n}\n\n"
+        "fragment B on Card {\n  id\n  __typename\n}"
+    )
+    written, urql = operation.bodies[1:]
+    assert written.startswith("fragment B on Card {\n  id\n  __typename\n}\n\nquery Card")
+    assert urql.endswith("}\nfragment A on Card {\n  t: __typename\n  __typename\n}")
+
+
+def test_objects_are_printed_as_both_versions_of_graphql_js_do(tmp_path: Path) -> None:
+    """graphql-js 16 and 17 print objects in two ways: a manifest has both texts."""
+    text = 'mutation Do { simulateCardIssue(input: {cardId: "1"}) { __typename } }'
+    [operation] = built(files(tmp_path, text), DOCUMENT_LIMITS)
+    assert '(input: {cardId: "1"})' in operation.bodies[0]
+    assert '(input: { cardId: "1" })' in operation.bodies[1]
+
+
+def test_fragments_of_other_files_follow_as_they_are_used(tmp_path: Path) -> None:
+    """What a client puts together from files is the operation, then each fragment with its own."""
+    paths = files(
+        tmp_path,
+        "fragment A on Card { status }",
+        'query Card { card(id: "1") { ...C ...A } }',
+        "fragment B on Card { id }",
+        "fragment C on Card { ...B }",
+    )
+    [operation] = built(paths, DOCUMENT_LIMITS)
+    orders = [re.findall(r"^(?:fragment|query) (\w+)", one, re.M) for one in operation.bodies]
+    assert orders[:2] == [["Card", "A", "B", "C"], ["Card", "C", "B", "A"]]
+
+
+RESULT = "issueVirtualCard(input: $i)"
+UNTOLD: list[tuple[str, bool]] = [
+    ("{ ... on IssueVirtualCardSuccess { replayed } }", True),
+    ("{ ... on IssueVirtualCardSuccess { __typename } }", True),
+    ("{ ... on Error { code __typename } }", True),
+    ("{ ...Result }", True),
+    ("{ __typename }", False),
+    ("{ kind: __typename }", False),
+    ("{ ... { __typename } }", False),
+    ("{ ...Result __typename }", False),
+    ("{ ...Told }", False),
+]
+FRAGMENTS = (
+    "fragment Result on IssueVirtualCardResult { ... on Error { code } }"
+    "fragment Told on IssueVirtualCardResult { ... on Error { code } __typename }"
+)
+
+
+@pytest.mark.parametrize(("selected", "warns"), UNTOLD)
+def test_a_union_without_its_types_is_warned_of(
+    tmp_path: Path, command: Command, selected: str, warns: bool
+) -> None:
+    """With --no-typename documents stay as they are, and a line says where the types of a union
+    cannot be told apart; without it there is nothing to warn of."""
+    text = f"mutation Do($i: IssueVirtualCardInput!) {{\n{RESULT} {selected} }}\n{FRAGMENTS}"
+    [path] = files(tmp_path, text)
+    arguments = ("documents", "build", str(path), "--out", str(tmp_path / "manifest.json"))
+    warning = f"{path}:2: issueVirtualCard is selected without __typename"
+    code, printed = command(*arguments, "--no-typename")
+    assert (code, warning in printed) == (0, warns)
+    assert "on Card" not in printed
+    [*_, entry] = json.loads((tmp_path / "manifest.json").read_text())["operations"]
+    assert ("__typename" in entry["body"]) == ("__typename" in selected or "Told" in selected)
+    code, printed = command(*arguments)
+    assert (code, warning in printed) == (0, False)
 
 
 async def test_what_was_built_runs_where_only_trusted_documents_do(tmp_path: Path) -> None:
@@ -71,7 +151,7 @@ REFUSED = [
     ("query A { __schema { description } }", "a.graphql:1: GraphQL introspection"),
     (
         "query A { " + " ".join(f"c{i}: card(id: 1) {{ id }}" for i in range(90)) + " }",
-        "a.graphql:1: The document has a cost of 1,080",
+        "a.graphql:1: The document has a cost of 1,170",
     ),
 ]
 
@@ -106,11 +186,14 @@ def test_the_command_writes_both_forms(tmp_path: Path, command: Command) -> None
     out = tmp_path / "manifest.json"
     code, printed = command("documents", "build", *names, "--out", str(out))
     assert code == 0, printed
-    [operation] = json.loads(out.read_text())["operations"]
-    assert operation["id"] == hashlib.sha256(operation["body"].encode()).hexdigest()
-    assert printed.split()[:6] == ["Card", "cost", "13", "depth", "2", operation["id"]]
+    operations = json.loads(out.read_text())["operations"]
+    for operation in operations:
+        assert operation["id"] == hashlib.sha256(operation["body"].encode()).hexdigest()
+    assert {operation["name"] for operation in operations} == {"Card"}
+    # Tools that look for a name take the last one: Apollo's own text.
+    assert printed.split()[:6] == ["Card", "cost", "15", "depth", "2", operations[-1]["id"]]
     code, _ = command("documents", "build", *names, "--out", str(out), "--format", "flat")
-    assert json.loads(out.read_text()) == {operation["id"]: operation["body"]}
+    assert json.loads(out.read_text()) == {one["id"]: one["body"] for one in operations}
 
 
 def test_the_command_refuses_with_file_and_line(
@@ -124,7 +207,7 @@ def test_the_command_refuses_with_file_and_line(
         patch.setenv("GATEWAY_MAX_DOCUMENT_COST", "12")
         code, printed = command("documents", "build", *names, "--out", str(out))
     assert (code, out.exists()) == (1, False)
-    assert f"{names[0]}:1: The document has a cost of 13" in printed
+    assert f"{names[0]}:1: The document has a cost of 15" in printed
     (tmp_path / ".env").write_text("GATEWAY_MAX_DOCUMENT_COST=12\nGATEWAY_PORT=9000\n")
     code, printed = command("documents", "build", *names, "--out", str(out))
     assert (code, out.exists()) == (1, False)
