@@ -146,9 +146,13 @@ async def _as_json(request: Request, error: Exception) -> Response:
 
 
 def _middleware(settings: ServerSettings, emit: Sink) -> list[Middleware]:
-    around = [Middleware(RequestIdMiddleware), Middleware(SecurityHeaders)]
-    if settings.allowed_hosts or is_loopback(settings.host):
-        around.append(Middleware(Hosts, names=settings.allowed_hosts))
+    limited = settings.allowed_hosts or is_loopback(settings.host)
+    names = settings.allowed_hosts if limited else ("*",)
+    around = [
+        Middleware(RequestIdMiddleware),
+        Middleware(SecurityHeaders),
+        Middleware(Hosts, names=names),
+    ]
     if settings.cors_origins or settings.cors_origin_pattern:
         around.append(Middleware(CrossOrigin, settings=settings, emit=emit))
     return [*around, Middleware(UnexpectedErrors, emit=emit)]

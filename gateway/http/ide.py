@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
+from gateway.http.fields import items
 from gateway.http.negotiation import is_browser
 from gateway.http.routes import ExactRoute
 
@@ -121,18 +122,9 @@ async def _send(asset: Asset, request: Request) -> Response:
 
 def _takes_gzip(accept_encoding: list[str]) -> bool:
     """Whether gzip, or anything at all, is accepted with a weight above zero (RFC 9110, 12.5.3)."""
-    items = ",".join(accept_encoding).lower().split(",")
-    weights = dict(_weight(item) for item in items)
+    codings = items(",".join(accept_encoding))
+    weights = {one.name: one.quality or 0.0 for one in codings}  # an unreadable one refuses
     return weights.get("gzip", weights.get("*", 0.0)) > 0
-
-
-def _weight(item: str) -> tuple[str, float]:
-    """One item of Accept-Encoding with its weight; an unreadable weight counts as a refusal."""
-    coding, _, parameter = item.partition(";")
-    try:
-        return coding.strip(), float(parameter.strip().removeprefix("q=") or 1)
-    except ValueError:
-        return coding.strip(), 0.0
 
 
 class _ToGraphiQL:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 
 from gateway.errors import BadRequest
+from gateway.http.fields import Item, items
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -33,9 +34,9 @@ def negotiate(accepts: str) -> str:
     The most specific range decides on a type. Of types with equal quality the one whose range is
     listed first is taken; a range without ``q`` has quality 1, and a wildcard stands for JSON.
     """
-    if not accepts.strip(" ,"):
+    if not accepts.strip(" \t,"):
         return JSON
-    ranges = [_media_range(part) for part in accepts.split(",")]
+    ranges = [one for one in items(accepts) if is_utf_8(one)]
     ranked = [(*_preference(name, ranges), name) for name in (JSON, GRAPHQL_JSON)]
     quality, _, name = max(ranked, key=lambda one: one[:2])  # of equal ones the first
     if quality == 0:
@@ -43,37 +44,28 @@ def negotiate(accepts: str) -> str:
     return name
 
 
-def _preference(name: str, ranges: Sequence[tuple[float | None, str]]) -> tuple[float, int]:
+def _preference(name: str, ranges: Sequence[Item]) -> tuple[float, int]:
     """The quality of a media type, then the place of the range that says so, first ones higher."""
-    for pattern in (name, "application/*", "*/*"):
-        places = enumerate(ranges)
-        found = [(q, -at) for at, (q, given) in places if given == pattern and q is not None]
+    for pattern, with_charset in ((name, True), (name, False), ("application/*", 0), ("*/*", 0)):
+        found = [
+            (one.quality, -at)
+            for at, one in enumerate(ranges)
+            if one.name == pattern
+            and one.quality is not None
+            and (not with_charset or "charset" in one.parameters)
+        ]
         if found:
             return max(found)
     return 0.0, 0
 
 
-def _media_range(part: str) -> tuple[float | None, str]:
-    """Quality and name of a range; the quality is None where it fits nothing that we answer."""
-    name, *parameters = (piece.strip().lower() for piece in part.split(";"))
-    quality: float | None = 1.0
-    for parameter in parameters:
-        if parameter.startswith("charset=") and parameter[8:].strip('"') not in {"utf-8", "utf8"}:
-            return None, name
-        if parameter.startswith("q="):
-            quality = _quality(parameter[2:])
-    return quality, name
-
-
-def _quality(text: str) -> float | None:
-    try:
-        quality = float(text)
-    except ValueError:
-        return None
-    return quality if 0 <= quality <= 1 else None  # nor what is not a number
+def is_utf_8(one: Item) -> bool:
+    """Whether a media type or range is of UTF-8, as all of ours is; other parameters say nothing
+    to us."""
+    return one.parameters.get("charset", "utf-8").lower() in {"utf-8", "utf8"}
 
 
 def is_browser(accepts: str) -> bool:
     """Whether a page is wanted: browsers name text/html, programs name JSON or nothing."""
-    names = [_media_range(part)[1] for part in accepts.split(",")]
-    return "text/html" in names and not set(names) & {JSON, GRAPHQL_JSON}
+    names = {one.name for one in items(accepts)}
+    return "text/html" in names and not names & {JSON, GRAPHQL_JSON}

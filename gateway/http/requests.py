@@ -10,7 +10,8 @@ from starlette.requests import Request
 
 from gateway.errors import BadRequest
 from gateway.graphql import GraphQLRequest
-from gateway.http.negotiation import JSON
+from gateway.http.fields import item
+from gateway.http.negotiation import JSON, is_utf_8
 
 MAX_BODY = 100_000  # bytes; the guide's three steps need under 1,000
 
@@ -31,10 +32,8 @@ async def from_body(request: Request, seconds: float) -> dict[str, Any]:
 
     ``seconds`` is the time that the body may take to arrive.
     """
-    name, *parameters = request.headers.get("content-type", "").lower().split(";")
-    charset = [one.split("=", 1)[1].strip('" ') for one in parameters if "charset=" in one]
     _refuse_encoded(request)
-    if name.strip() != JSON or charset not in ([], ["utf-8"], ["utf8"]):
+    if not _is_json(request.headers.getlist("content-type")):
         raise BadRequest(f"Send the request as {JSON} in UTF-8.", status=415, Accept=JSON)
     given = decode_json(await _body_within(seconds, request), "The body")
     if not isinstance(given, dict):
@@ -62,6 +61,12 @@ def _refuse_encoded(request: Request) -> None:
             status=415,
             **{"Accept-Encoding": "identity"},
         )
+
+
+def _is_json(content_types: list[str]) -> bool:
+    """Whether the one Content-Type is JSON in UTF-8 (RFC 9110, section 8.3)."""
+    given = item(content_types[0]) if len(content_types) == 1 else None
+    return given is not None and given.name == JSON and is_utf_8(given)
 
 
 async def _read_body(request: Request) -> bytes:

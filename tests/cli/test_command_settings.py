@@ -36,7 +36,7 @@ READINGS = [
         "documents build card.graphql --out manifest.json",
         "GATEWAY_MAX_DOCUMENT_COST",
         "11",
-        "The document has a cost of 12",
+        "The document has a cost of 13",
     ),
     *(
         Reading(f"ledger {command}", "GATEWAY_LEDGER", "memory", "memory is not kept anywhere")
