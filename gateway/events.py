@@ -37,7 +37,7 @@ class ProviderCallEnded:
     """One call to the provider has ended, after ``attempts`` attempts.
 
     ``route`` is the path with placeholders. ``outcome`` is that of the last attempt, and ``cause``
-    the class of what broke it.
+    the class of what broke it. ``hint`` says what the operator should do, where that is known.
     """
 
     method: str
@@ -47,6 +47,7 @@ class ProviderCallEnded:
     cause: str | None
     attempts: int
     duration: float
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

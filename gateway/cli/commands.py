@@ -67,7 +67,7 @@ def run() -> NoReturn:
         typer.echo(refusal(error), err=True)
         sys.exit(error.exit_code)
     except GatewayError as error:
-        _refuse([error.message], 1)
+        _refuse([error.with_hint], 1)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

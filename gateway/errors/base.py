@@ -20,6 +20,9 @@ class GatewayError(Exception):
     sent: bool = False
     """Whether the request that failed may have reached the provider."""
 
+    hint: str = ""
+    """What the operator should do: for the log, readiness and commands, and never for clients."""
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         own = {"code", "meaning", "advice"} & vars(cls).keys()
@@ -38,6 +41,11 @@ class GatewayError(Exception):
         twin = type(self).__new__(type(self), message)
         twin.__dict__.update(self.__dict__, message=message)
         return twin
+
+    @property
+    def with_hint(self) -> str:
+        """What an operator is told: the message, and the hint where there is one."""
+        return f"{self.message} {self.hint}" if self.hint else self.message
 
     @property
     def extensions(self) -> dict[str, Any]:

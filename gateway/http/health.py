@@ -54,6 +54,6 @@ async def _readiness(provider: ProviderClient, ledger: Ledger[Any]) -> Response:
 
 def _unavailable(error: GatewayError, facts: Mapping[str, Any] | None = None) -> Response:
     """503 with the error as every other answer has it, and its code for monitoring."""
-    body = {"status": "unavailable", "code": error.code, "message": error.message}
+    body = {"status": "unavailable", "code": error.code, "message": error.with_hint}
     content = {**body, **(facts or {}), **error_content(error)}
     return JSONResponse(content, 503, retry_after(error))

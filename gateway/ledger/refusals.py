@@ -151,6 +151,5 @@ def clocks_apart() -> errors.LedgerUnavailable:
 def full() -> errors.Overloaded:
     """As many keys are remembered as may be."""
     return errors.Overloaded(
-        "The gateway remembers as many idempotency keys as it may; try again later. "
-        "The operator can raise GATEWAY_MAX_IDEMPOTENCY_RECORDS."
+        "The gateway remembers as many idempotency keys as it may; try again later."
     )

@@ -125,8 +125,9 @@ class Sender:
             # A fault of our own, but a request has left: its outcome is as open as any.
             self._emit(UnexpectedError.of(error))
             attempt = Attempt(Outcome.NO_WHOLE_ANSWER)
-        self._tell(call, attempt, progress, self._runtime.clock() - began)
-        return self._conclude(call, attempt, progress)
+        hint = refusals.hint(attempt, self.clock.hint())
+        self._tell(call, attempt, progress, self._runtime.clock() - began, hint)
+        return self._conclude(call, attempt, progress, hint)
 
     async def _repeat(self, call: Call[T], progress: Progress) -> Attempt[T]:
         ends = self._runtime.clock() + self._settings.call_deadline
@@ -210,7 +211,9 @@ class Sender:
         least = CONFLICT_WAIT if attempt.outcome is Outcome.IN_FLIGHT else 0.0
         return max(hint or least, retries.backoff(number, random=self._runtime.random))
 
-    def _tell(self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float) -> None:
+    def _tell(
+        self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float, hint: str
+    ) -> None:
         self._emit(
             ProviderCallEnded(
                 method=call.endpoint.method,
@@ -220,10 +223,11 @@ class Sender:
                 cause=type(attempt.cause).__name__ if attempt.cause else None,
                 attempts=len(progress.outcomes),
                 duration=took,
+                hint=hint or None,
             )
         )
 
-    def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress) -> T:
+    def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress, hint: str) -> T:
         if attempt.outcome is Outcome.SUCCESS:
             return attempt.value
         is_open = progress.claim is not None and progress.open
@@ -231,9 +235,9 @@ class Sender:
         if progress.claim is not None and (is_open or key_known):
             in_flight = Outcome.IN_FLIGHT in progress.outcomes
             raise unknown(in_flight=in_flight, key_known=key_known) from attempt.cause
-        found = refusals.refusal(call, attempt, self.clock.hint(), self._runtime.utc_now())
+        found = refusals.refusal(call, attempt, self._runtime.utc_now())
         error = found.worded(found.message)  # the error of a token fetch is shared by many calls
-        error.sent = progress.sent
+        error.sent, error.hint = progress.sent, hint
         raise error from (attempt.cause or found.__cause__)
 
 

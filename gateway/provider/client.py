@@ -131,9 +131,11 @@ class ProviderClient:
             token = await self._sender.send(FETCH_TOKEN.call(body=msgspec.json.encode(body)))
         except (errors.NotFound, errors.Refused, errors.ProviderProtocolError) as error:
             # Said of the token, not of the card: a 404 here must not read as "no such card".
-            raise errors.ProviderUnavailable(
+            unavailable = errors.ProviderUnavailable(
                 f"The gateway gets no access token. {error.message}"
-            ) from error
+            )
+            unavailable.hint = error.hint
+            raise unavailable from error
         # The expiry is on the provider's clock; ours may differ from it.
         provider_now = self._runtime.now() + (self.clock.skew or 0.0)
         return FetchedToken(token, token.expires_at - provider_now)

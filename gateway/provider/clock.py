@@ -64,10 +64,10 @@ class ProviderClock:
         return self.skew is not None and not self.differs_by_more_than(seconds)
 
     def hint(self) -> str:
-        """A sentence to add where a signature was refused; empty while the clocks agree."""
+        """A sentence for where a signature was refused; empty while the clocks agree."""
         if self.skew is None or not self.is_off:
             return ""
-        return f" The clocks of gateway and provider are {abs(self.skew):.0f} s apart."
+        return f"The clocks of gateway and provider are {abs(self.skew):.0f} s apart."
 
 
 @lru_cache(maxsize=16)  # all answers of a second show the same one

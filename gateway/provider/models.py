@@ -148,12 +148,15 @@ def _mask(text: str) -> str:
 
 
 def decode(body: bytes, kind: type[T]) -> T:
-    """Read an answer's body; raises ProviderProtocolError naming the field, never its value."""
+    """Read an answer's body; raises ProviderProtocolError.
+
+    Its hint, for the operator, names the field, never its value.
+    """
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise ProviderProtocolError(
-            f"The provider's answer is not as documented: {error}."
-        ) from None
+        refused = ProviderProtocolError("The provider's answer is not as documented.")
+        refused.hint = f"{error}."
+        raise refused from None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise ProviderProtocolError("The provider's answer is not JSON.") from None

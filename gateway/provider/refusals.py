@@ -37,13 +37,10 @@ def speaks_of_the_key(attempt: Attempt[Any], *, is_open: bool) -> bool:
     return any(word in text for word in _OF_THE_KEY)
 
 
-def refusal(
-    call: Call[Any], attempt: Attempt[Any], clock_hint: str, now: datetime
-) -> errors.GatewayError:
+def refusal(call: Call[Any], attempt: Attempt[Any], now: datetime) -> errors.GatewayError:
     """The error for an attempt that ended a call, where it is certain what it means.
 
-    ``clock_hint`` is a sentence on the clocks where they differ: signatures carry the time. ``now``
-    is what a date in ``Retry-After`` counts from.
+    ``now`` is what a date in ``Retry-After`` counts from.
     """
     if attempt.error is not None:
         return attempt.error
@@ -55,28 +52,43 @@ def refusal(
         case Outcome.CONFLICT:
             return call.endpoint.conflict(f"The state of this {subject} does not permit that.")
         case Outcome.UNPROCESSABLE | Outcome.OTHER_REFUSAL:
-            return errors.Refused(
-                f"The provider refused the request (status {status}).{clock_hint}"
-            )
+            return errors.Refused(f"The provider refused the request (status {status}).")
         case Outcome.UNREADABLE | Outcome.UNEXPECTED_STATUS:
             return errors.ProviderProtocolError(
-                f"The provider answered with status {status}, which is not documented here. "
-                "The operator should check GATEWAY_PROVIDER_URL."
+                f"The provider answered with status {status}, which is not documented here."
             )
         case Outcome.UNAUTHORISED:
             return errors.ProviderUnavailable(
-                "The provider does not accept the gateway's credentials. "
-                f"The operator should run `gateway doctor`.{clock_hint}"
+                "The provider does not accept the gateway's credentials."
             )
         case _:
             return _no_answer(attempt, status, now)
+
+
+def hint(attempt: Attempt[Any], clocks: str) -> str:
+    """What the operator should do about an attempt that ended a call; empty where nothing.
+
+    ``clocks`` is a sentence on the clocks where they differ: signatures carry the time.
+    """
+    if attempt.error is not None:
+        return attempt.error.hint
+    match attempt.outcome:
+        case Outcome.UNPROCESSABLE | Outcome.OTHER_REFUSAL:
+            return clocks
+        case Outcome.UNREADABLE | Outcome.UNEXPECTED_STATUS:
+            return "Check GATEWAY_PROVIDER_URL."
+        case Outcome.UNAUTHORISED:
+            return f"Run `gateway doctor`. {clocks}".rstrip()
+        case Outcome.CLOCKS_APART:
+            return "Set the gateway's clock."
+    return ""
 
 
 def _no_answer(attempt: Attempt[Any], status: int | None, now: datetime) -> errors.GatewayError:
     if attempt.outcome is Outcome.CLOCKS_APART:
         return errors.ProviderUnavailable(
             "The clocks of gateway and provider differ by over 30 seconds, so the age of a key is "
-            "not known; nothing was sent. The operator should set the gateway's clock."
+            "not known; nothing was sent."
         )
     if attempt.outcome is Outcome.TOO_LATE:
         return errors.DeadlineExceeded("The request could not be signed in time.")

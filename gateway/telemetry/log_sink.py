@@ -51,7 +51,8 @@ def _provider_call(event: events.ProviderCallEnded) -> Line:
         "attempts": event.attempts,
         "duration_ms": _milliseconds(event.duration),
     }
-    return "info", "provider_call", facts
+    advice = {} if event.hint is None else {"hint": event.hint}
+    return "info", "provider_call", facts | advice
 
 
 def _breaker(event: events.BreakerChanged) -> Line:
@@ -105,7 +106,8 @@ def _click(event: events.ClickSettled) -> Line:
 
 
 def _ledger_full(event: events.LedgerFull) -> Line:
-    return "error", "idempotency_records_full", {"records": event.records}
+    hint = "Raise GATEWAY_MAX_IDEMPOTENCY_RECORDS."
+    return "error", "idempotency_records_full", {"records": event.records, "hint": hint}
 
 
 def _ledger_alarm(event: events.LedgerAlarm) -> Line:

@@ -405,9 +405,10 @@ async def test_a_full_ledger_says_so_to_client_and_operator() -> None:
             told = [await stack.issue(idempotencyKey=new_key()) for _ in range(2)]
         assert cards(stack) == 1
     assert [each["code"] for each in told] == ["OVERLOADED"] * 2
-    assert "GATEWAY_MAX_IDEMPOTENCY_RECORDS" in told[0]["message"]
+    assert "GATEWAY" not in told[0]["message"]
     full = [line for line in lines if line["event"] == "idempotency_records_full"]
     assert [line["log_level"] for line in full] == ["error"]
+    assert "GATEWAY_MAX_IDEMPOTENCY_RECORDS" in full[0]["hint"]
 
 
 def asking(identity: IdentityProvider, stack: Stack, **claims: Any) -> None:
