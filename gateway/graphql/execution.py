@@ -130,13 +130,25 @@ def _formatted(error: GraphQLError, context: ExecutionContext) -> dict[str, Any]
     if error.path:
         shown["path"] = error.path
     extensions = {"code": RequestInvalid.code, "retryable": False, **(error.extensions or {})}
-    cause = error.original_error
-    if cause is not None and not isinstance(cause, GatewayError | GraphQLError):
+    if (fault := _fault(error)) is not None:
         shown["message"] = InternalError().message
         extensions = {"code": GatewayError.code, "retryable": False}
-        context.emit(UnexpectedError.of(cause))
+        context.emit(UnexpectedError.of(fault))
     shown["extensions"] = {**extensions, "requestId": context.request_id}
     return shown
+
+
+def _fault(error: GraphQLError) -> Exception | None:
+    """What was not foreseen. A request was found good before any field of it was executed:
+
+    what a field then raises is either an error of the gateway's own, or a fault.
+    """
+    cause = error.original_error
+    if isinstance(cause, GatewayError):
+        return None
+    if cause is not None and not isinstance(cause, GraphQLError):
+        return cause
+    return error if error.path else None
 
 
 def _without_value(error: GraphQLError) -> GraphQLError:

@@ -22,9 +22,10 @@ from graphql import (
     get_operation_ast,
 )
 
+from gateway.graphql.names import NAME_LENGTH
 from gateway.graphql.plan.plan import compile_plan, fragments_of
+from gateway.graphql.variables import NonNullVariables
 
-NAME_LENGTH = 64
 MOST_DIGITS = 8
 
 
@@ -45,12 +46,18 @@ class ReadyOperation:
         self._document = document
         self._name = node.name.value if node.name else None
         self._hide_suggestions = not suggestions
+        self._non_null = NonNullVariables(schema, document, node)
         self._plan = compile_plan(schema, document, node, hide_suggestions=not suggestions)
 
     def run(
         self, context: Any, variables: Mapping[str, Any] | None
     ) -> ExecutionResult | Awaitable[ExecutionResult]:
-        """What graphql-core's ``execute`` answers, by the plan where there is one."""
+        """What graphql-core's ``execute`` answers, by the plan where there is one.
+
+        Variables that are null and must not be are refused before anything runs.
+        """
+        if nulls := self._non_null.errors(variables):
+            return ExecutionResult(None, nulls)
         if self._plan is not None:
             return self._plan.run(context, variables)
         return execute(
