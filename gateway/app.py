@@ -182,6 +182,9 @@ def document_limits(settings: DocumentSettings) -> DocumentLimits:
         cost=settings.max_document_cost,
         root_mutation_fields=settings.max_root_mutation_fields,
         errors=settings.max_document_errors,
+        operations=settings.max_document_operations,
+        values=settings.max_document_values,
+        value_nesting=settings.max_document_value_nesting,
     )
 
 

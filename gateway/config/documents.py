@@ -30,6 +30,18 @@ class DocumentSettings(Loadable):
     max_root_mutation_fields: int = Field(
         default=10, ge=1, description="Most mutations in a document."
     )
+    max_document_operations: int = Field(
+        default=50, ge=1, description="Most operations in a document."
+    )
+    max_document_values: int = Field(
+        default=1_000,
+        ge=1,
+        description="Most values that a document writes out: in arguments, directives and the "
+        "defaults of variables, those in lists and objects included.",
+    )
+    max_document_value_nesting: int = Field(
+        default=12, ge=1, description="Most lists and objects within each other in such a value."
+    )
     max_document_errors: int = Field(
         default=20, ge=1, description="Most errors that are listed for a document."
     )

@@ -3,8 +3,7 @@
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from functools import partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from graphql import (
     DocumentNode,
@@ -13,27 +12,8 @@ from graphql import (
     GraphQLSyntaxError,
     VariableNode,
     parse,
-    specified_rules,
-    validate,
 )
 from graphql.language import ValueNode
-from graphql.validation import (
-    ASTValidationRule,
-    ExecutableDefinitionsRule,
-    KnownFragmentNamesRule,
-    LoneAnonymousOperationRule,
-    NoFragmentCyclesRule,
-    NoSchemaIntrospectionCustomRule,
-    NoUndefinedVariablesRule,
-    NoUnusedFragmentsRule,
-    NoUnusedVariablesRule,
-    OverlappingFieldsCanBeMergedRule,
-    UniqueArgumentNamesRule,
-    UniqueFragmentNamesRule,
-    UniqueInputFieldNamesRule,
-    UniqueOperationNamesRule,
-    UniqueVariableNamesRule,
-)
 from graphql.validation.validate import ValidationAbortedError
 
 from gateway.errors import DocumentTooLarge
@@ -46,52 +26,18 @@ from gateway.graphql.limits import (
     shape_errors,
     too_large,
 )
+from gateway.graphql.names import shortened
 from gateway.graphql.operations import ReadyDocument
+from gateway.graphql.validation import OWN_RULES, NoIntrospectionRule, Validation
 
 Prepared: TypeAlias = ReadyDocument | list[GraphQLError]
-Rules: TypeAlias = tuple[type[ASTValidationRule], ...]
 
 MISFIT = "The document does not fit the schema."
 CACHED_DOCUMENTS = 500
 CACHED_CHARACTERS = 500_000  # of source text; a parsed document takes some 200 times as much
 
-# Rules that only look at the document: their messages name what the caller wrote and are the same
-# whatever the schema has.
-_OWN_RULES: Rules = (
-    ExecutableDefinitionsRule,
-    UniqueOperationNamesRule,
-    LoneAnonymousOperationRule,
-    UniqueFragmentNamesRule,
-    KnownFragmentNamesRule,
-    NoUnusedFragmentsRule,
-    NoFragmentCyclesRule,
-    UniqueVariableNamesRule,
-    NoUndefinedVariablesRule,
-    NoUnusedVariablesRule,
-    UniqueArgumentNamesRule,
-    UniqueInputFieldNamesRule,
-)
-
 # "… found String '4111'." and "Invalid number, … did you mean '0.4111'?" quote what was written.
 _QUOTED = re.compile(r"(String|BlockString|Int|Float) ['\"].*|(Invalid [^:,]*)[:,].*", re.DOTALL)
-
-
-class _Overlaps(OverlappingFieldsCanBeMergedRule):
-    """graphql-core's rule with a smaller budget: its own lets 10,000 characters take 3 seconds."""
-
-    def __init__(self, context: Any) -> None:
-        super().__init__(context)
-        self.rule_context.remaining_complexity_budget = 20_000
-
-
-_SCHEMA_RULES: Rules = (
-    *(
-        rule
-        for rule in specified_rules
-        if rule not in _OWN_RULES and rule is not OverlappingFieldsCanBeMergedRule
-    ),
-    _Overlaps,
-)
 
 
 class Documents:
@@ -114,11 +60,7 @@ class Documents:
         self._remote = remote_fields(schema)
         self._limits = limits
         self._suggestions = suggestions
-        self._validate = partial(
-            validate, schema, max_errors=limits.errors, hide_suggestions=not suggestions
-        )
-        closed: Rules = () if introspection else (NoSchemaIntrospectionCustomRule,)
-        self._own_rules = (*_OWN_RULES, *closed)
+        self._own_rules = OWN_RULES if introspection else (*OWN_RULES, NoIntrospectionRule)
         self._cache = _Cache()
 
     def prepare(self, source: str) -> Prepared:
@@ -140,11 +82,12 @@ class Documents:
             document = self._parse(source)
         except GraphQLSyntaxError as error:
             return [self._syntax_error(error)]
-        found = self.measure(document)
+        found, most = self.measure(document), self._limits.errors
+        validation = Validation(self._schema, document, hide_suggestions=not self._suggestions)
         prepared = (
             shape_errors(found, self._limits)
-            or self._shown(self._validate(document, rules=self._own_rules))
-            or self._misfits(document)
+            or self._shown(validation.own_errors(self._own_rules, most))
+            or self._misfits(validation)
             or cost_errors(found, self._limits)
             or ReadyDocument(self._schema, document, suggestions=self._suggestions)
         )
@@ -167,14 +110,16 @@ class Documents:
                     most = getattr(self._limits, limit)
                     return too_large(limit, self._limits, f"has more than {most:,} {limit}")
             return _too_complex()
-        message = _QUOTED.sub(r"\1\2", error.message)
+        message = shortened(_QUOTED.sub(r"\1\2", error.message))
         return GraphQLError(message, source=error.source, positions=error.positions)
 
-    def _misfits(self, document: DocumentNode) -> list[GraphQLError]:
-        errors = self._validate(document, rules=_SCHEMA_RULES)
-        if errors and not self._suggestions:
-            return [GraphQLError(MISFIT)]
-        return self._shown(errors)
+    def _misfits(self, validation: Validation) -> list[GraphQLError]:
+        """Why a document does not fit the schema; where that is hidden, only that it does not."""
+        most = self._limits.errors if self._suggestions else 1
+        errors = validation.schema_errors(most) or validation.overlaps(most)
+        if self._suggestions or isinstance(next(iter(errors), None), ValidationAbortedError):
+            return self._shown(errors)  # before the first error: it is the document's own size
+        return [GraphQLError(MISFIT)] if errors else []
 
     def _shown(self, errors: Iterable[GraphQLError]) -> list[GraphQLError]:
         shown: list[GraphQLError] = []
@@ -211,7 +156,7 @@ def _without_value(error: GraphQLError) -> GraphQLError:
     first = error.nodes[0] if error.nodes else None
     if isinstance(first, ValueNode) and not isinstance(first, VariableNode):
         message = "This value does not have the type that the schema asks for here."
-    return GraphQLError(message, source=error.source, positions=error.positions)
+    return GraphQLError(shortened(message), source=error.source, positions=error.positions)
 
 
 class _Cache:

@@ -12,6 +12,7 @@ from graphql import ExecutionResult, GraphQLError, OperationType
 from gateway.errors import GatewayError, InternalError, RequestInvalid
 from gateway.events import Sink, UnexpectedError
 from gateway.graphql.documents import Documents
+from gateway.graphql.names import shortened
 from gateway.graphql.operations import Facts, ReadyDocument
 
 _VALUE = re.compile(r"(Variable '\$\w+' has invalid value[^:]*):.*", re.DOTALL)
@@ -124,7 +125,7 @@ def _errors(errors: Sequence[GraphQLError], context: ExecutionContext) -> dict[s
 
 
 def _formatted(error: GraphQLError, context: ExecutionContext) -> dict[str, Any]:
-    shown: dict[str, Any] = {"message": error.message}
+    shown: dict[str, Any] = {"message": shortened(error.message)}
     if error.locations:
         shown["locations"] = [place.formatted for place in error.locations]
     if error.path:

@@ -13,15 +13,14 @@ from graphql import (
     GraphQLSchema,
     NonNullTypeNode,
     OperationDefinitionNode,
-    TypeInfo,
     VariableDefinitionNode,
     is_input_object_type,
     is_non_null_type,
 )
-from graphql.validation import ValidationContext
 
 from gateway.graphql.names import shortened
 from gateway.graphql.plan.values import compile_variables
+from gateway.graphql.validation import Validation
 
 
 class NonNullVariables:
@@ -56,10 +55,10 @@ def _in_non_null_places(
     """Those of the variables that are used, here or in a fragment, where null is not allowed."""
     if not nullable:
         return []
-    context = ValidationContext(schema, document, TypeInfo(schema), lambda _: None)
+    validation = Validation(schema, document, hide_suggestions=True)
     strict = {
         usage.node.name.value
-        for usage in context.get_recursive_variable_usages(operation)
+        for usage in validation.usages(operation)
         if is_non_null_type(usage.type) or _is_one_of(usage.parent_type)
     }
     return [one for one in nullable if one.variable.name.value in strict]

@@ -110,6 +110,11 @@ async def test_fifty_cards_at_once_pass(stack: Stack) -> None:
     assert len(await stack.data(aliases(50))) == 50
 
 
+def many(part: str, count: int, before: str = "", after: str = "}") -> str:
+    """So many parts, numbered."""
+    return before + " ".join(part.format(number) for number in range(count)) + after * bool(before)
+
+
 DEEP = (
     "{ card(id: 1) " + "{ billingAddress " * (LIMITS.depth - 1) + "{ city }" + " }" * LIMITS.depth
 )
@@ -127,6 +132,13 @@ TOO_LARGE = [
     ("depth", DEEP, f"{LIMITS.depth + 1:,}"),
     ("cost", aliases(TOO_MANY), f"{TOO_MANY * COST:,}"),
     ("cost", doubling(18, "nonsense"), "262,144"),
+    ("operations", many("query Q{}{{a}}", LIMITS.operations + 1), f"{LIMITS.operations + 1:,}"),
+    ("values", f"{{ a(b: [{'1 ' * LIMITS.values}]) }}", f"{LIMITS.values + 1:,}"),
+    ("values", many("a{0}:b(c:[1])@e(f:[2])", 251, "{"), "1,004"),
+    ("values", many("$d{0}:E=[1 1]", 400, "query(", "){a}"), "1,200"),
+    ("value_nesting", f"{{ a(b: {'[' * 13}1{']' * 13}) }}", "13"),
+    ("value_nesting", f"{{ a @b(c: {'{d:' * 14}1{'}' * 14}) }}", "14"),
+    ("value_nesting", f"query($a:B={'[{c:' * 7}1{'}]' * 7}) {{ a }}", "14"),
     ("root_mutation_fields", f"mutation {{ {'m ' * TOO_MANY_ROOTS}}}", f"{TOO_MANY_ROOTS:,}"),
     (
         "errors",
@@ -149,19 +161,9 @@ async def test_what_is_too_large_is_refused(limit: str, document: str, number: s
     assert f"{getattr(LIMITS, limit):,} is allowed" in error["message"]
 
 
-_SPREADS = " ".join(f"...F{i}" for i in range(400))
-_FRAGMENTS = " ".join(f"fragment F{i} on Query{{__typename}}" for i in range(400))
-MANY = f"{{{_SPREADS}}}{_FRAGMENTS}"
-
-
 @pytest.mark.parametrize(
     "document",
-    [
-        "{" + "a{" * 300 + "b" + "}" * 300 + "}",
-        "{ a(b: " + "[" * 900 + "]" * 900 + ") }",
-        "{ card(id: 1) {" + "id " * 900 + "} }",
-        MANY,
-    ],
+    ["{" + "a{" * 300 + "b" + "}" * 300 + "}", "{ a(b: " + "[" * 900 + "]" * 900 + ") }"],
 )
 async def test_what_takes_long_to_validate_is_given_up(document: str) -> None:
     """Nesting and repetition that make validation slow are refused in the same way, soon."""
@@ -169,6 +171,19 @@ async def test_what_takes_long_to_validate_is_given_up(document: str) -> None:
         began = time.thread_time()
         error = (await stack.error(document))["extensions"]["code"]
     assert (error, time.thread_time() - began < 5) == ("DOCUMENT_TOO_LARGE", True)
+
+
+_SPREADS = " ".join(f"...F{i}" for i in range(400))
+_FRAGMENTS = " ".join(f"fragment F{i} on Query{{__typename}}" for i in range(400))
+MANY = f"{{{_SPREADS}}}{_FRAGMENTS}"
+
+
+@pytest.mark.parametrize(
+    "document", [f'{{ card(id: "{NOBODY}") {{{"id " * 900}}} }}', MANY], ids=["fields", "fragments"]
+)
+async def test_repetition_alone_is_no_reason_to_refuse(stack: Stack, document: str) -> None:
+    """Hundreds of equal fields or fragments, which are merged, are answered."""
+    await stack.data(document)
 
 
 @pytest.mark.parametrize("name", ["card", "issueVirtualCard", "nonsense"])
