@@ -17,6 +17,7 @@ from graphql.language import ValueNode
 from graphql.validation.validate import ValidationAbortedError
 
 from gateway.errors import DocumentTooLarge
+from gateway.graphql.introspection import Introspection
 from gateway.graphql.limits import (
     DocumentLimits,
     DocumentMeasure,
@@ -25,6 +26,7 @@ from gateway.graphql.limits import (
     remote_fields,
     shape_errors,
     too_large,
+    too_long_a_walk,
 )
 from gateway.graphql.names import shortened
 from gateway.graphql.operations import ReadyDocument
@@ -60,6 +62,7 @@ class Documents:
         self._remote = remote_fields(schema)
         self._limits = limits
         self._suggestions = suggestions
+        self._introspection = Introspection(schema) if introspection else None
         self._own_rules = OWN_RULES if introspection else (*OWN_RULES, NoIntrospectionRule)
         self._cache = _Cache()
 
@@ -89,6 +92,7 @@ class Documents:
             or self._shown(validation.own_errors(self._own_rules, most))
             or self._misfits(validation)
             or cost_errors(found, self._limits)
+            or self._walks_too_far(document)
             or ReadyDocument(self._schema, document, suggestions=self._suggestions)
         )
         _unlink(document)
@@ -120,6 +124,12 @@ class Documents:
         if self._suggestions or isinstance(next(iter(errors), None), ValidationAbortedError):
             return self._shown(errors)  # before the first error: it is the document's own size
         return [GraphQLError(MISFIT)] if errors else []
+
+    def _walks_too_far(self, document: DocumentNode) -> list[GraphQLError]:
+        if self._introspection is None:
+            return []
+        walk, most = self._introspection.walk(document), self._introspection.most
+        return [too_long_a_walk(walk, most)] if walk > most else []
 
     def _shown(self, errors: Iterable[GraphQLError]) -> list[GraphQLError]:
         shown: list[GraphQLError] = []

@@ -237,3 +237,9 @@ def too_large(limit: str, limits: DocumentLimits, what: str) -> GraphQLError:
     most = getattr(limits, limit)
     message = f"The document {what}; at most {most:,} is allowed."
     return GraphQLError(message, extensions={"code": DocumentTooLarge.code})
+
+
+def too_long_a_walk(walk: int, most: int) -> GraphQLError:
+    """The error of introspection that executes so many fields."""
+    message = f"The document asks for {walk:,} fields of the schema; at most {most:,} is allowed."
+    return GraphQLError(message, extensions={"code": DocumentTooLarge.code})
