@@ -112,12 +112,13 @@ def create_app(
             await provider.aclose()
             await limits.aclose()
 
+    trusted = _trusted_documents(settings)
     view = GraphQLView(
         Dependencies(
-            executor=_executor(settings),
+            executor=_executor(settings, trusted),
             authenticator=_authenticator(settings, runtime.clock, emit),
             new_context=new_context,
-            trusted=_trusted_documents(settings),
+            trusted=trusted,
             documents_mode=settings.documents_mode,
             settings=settings,
             emit=emit,
@@ -158,12 +159,13 @@ def _middleware(settings: ServerSettings, emit: Sink) -> list[Middleware]:
     return [*around, Middleware(UnexpectedErrors, emit=emit)]
 
 
-def _executor(settings: DocumentSettings) -> Executor:
+def _executor(settings: DocumentSettings, trusted: TrustedDocuments) -> Executor:
     documents = Documents(
         engine_schema(build_schema()),
         document_limits(settings),
         introspection=settings.introspection,
         suggestions=settings.suggestions,
+        is_trusted=trusted.knows,
     )
     return Executor(
         documents,

@@ -1,8 +1,7 @@
 """Documents: parsed, measured and validated once, kept for the next request with the same text."""
 
 import re
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from graphql import (
@@ -17,6 +16,7 @@ from graphql.language import ValueNode
 from graphql.validation.validate import ValidationAbortedError
 
 from gateway.errors import DocumentTooLarge
+from gateway.graphql.cache import ENTRY, TOKEN, Cache, Weight
 from gateway.graphql.introspection import Introspection
 from gateway.graphql.limits import (
     DocumentLimits,
@@ -35,8 +35,7 @@ from gateway.graphql.validation import OWN_RULES, NoIntrospectionRule, Validatio
 Prepared: TypeAlias = ReadyDocument | list[GraphQLError]
 
 MISFIT = "The document does not fit the schema."
-CACHED_DOCUMENTS = 500
-CACHED_CHARACTERS = 500_000  # of source text; a parsed document takes some 200 times as much
+CACHED = 20 * 2**20  # bytes of documents that anybody may send, and as many of trusted ones
 
 # "… found String '4111'." and "Invalid number, … did you mean '0.4111'?" quote what was written.
 _QUOTED = re.compile(r"(String|BlockString|Int|Float) ['\"].*|(Invalid [^:,]*)[:,].*", re.DOTALL)
@@ -45,6 +44,7 @@ _QUOTED = re.compile(r"(String|BlockString|Int|Float) ['\"].*|(Invalid [^:,]*)[:
 class Documents:
     """The schema's documents, each prepared once; the ones used least lately are dropped.
 
+    Those that ``is_trusted`` says of have their own room: no other can drive them out.
     Without ``suggestions`` all that a caller learns of a misfit is that there is one: names,
     positions and numbers of errors would each tell what is in the schema. Without
     ``introspection`` documents that ask for the schema are refused.
@@ -57,6 +57,7 @@ class Documents:
         *,
         introspection: bool,
         suggestions: bool,
+        is_trusted: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._schema = schema
         self._remote = remote_fields(schema)
@@ -64,23 +65,26 @@ class Documents:
         self._suggestions = suggestions
         self._introspection = Introspection(schema) if introspection else None
         self._own_rules = OWN_RULES if introspection else (*OWN_RULES, NoIntrospectionRule)
-        self._cache = _Cache()
+        self._is_trusted = is_trusted
+        self._trusted, self._others = Cache[Prepared](CACHED), Cache[Prepared](CACHED)
 
     def prepare(self, source: str) -> Prepared:
         """The document, or its errors; their messages quote no value."""
         if len(source) > self._limits.source_length:  # nothing to keep, and nothing to look up
             return [too_large("source_length", self._limits, f"has {len(source):,} characters")]
-        found = self._cache.get(source)
+        cache = self._trusted if self._is_trusted(source) else self._others
+        found = cache.get(source)
         if found is None:
-            found = self._prepare(source)
-            self._cache.put(source, found)
+            weight = Weight(ENTRY + 2 * len(source))
+            found = self._prepare(source, weight)
+            cache.put(source, found, weight)
         return found
 
     def measure(self, document: DocumentNode) -> DocumentMeasure:
         """How large a parsed document is, with the cost of its fields in this schema."""
         return measure(document, self._remote)
 
-    def _prepare(self, source: str) -> Prepared:
+    def _prepare(self, source: str, weight: Weight) -> Prepared:
         try:
             document = self._parse(source)
         except GraphQLSyntaxError as error:
@@ -93,9 +97,11 @@ class Documents:
             or self._misfits(validation)
             or cost_errors(found, self._limits)
             or self._walks_too_far(document)
-            or ReadyDocument(self._schema, document, suggestions=self._suggestions)
+            or ReadyDocument(self._schema, document, weight, suggestions=self._suggestions)
         )
-        _unlink(document)
+        tokens = _unlink(document)
+        if isinstance(prepared, ReadyDocument):
+            weight.add(tokens * TOKEN)
         return prepared
 
     def _parse(self, source: str) -> DocumentNode:
@@ -144,15 +150,18 @@ class Documents:
         return shown
 
 
-def _unlink(document: DocumentNode) -> None:
-    """Take the tokens apart, which know the next and the one before: places in the text remain.
+def _unlink(document: DocumentNode) -> int:
+    """Take the tokens apart, which know the next and the one before, and count them.
 
-    They would keep a dropped document in memory until the collector comes.
+    Places in the text remain. They would keep a dropped document in memory until the collector
+    comes.
     """
+    count = 0
     token = document.loc.start_token if document.loc else None
     while token is not None:
         following, token.prev, token.next = token.next, None, None
-        token = following
+        token, count = following, count + 1
+    return count
 
 
 def _too_complex() -> GraphQLError:
@@ -167,24 +176,3 @@ def _without_value(error: GraphQLError) -> GraphQLError:
     if isinstance(first, ValueNode) and not isinstance(first, VariableNode):
         message = "This value does not have the type that the schema asks for here."
     return GraphQLError(shortened(message), source=error.source, positions=error.positions)
-
-
-class _Cache:
-    """What was used lately, bounded in number and in the length of all sources together."""
-
-    def __init__(self) -> None:
-        self._entries: OrderedDict[str, Prepared] = OrderedDict()
-        self._characters = 0
-
-    def get(self, source: str) -> Prepared | None:
-        found = self._entries.get(source)
-        if found is not None:
-            self._entries.move_to_end(source)
-        return found
-
-    def put(self, source: str, prepared: Prepared) -> None:
-        self._entries[source] = prepared
-        self._characters += len(source)
-        while len(self._entries) > CACHED_DOCUMENTS or self._characters > CACHED_CHARACTERS:
-            dropped, _ = self._entries.popitem(last=False)
-            self._characters -= len(dropped)

@@ -22,6 +22,7 @@ from graphql import (
     get_operation_ast,
 )
 
+from gateway.graphql.cache import OPERATION, Weight
 from gateway.graphql.names import NAME_LENGTH
 from gateway.graphql.plan.plan import compile_plan, fragments_of
 from gateway.graphql.variables import NonNullVariables
@@ -39,6 +40,7 @@ class ReadyOperation:
         node: OperationDefinitionNode,
         *,
         suggestions: bool,
+        weight: Weight,
     ) -> None:
         self.kind = node.operation
         self.facts = facts_of(node, document)
@@ -47,7 +49,10 @@ class ReadyOperation:
         self._name = node.name.value if node.name else None
         self._hide_suggestions = not suggestions
         self._non_null = NonNullVariables(schema, document, node)
-        self._plan = compile_plan(schema, document, node, hide_suggestions=not suggestions)
+        self._plan = compile_plan(
+            schema, document, node, hide_suggestions=not suggestions, weight=weight
+        )
+        weight.add(OPERATION)
 
     def run(
         self, context: Any, variables: Mapping[str, Any] | None
@@ -71,10 +76,16 @@ class ReadyOperation:
 
 
 class ReadyDocument:
-    """A document that was found good; ``node`` is not to be changed."""
+    """A document that was found good; ``node`` is not to be changed.
 
-    def __init__(self, schema: GraphQLSchema, node: DocumentNode, *, suggestions: bool) -> None:
+    What its operations come to is added to ``weight`` when they are first asked for and run.
+    """
+
+    def __init__(
+        self, schema: GraphQLSchema, node: DocumentNode, weight: Weight, *, suggestions: bool
+    ) -> None:
         self.node = node
+        self._weight = weight
         self._schema = schema
         self._suggestions = suggestions
         self._operations: dict[str | None, ReadyOperation] = {}
@@ -83,7 +94,9 @@ class ReadyDocument:
         """The operation of this name; without a name the only one. None where there is none."""
         found = self._operations.get(name)
         if found is None and (node := get_operation_ast(self.node, name)) is not None:
-            found = ReadyOperation(self._schema, self.node, node, suggestions=self._suggestions)
+            found = ReadyOperation(
+                self._schema, self.node, node, suggestions=self._suggestions, weight=self._weight
+            )
             self._operations[name] = found  # as many as the document has names, at most
         return found
 

@@ -2,6 +2,7 @@
 
 import gc
 import hashlib
+import itertools
 import json
 import math
 import weakref
@@ -60,23 +61,63 @@ def test_a_document_is_prepared_once(source: str) -> None:
     assert kept.prepare(source) is kept.prepare(source)
 
 
+def large(number: int) -> str:
+    """One of many documents that come to more than a MiB each."""
+    return f"query Q{number} {{" + " ".join(f"a{i}: __typename" for i in range(900)) + "}"
+
+
 @pytest.mark.slow
 def test_what_was_used_least_lately_is_dropped() -> None:
-    """The number of documents that are kept is bounded; those in use stay."""
+    """What documents come to in memory is bounded; those in use stay."""
     kept = documents()
     first, second = kept.prepare(CARD), kept.prepare(TYPENAME)
-    for number in range(499):
-        kept.prepare(f"query Q{number} {{ __typename }}")
+    for number in range(20):
+        kept.prepare(large(number))
         assert kept.prepare(CARD) is first
     assert kept.prepare(TYPENAME) is not second
 
 
-def test_the_length_of_all_that_is_kept_is_bounded() -> None:
-    """Thirty texts of the greatest length are not kept all together."""
+@pytest.mark.slow
+def test_trusted_documents_are_not_driven_out() -> None:
+    """However many others are sent, what is trusted stays prepared."""
+    kept = documents(is_trusted={CARD}.__contains__)
+    first, second = kept.prepare(CARD), kept.prepare(TYPENAME)
+    for number in range(20):
+        kept.prepare(large(number))
+    assert kept.prepare(CARD) is first
+    assert kept.prepare(TYPENAME) is not second
+
+
+BRANCHING = (
+    "query Q{}($a:Boolean!,$b:Boolean!,$c:Boolean!,$d:Boolean!)"
+    "{{...F@include(if:$a)@skip(if:$b) x:__typename@include(if:$c)@skip(if:$d)}}"
+)
+CONDITIONS = [
+    dict(zip("abcd", values, strict=True)) for values in itertools.product([True, False], repeat=4)
+]
+
+
+def branching(kept: Documents, number: int) -> None:
+    """Run all operations of a document under all conditions, once each."""
+    fragment = " ".join(f"a{i}: __typename" for i in range(500))
+    source = "".join(BRANCHING.format(f"{number}x{i}") for i in range(5))
+    prepared = kept.prepare(source + f"fragment F on Query {{{fragment}}}")
+    assert isinstance(prepared, ReadyDocument)
+    for i, values in itertools.product(range(5), CONDITIONS):
+        operation = prepared.operation(f"Q{number}x{i}")
+        assert operation
+        result = operation.run(None, values)
+        assert isinstance(result, ExecutionResult)
+        assert not result.errors
+
+
+@pytest.mark.slow
+def test_what_plans_come_to_counts_as_well() -> None:
+    """Documents whose few texts have many plans drive out others, as their plans are made."""
     kept = documents()
     first = kept.prepare(CARD)
-    for number in range(30):
-        kept.prepare(f"query Q{number} {{ __typename }}".ljust(DOCUMENT_LIMITS.source_length))
+    for number in range(4):
+        branching(kept, number)
     assert kept.prepare(CARD) is not first
 
 
@@ -301,8 +342,8 @@ async def test_a_dropped_document_leaves_no_garbage() -> None:
     try:
         dropped = [weakref.ref(one) for one in (prepared, operation, prepared.node)]
         del prepared, operation, result
-        for number in range(600):
-            kept.prepare(f"query Q{number} {{ __typename }}")
+        for number in range(20):
+            kept.prepare(large(number))
         assert [one() for one in dropped] == [None] * 3
     finally:
         gc.enable()

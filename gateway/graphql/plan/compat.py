@@ -4,6 +4,7 @@ None of it is promised by either library: a new release may change it, and then 
 follow, and no other. The differential tests tell whether it has.
 """
 
+from collections.abc import Callable
 from inspect import iscoroutinefunction
 from typing import Any
 
@@ -35,6 +36,7 @@ from strawberry.types.field import StrawberryField
 
 __all__ = [
     "CollectedErrors",
+    "Core",
     "CustomGraphQLEnumType",
     "Executor",
     "FieldDetails",
@@ -126,6 +128,12 @@ def input_definition(type_: Any) -> StrawberryObjectDefinition:
     return definition
 
 
+class Core(Executor[None]):
+    """An executor of graphql-core that is told of each field that is compiled."""
+
+    grown: Callable[[int], object]
+
+
 def executor_of(
     schema: GraphQLSchema,
     operation: OperationDefinitionNode,
@@ -133,12 +141,14 @@ def executor_of(
     conditions: dict[str, Any],
     *,
     hide_suggestions: bool,
-) -> Executor[None]:
+    grown: Callable[[int], object],
+) -> Core:
     """An executor of graphql-core for what does not depend on a run.
 
-    ``conditions`` are the values of the variables that decide which fields there are.
+    ``conditions`` are the values of the variables that decide which fields there are, and
+    ``grown`` gets the number of fields that are compiled each time.
     """
-    return Executor(
+    core = Core(
         schema=schema,
         fragment_definitions=fragments,
         fragments={name: FragmentDetails(one) for name, one in fragments.items()},
@@ -151,3 +161,5 @@ def executor_of(
         subscribe_field_resolver=default_field_resolver,
         hide_suggestions=hide_suggestions,
     )
+    core.grown = grown
+    return core

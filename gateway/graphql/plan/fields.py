@@ -32,7 +32,7 @@ from graphql import (
 from graphql.execution import default_field_resolver, default_type_resolver
 
 from gateway.graphql.plan.compat import (
-    Executor,
+    Core,
     FieldDetails,
     GroupedFieldSet,
     Path,
@@ -52,12 +52,11 @@ _Execute: TypeAlias = Callable[[Run, Any, Path | None], Any]
 class Selection:
     """The fields of one object type, in the order of the response."""
 
-    def __init__(
-        self, core: Executor[None], type_: GraphQLObjectType, grouped: GroupedFieldSet
-    ) -> None:
+    def __init__(self, core: Core, type_: GraphQLObjectType, grouped: GroupedFieldSet) -> None:
         fields = ((key, _execute(core, type_, key, details)) for key, details in grouped.items())
         self._fields = [(key, execute) for key, execute in fields if execute]
         self._settle_in_background = core.settle_in_background
+        core.grown(len(self._fields))
 
     def execute(self, run: Run, source: Any, path: Path | None) -> Any:
         """The fields' values, or a coroutine for them; raises where a null must go further up."""
@@ -103,7 +102,7 @@ class Selection:
 
 
 def _execute(
-    core: Executor[None], parent: GraphQLObjectType, key: str, details: list[FieldDetails]
+    core: Core, parent: GraphQLObjectType, key: str, details: list[FieldDetails]
 ) -> _Execute | None:
     name = details[0].node.name.value
     definition = core.schema.get_field(parent, name)
@@ -124,7 +123,7 @@ class _Field:
 
     def __init__(
         self,
-        core: Executor[None],
+        core: Core,
         parent: GraphQLObjectType,
         key: str,
         details: list[FieldDetails],
@@ -215,7 +214,7 @@ class _Attribute(_Field):
 
     def __init__(
         self,
-        core: Executor[None],
+        core: Core,
         parent: GraphQLObjectType,
         key: str,
         details: list[FieldDetails],
@@ -242,7 +241,7 @@ def _nullable(type_: Any) -> Any:
     return type_.of_type if isinstance(type_, GraphQLNonNull) else type_
 
 
-def _completer(core: Executor[None], details: list[FieldDetails], type_: Any) -> _Completer:
+def _completer(core: Core, details: list[FieldDetails], type_: Any) -> _Completer:
     if isinstance(type_, GraphQLObjectType):
         return _object(core, details, type_)
     if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
@@ -252,16 +251,14 @@ def _completer(core: Executor[None], details: list[FieldDetails], type_: Any) ->
     return lambda run, value, path, info: core.complete_leaf_value(type_, value)
 
 
-def _list(core: Executor[None], details: list[FieldDetails], type_: Any) -> _Completer:
+def _list(core: Core, details: list[FieldDetails], type_: Any) -> _Completer:
     # The schema has no lists yet: what is in them is graphql-core's.
     return lambda run, value, path, info: run.executor(core).complete_list_value(
         type_, details, info, path, value, None
     )
 
 
-def _object(
-    core: Executor[None], details: list[FieldDetails], type_: GraphQLObjectType
-) -> _Completer:
+def _object(core: Core, details: list[FieldDetails], type_: GraphQLObjectType) -> _Completer:
     selection: Selection | None = None
 
     def execute(run: Run, value: Any, path: Path) -> Any:
@@ -285,9 +282,7 @@ def _object(
     return complete
 
 
-def _abstract(
-    core: Executor[None], details: list[FieldDetails], type_: GraphQLAbstractType
-) -> _Completer:
+def _abstract(core: Core, details: list[FieldDetails], type_: GraphQLAbstractType) -> _Completer:
     resolve_type = type_.resolve_type or default_type_resolver
     objects: dict[str, _Completer] = {}
 

@@ -42,6 +42,7 @@ from graphql import (
     visit,
 )
 
+from gateway.graphql.cache import FIELD, Weight
 from gateway.graphql.plan.compat import VariableValues, collect_fields, executor_of
 from gateway.graphql.plan.fields import Selection
 from gateway.graphql.plan.run import Run
@@ -58,8 +59,11 @@ def compile_plan(
     operation: OperationDefinitionNode,
     *,
     hide_suggestions: bool = False,
+    weight: Weight | None = None,
 ) -> "Plan | None":
     """The plan of one operation of a valid document; None where only graphql.execute will do.
+
+    What it comes to is added to ``weight``.
 
     That is: subscriptions, directives other than @skip and @include, conditions that may be null
     or that are too many, and fragments with variables.
@@ -76,6 +80,7 @@ def compile_plan(
         root=root,
         conditions=conditions,
         hide_suggestions=hide_suggestions,
+        weight=weight or Weight(),
     )
 
 
@@ -130,7 +135,9 @@ class Plan:
         root: GraphQLObjectType,
         conditions: list[str],
         hide_suggestions: bool,
+        weight: Weight,
     ) -> None:
+        self._weight = weight
         self._schema = schema
         self._operation = operation
         self._root = root
@@ -162,16 +169,22 @@ class Plan:
         key = tuple([values.coerced[name] for name in self._conditions])
         shape = self._shapes.get(key)
         if shape is None:
-            shape = self._shapes[key] = self._compile(key)
+            if self._weight.is_full:
+                return self._compile(key, Weight().add)
+            shape = self._shapes[key] = self._compile(key, self._weigh)
         return shape
 
-    def _compile(self, key: tuple[bool, ...]) -> _Root:
+    def _weigh(self, fields: int) -> None:
+        self._weight.add(fields * FIELD)
+
+    def _compile(self, key: tuple[bool, ...], grown: Callable[[int], object]) -> _Root:
         core = executor_of(
             self._schema,
             self._operation,
             self._fragments,
             dict(zip(self._conditions, key, strict=True)),
             hide_suggestions=self._hide_suggestions,
+            grown=grown,
         )
         grouped = collect_fields(
             self._schema, core.fragments, core.variable_values, self._root, self._operation
