@@ -64,7 +64,12 @@ class ProviderSettings(Loadable):
         default=4, ge=1, le=20, description="Most attempts of one provider call."
     )
     max_connections: int = Field(
-        default=100, ge=1, le=10_000, description="Most calls to the provider in flight at once."
+        default=100,
+        ge=1,
+        le=10_000,
+        description="Most calls to the provider in flight at once, beside the fetch of a token. "
+        "Callers take turns; a tenth is kept for mutations, and from 10 on another one for reads "
+        "of callers who do not have all the other places.",
     )
     max_card_reads: int = Field(
         default=50, ge=1, le=10_000, description="Most card reads at once within one operation."

@@ -43,6 +43,7 @@ from gateway.http.requests import (
     idempotency_key,
 )
 from gateway.http.responses import error_response, graphql_response
+from gateway.telemetry import on_behalf_of
 
 # What resolvers get, for a caller and the ``Idempotency-Key`` header of the request.
 NewContext: TypeAlias = Callable[[Caller, str | None], Context]
@@ -104,11 +105,17 @@ class GraphQLView:
     async def _answer(self, request: Request, media_type: str, progress: _Progress) -> Response:
         if request.method not in {"GET", "POST"}:
             raise BadRequest("Use GET or POST.", status=405, Allow="GET, POST")
-        read_only = request.method == "GET"
-        if read_only:
+        if request.method == "GET":
             refuse_other_sites(request, self._settings)
         caller = await self._identify(request)
         progress.caller = caller.id
+        with on_behalf_of(caller.id):
+            return await self._answer_to(caller, request, media_type, progress)
+
+    async def _answer_to(
+        self, caller: Caller, request: Request, media_type: str, progress: _Progress
+    ) -> Response:
+        read_only = request.method == "GET"
         given = from_query_string(request) if read_only else await self._from_body(request)
         text = self._dependencies.trusted.resolve(given, self._dependencies.documents_mode)
         asked = as_graphql_request(text, given)

@@ -9,6 +9,7 @@ A modifying call that left without a clear answer ends as OutcomeUnknown, never 
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
 from gateway import __version__, errors
@@ -36,7 +37,7 @@ from gateway.provider.transport import (
 )
 from gateway.runtime import Runtime
 from gateway.signing import Signer
-from gateway.telemetry import NO_REQUEST, request_id, traceparent
+from gateway.telemetry import NO_REQUEST, caller_id, request_id, traceparent
 
 T = TypeVar("T")
 
@@ -158,7 +159,7 @@ class Sender:
         if progress.claim and self.clock.differs_by_more_than(progress.claim.most_skew):
             return Attempt(Outcome.CLOCKS_APART)
         try:
-            async with self._concurrency:
+            async with self._place(call):
                 request = self._request(call, token, progress.claim)
                 progress.in_flight = True
                 reply = await self._transport.exchange(request, self._timeouts(left))
@@ -173,6 +174,21 @@ class Sender:
             attempt = _read(call, reply, token)
         progress.in_flight = False
         return attempt
+
+    def _place(self, call: Call[T]) -> AbstractAsyncContextManager[None]:
+        """The place of an attempt.
+
+        Fetching the token takes none: there is one fetch at a time, and all callers wait for it.
+        """
+        if call.endpoint.access is Access.NOTHING:
+            return nullcontext()
+        reads = call.endpoint.kind is Kind.READ
+        return self._concurrency.place(caller_id.get(), reads=reads)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether calls wait for a place."""
+        return self._concurrency.is_crowded
 
     def _request(self, call: Call[T], token: AccessToken | None, claim: Claim | None) -> Request:
         """One attempt's request: the call's key and bytes, and a signature of its own."""

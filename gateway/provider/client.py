@@ -46,7 +46,7 @@ class ProviderClient:
         self._runtime = runtime
         self._emit = emit
         self._sender = Sender(transport, origin, settings, self._fetch_token, runtime, emit)
-        self._reads = SingleFlight(self._read_card)
+        self._reads = SingleFlight(self._read_card, is_crowded=lambda: self._sender.is_crowded)
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -1,5 +1,6 @@
 """What the gateway tells its operators; never a value of a caller or of a card."""
 
+from gateway.telemetry.caller_id import caller_id, on_behalf_of
 from gateway.telemetry.log_sink import LogSink
 from gateway.telemetry.logs import configure_logging
 from gateway.telemetry.request_id import (
@@ -13,7 +14,9 @@ __all__ = [
     "NO_REQUEST",
     "LogSink",
     "RequestIdMiddleware",
+    "caller_id",
     "configure_logging",
+    "on_behalf_of",
     "request_id",
     "traceparent",
 ]

@@ -201,7 +201,7 @@ class World:
         self.versions: dict[UUID, int] = {}
         self.flights: list[Flight] = []
         self.readers: list[Reader] = []
-        self.joined = SingleFlight(self._read)
+        self.joined = SingleFlight(self._read, is_crowded=lambda: False)
 
     async def _read(self, card: UUID) -> tuple[UUID, int]:
         flight = Flight(card, self.versions.get(card, 0))

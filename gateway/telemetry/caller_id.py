@@ -1,0 +1,22 @@
+"""The caller on whose behalf something is done: set once a request is authenticated.
+
+It is known further down without being handed on: asyncio copies the context when a task is made,
+so that the tasks of a request, of its batches and of the ledger all have the caller they run for.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+NOBODY = ""  # what the gateway does of its own accord
+caller_id: ContextVar[str] = ContextVar("caller_id", default=NOBODY)
+
+
+@contextlib.contextmanager
+def on_behalf_of(caller: str) -> Iterator[None]:
+    """Run a block for the caller with this id."""
+    before = caller_id.set(caller)
+    try:
+        yield
+    finally:
+        caller_id.reset(before)
