@@ -227,5 +227,6 @@ def _rate_limits(settings: CallerSettings, emit: Sink) -> RateLimits:
         rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),
         reads=[operation.name for operation in OPERATIONS if operation.kind == "query"],
         store=settings.rate_limit_store.get_secret_value(),
+        store_required=settings.rate_limit_store_required,
         emit=emit,
     )

@@ -2,7 +2,8 @@
 
 from gateway.callers.caller import Caller
 from gateway.callers.jwks import KeySet
-from gateway.callers.rate_limits import RateLimits, rate_rule
+from gateway.callers.pace import pace_of
+from gateway.callers.rate_limits import RateLimits
 from gateway.callers.sources import key_source
 from gateway.callers.tokens import AnyoneAllowed, Authenticator, TokenRules, TokenVerifier
 
@@ -15,5 +16,5 @@ __all__ = [
     "TokenRules",
     "TokenVerifier",
     "key_source",
-    "rate_rule",
+    "pace_of",
 ]

@@ -19,7 +19,7 @@ import strawberry
 from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
-from gateway.callers import rate_rule
+from gateway.callers import pace_of
 from gateway.cards.calls import MutationCall, OutcomeCall, QueryCall
 from gateway.cards.context import Context, Info
 from gateway.cards.failures import MUTATION_FAILURES, as_member, members_of
@@ -56,7 +56,7 @@ class CardOperation:
     def __post_init__(self) -> None:
         if not _SCOPE.fullmatch(self.scope):
             raise ValueError(f"{self.name}: a scope is of the form cards:word")
-        rate_rule(self.rate)  # raises ValueError
+        pace_of(self.rate, reads=self.kind == "query")  # raises ValueError
         missing = self._possible_failures().difference(self.failures)
         if self.kind == "mutation" and missing:
             names = ", ".join(sorted(failure.__name__ for failure in missing))

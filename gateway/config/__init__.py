@@ -6,6 +6,7 @@ from gateway.config.documents import DocumentSettings
 from gateway.config.files import Unreadable, file_reason, read_text
 from gateway.config.ledger import LastingLedgerSettings, LedgerSettings, default_ledger
 from gateway.config.provider import ProviderSettings
+from gateway.config.rates import Rate
 from gateway.config.server import ServerSettings
 from gateway.config.settings import DevSettings, ResolveSettings, ServeSettings, Settings
 from gateway.config.telemetry import TelemetrySettings
@@ -20,6 +21,7 @@ __all__ = [
     "LastingLedgerSettings",
     "LedgerSettings",
     "ProviderSettings",
+    "Rate",
     "ResolveSettings",
     "ServeSettings",
     "ServerSettings",

@@ -67,6 +67,12 @@ class CallerSettings(Loadable):
         "their counts; unset: in each gateway's memory.",
     )
 
+    rate_limit_store_required: bool = Field(
+        default=False,
+        description="Whether `OVERLOADED` is the answer to what has a rate limit while that store "
+        "is unavailable; else each gateway counts in its memory meanwhile.",
+    )
+
     @field_validator("jwt_keys", "jwt_issuer", "jwt_audience")
     @classmethod
     def _needed_for_jwt(cls, value: str, info: ValidationInfo) -> str:
@@ -101,4 +107,12 @@ class CallerSettings(Loadable):
     def _usable_store(cls, value: SecretStr) -> SecretStr:
         if value.get_secret_value():
             checks.store(value.get_secret_value())
+        return value
+
+    @field_validator("rate_limit_store_required")
+    @classmethod
+    def _has_store(cls, value: bool, info: ValidationInfo) -> bool:
+        store = info.data.get("rate_limit_store")
+        if value and store is not None and not store.get_secret_value():
+            raise ValueError("is set, and GATEWAY_RATE_LIMIT_STORE is not")
         return value

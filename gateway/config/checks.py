@@ -12,16 +12,13 @@ from urllib.parse import SplitResult, urlsplit
 from uuid import UUID
 
 from gateway.config.files import read_named
+from gateway.config.rates import Rate
 from gateway.errors import SigningError
 from gateway.signing import PrivateKey
 
 OFF = "off"
 STORE_SCHEMES = {"async+redis", "async+rediss", "async+valkey", "async+valkeys"}
 
-_RATE = re.compile(
-    r"[1-9]\d{0,8}\s*(/|per)\s*([1-9]\d{0,5})?\s*(second|minute|hour|day|month|year)s?",
-    re.IGNORECASE | re.ASCII,
-)
 _HOST = re.compile(r"(\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*)", re.ASCII)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 LOOPBACK_ORIGIN = r"https?://(localhost|([a-z0-9-]+\.)+localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?"
@@ -190,8 +187,7 @@ def rate(value: str) -> str:
     """A rate such as 60/minute, or ``off``."""
     if value.lower() == OFF:
         return OFF
-    if not _RATE.fullmatch(value):
-        raise ValueError("must be a rate such as 60/minute or 5 per 10 seconds, or off")
+    Rate.parse(value)
     return value
 
 

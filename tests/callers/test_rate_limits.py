@@ -3,43 +3,77 @@
 import uuid
 
 import pytest
-from limits import parse
 
 from gateway.callers import RateLimits
+from gateway.callers.pace import Pace, pace_of
 from gateway.callers.rate_limits import RateLimiter
-from gateway.config import OFF
+from gateway.config import OFF, Rate
 from gateway.errors import ConfigError
 from gateway.events import to_nobody
 from tests.stack import Clock, settings
 
 
-@pytest.mark.parametrize("rule", ["1/second", "7/minute", "60/minute", "6000/minute", "3/2hour"])
-def test_the_amount_may_be_used_up_at_once(rule: str) -> None:
-    """Exactly the amount is let in at the same moment, and not one more."""
-    pace, item = RateLimiter(Clock(0.0)), parse(rule)
-    waits = [pace.hit(item, "alice", "read") for _ in range(item.amount + 1)]
-    assert waits[:-1] == [0.0] * item.amount
-    assert waits[-1] == pytest.approx(item.get_expiry() / item.amount, abs=1e-6)
+def pace(rate: str, *, reads: bool = True) -> Pace:
+    """The pace of a rate."""
+    found = pace_of(rate, reads=reads)
+    assert found is not None
+    return found
+
+
+BURSTS = [
+    # the rate, and how many reads and how many mutations may come at once
+    ("6000/minute", 600, 10),
+    ("600/minute", 60, 10),
+    ("60/minute", 50, 10),
+    ("40/minute", 40, 10),
+    ("7/minute", 7, 7),
+    ("1/second", 1, 1),
+    ("100/second", 100, 10),
+    ("10000/second", 10000, 10),
+    ("5 per 10 seconds", 5, 5),
+    ("600 per 2 minutes", 50, 10),
+    ("100000/hour", 166, 10),
+    ("3/2hour", 3, 3),
+    ("100000000/1 year", 50, 10),
+    ("1000 per month", 50, 10),
+]
+
+
+@pytest.mark.parametrize(("rate", "reads", "mutations"), BURSTS)
+def test_a_burst_is_bounded(rate: str, reads: int, mutations: int) -> None:
+    """At the same moment reads are let in up to a tenth of what a minute allows, at least 50, and
+    mutations up to 10, neither beyond the amount; one more follows after its share of the time."""
+    for kind, burst in ((True, reads), (False, mutations)):
+        allowed, limiter = pace(rate, reads=kind), RateLimiter(Clock(0.0))
+        waits = [limiter.hit(allowed, "alice", "field") for _ in range(burst + 1)]
+        assert waits[:-1] == [0.0] * burst
+        assert waits[-1] == pytest.approx(share_of(rate), abs=1e-6)
+
+
+def share_of(rate: str) -> float:
+    """Seconds for one request."""
+    found = Rate.parse(rate)
+    return found.period / found.amount
 
 
 def test_after_the_wait_there_is_room_for_one() -> None:
     """Whoever waits as long as was said is let in, once."""
     clock = Clock(0.0)
-    pace, rule = RateLimiter(clock), parse("6/minute")
-    while (wait := pace.hit(rule, "alice", "read")) == 0:
+    limiter, rule = RateLimiter(clock), pace("6/minute")
+    while (wait := limiter.hit(rule, "alice", "read")) == 0:
         pass
     clock.time += wait
-    assert pace.hit(rule, "alice", "read") == 0
-    assert pace.hit(rule, "alice", "read") == pytest.approx(10)
+    assert limiter.hit(rule, "alice", "read") == 0
+    assert limiter.hit(rule, "alice", "read") == pytest.approx(10)
 
 
 def test_no_more_than_twice_the_amount_in_any_period() -> None:
     """However requests are spread, a period never holds more than a burst and its refill."""
     clock = Clock(0.0)
-    pace, rule, let_in = RateLimiter(clock), parse("10/minute"), list[float]()
+    limiter, rule, let_in = RateLimiter(clock), pace("10/minute"), list[float]()
     for _ in range(600):
         clock.time += 0.5
-        if pace.hit(rule, "alice", "read") == 0:
+        if limiter.hit(rule, "alice", "read") == 0:
             let_in.append(clock.time)
     assert len(let_in) == pytest.approx(10 + 300 / 6, abs=1)
     assert all(sum(t <= other < t + 60 for other in let_in) <= 20 for t in let_in)
@@ -47,20 +81,20 @@ def test_no_more_than_twice_the_amount_in_any_period() -> None:
 
 def test_callers_and_operations_are_counted_apart() -> None:
     """One caller's requests, and one operation's, take nothing from another's."""
-    pace, rule = RateLimiter(Clock(0.0)), parse("1/minute")
+    limiter, rule = RateLimiter(Clock(0.0)), pace("1/minute")
     for caller, operation in [("alice", "read"), ("alice", "issue"), ("bob", "read")]:
-        assert pace.hit(rule, caller, operation) == 0
-        assert pace.hit(rule, caller, operation) > 0
+        assert limiter.hit(rule, caller, operation) == 0
+        assert limiter.hit(rule, caller, operation) > 0
 
 
 def test_callers_who_rest_are_forgotten() -> None:
     """Memory holds those who asked within the last period, however many came before."""
     clock = Clock(0.0)
-    pace, rule = RateLimiter(clock), parse("60/minute")
+    limiter, rule = RateLimiter(clock), pace("60/minute")
     for _ in range(10_000):
         clock.time += 0.1
-        pace.hit(rule, uuid.uuid4().hex, "read")
-    assert len(pace) <= 600
+        limiter.hit(rule, uuid.uuid4().hex, "read")
+    assert len(limiter) <= 600
 
 
 @pytest.mark.parametrize(
@@ -101,9 +135,27 @@ def test_every_rate_that_can_be_set_can_be_counted(rate: str) -> None:
     """What is a setting lets requests in, as many as it says."""
     assert settings(rate_limit_read=rate).rate_limit_read == rate
     if rate != "off":
-        pace, item = RateLimiter(Clock(1e6)), parse(rate)
-        waits = [pace.hit(item, "alice", "read") for _ in range(min(item.amount + 1, 100))]
-        assert (waits[0], waits[-1] > 0) == (0, item.amount < 100)
+        limiter, rule = RateLimiter(Clock(1e6)), pace(rate)
+        waits = [limiter.hit(rule, "alice", "read") for _ in range(rule.burst + 1)]
+        assert (waits[0], waits[-1] > 0) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount", "period"),
+    [
+        ("60/minute", 60, 60),
+        ("10 per minute", 10, 60),
+        ("5/2 minutes", 5, 120),
+        ("5 PER 10 seconds", 5, 10),
+        ("3/2HOURS", 3, 7200),
+        ("1/Day", 1, 86_400),
+        ("1 / 1 month", 1, 30 * 86_400),
+        ("2per3years", 2, 3 * 360 * 86_400),
+    ],
+)
+def test_a_rate_is_an_amount_and_a_time(text: str, amount: int, period: int) -> None:
+    """A rate is read in all its forms, in any case, with and without spaces."""
+    assert Rate.parse(text) == Rate(amount, period)
 
 
 async def test_an_operation_that_nobody_gave_a_rate_is_refused() -> None:

@@ -290,6 +290,13 @@ def test_a_store_is_taken_and_never_shown(url: str) -> None:
     assert url.lower() not in repr(loaded).lower()
 
 
+def test_a_store_that_is_required_has_to_be_set() -> None:
+    """Without a store there is nothing that could be required."""
+    found = problems(rate_limit_store_required=True)
+    assert "GATEWAY_RATE_LIMIT_STORE is not" in found["GATEWAY_RATE_LIMIT_STORE_REQUIRED"]
+    settings(rate_limit_store_required=True, rate_limit_store="async+redis://127.0.0.1")
+
+
 def test_folders_and_missing_manifests_are_problems(tmp_path: Path) -> None:
     """A folder is no key file, and a manifest must be there and be used with a mode."""
     found = problems(signing_key_file=tmp_path, documents=tmp_path / "none.json")

@@ -45,7 +45,6 @@ ONLY_IN = {
     "jwt": {"callers"},
     "apsw": {"ledger"},
     "psycopg": {"ledger"},
-    "limits": {"callers"},
     "valkey": {"callers"},
     "typer": {"cli"},
     "uvicorn": {"serving"},
