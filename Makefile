@@ -27,7 +27,7 @@ TESTABLE := $(VENV)/.testable
 
 .DEFAULT_GOAL := run
 .DELETE_ON_ERROR:
-.PHONY: run test check test-one test-long chaos bench lint format schema tables contract lock assets image clean help
+.PHONY: run test check test-one test-long chaos attack bench lint format schema tables contract lock assets image clean help
 
 run: $(RUNNABLE) ## install what is missing, start the gateway with the emulator and GraphiQL (PORT=9000 for another port)
 	@exec $(BIN)/gateway dev $(if $(PORT),--port $(PORT))
@@ -47,6 +47,9 @@ test-long: $(TESTABLE) ## the long forms of tests, and properties with many rand
 
 chaos: $(TESTABLE) ## 1,000 cards while replicas are killed and the provider fails (CHAOS="--engine postgres --seed 2")
 	$(BIN)/python -m tests.chaos $(CHAOS)
+
+attack: $(TESTABLE) ## every costly input, and what a neighbour notices of it, 8 minutes (ATTACK="--only header")
+	$(BIN)/python -m tests.attack $(ATTACK)
 
 bench: $(TESTABLE) ## measure the gateway beside its peers, 25 minutes (BENCH="--only a,c --runs 3" for less)
 	$(BIN)/python -m benchmarks $(BENCH)

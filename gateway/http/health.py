@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from gateway.errors import GatewayError, ProviderUnavailable
+from gateway.errors import GatewayError, Overloaded, ProviderUnavailable
 from gateway.http.responses import error_content, retry_after
 from gateway.http.routes import ExactRoute
 from gateway.ledger import Ledger
@@ -22,7 +22,7 @@ def health_routes(
 
     async def ready(_request: Request) -> Response:
         if shutdown.begun:
-            return JSONResponse({"status": "ending"}, status_code=503)
+            return _unavailable(Overloaded("The gateway is ending; ask another one."))
         return await _readiness(provider, ledger)
 
     return [ExactRoute("/healthz", _alive), ExactRoute("/readyz", ready)]

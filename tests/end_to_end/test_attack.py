@@ -1,0 +1,38 @@
+"""A short form of ``make attack``: one attack of each kind, and what a neighbour notices of it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.attack.attacker import ATTACKS
+from tests.attack.scenario import scenario
+from tests.unmeasured import unmeasured
+
+pytestmark = pytest.mark.process
+SHORT = [
+    "header value without an end",
+    "small fields on 32 connections",
+    "2,000 connections that are idle",
+    "pipelined requests that nobody reads",
+    "document: trial",
+    "document: operations on one fragment",
+    "83 cards in new documents",
+    "ten mutations in each document",
+]
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(
+    ("names", "seconds"),
+    [(SHORT, 1.5), pytest.param(list(ATTACKS), 2, marks=pytest.mark.long)],
+    ids=["short", "all"],
+)
+async def test_a_neighbour_is_served_during_attacks(
+    tmp_path: Path, names: list[str], seconds: float
+) -> None:
+    """Whatever one client sends, another one's worst wait is at most 0.25 s or 5 times its wait
+    without the attack, it gets all its answers, and the gateway takes at most 64 MiB more."""
+    with unmeasured():
+        async with scenario(tmp_path) as one:
+            found = [await one.play(name, seconds) for name in names]
+    assert {one.name: one.faults for one in found if one.faults} == {}
