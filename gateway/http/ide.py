@@ -15,8 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
-from gateway.http.fields import items
-from gateway.http.negotiation import is_browser
+from gateway.http.negotiation import is_browser, takes_gzip
 from gateway.http.routes import ExactRoute
 
 # The account of the provider's guide, which the emulator has from its start.
@@ -114,17 +113,10 @@ def _media_type(name: str) -> str:
 
 async def _send(asset: Asset, request: Request) -> Response:
     """Send a file gzipped to those who take it, else plain."""
-    if _takes_gzip(request.headers.getlist("accept-encoding")):
+    if takes_gzip(request.headers):
         headers = {**_ASSET_HEADERS, "Content-Encoding": "gzip"}
         return Response(asset.gzipped, media_type=asset.media_type, headers=headers)
     return Response(asset.plain, media_type=asset.media_type, headers=_ASSET_HEADERS)
-
-
-def _takes_gzip(accept_encoding: list[str]) -> bool:
-    """Whether gzip, or anything at all, is accepted with a weight above zero (RFC 9110, 12.5.3)."""
-    codings = items(",".join(accept_encoding))
-    weights = {one.name: one.quality or 0.0 for one in codings}  # an unreadable one refuses
-    return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
 class _ToGraphiQL:

@@ -65,6 +65,13 @@ def is_utf_8(one: Item) -> bool:
     return one.parameters.get("charset", "utf-8").lower() in {"utf-8", "utf8"}
 
 
+def takes_gzip(headers: Headers) -> bool:
+    """Whether gzip, or anything at all, is accepted with a weight above zero (RFC 9110, 12.5.3)."""
+    codings = items(",".join(headers.getlist("accept-encoding")))
+    weights = {one.name: one.quality or 0.0 for one in codings}  # an unreadable one refuses
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
+
+
 def is_browser(accepts: str) -> bool:
     """Whether a page is wanted: browsers name text/html, programs name JSON or nothing."""
     names = {one.name for one in items(accepts)}

@@ -1,9 +1,11 @@
 """HTTP answers: one table of statuses, and errors in the shape of GraphQL's."""
 
+import gzip
 import math
 from typing import Any
 
 import msgspec
+from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from gateway.errors import (
@@ -15,8 +17,13 @@ from gateway.errors import (
     NotAuthenticated,
 )
 from gateway.graphql import Failure, GraphQLResponse
-from gateway.http.negotiation import JSON
+from gateway.http.negotiation import JSON, takes_gzip
 from gateway.telemetry import request_id
+
+LARGE = 1024  # bytes; less fits into one packet with the headers
+LEVEL = (
+    1  # 7 to 27 µs for 1.5 to 20 kB, of which a third to a sixth is left; 9 saves 2 % to 8 % more
+)
 
 # Status by failure, for application/graphql-response+json; the older type says 200 instead.
 _CLASSIC = {Failure.SYNTAX: 400, Failure.INVALID: 400, Failure.ONLY_BY_POST: 405}
@@ -62,6 +69,22 @@ def error_content(error: GatewayError) -> dict[str, Any]:
     """What went wrong in the shape of a GraphQL response without data."""
     extensions = {**error.extensions, "requestId": request_id.get()}
     return {"errors": [{"message": error.message, "extensions": extensions}]}
+
+
+def compressed(response: Response, asked: Headers) -> Response:
+    """The same answer, with gzip for who takes it where it is longer than ``LARGE``.
+
+    Lengths tell nobody of the content (BREACH): who could compare them would have to make a page
+    send requests with its caller's token, and browsers send none of themselves.
+    """
+    if len(response.body) <= LARGE:
+        return response
+    response.headers.add_vary_header("Accept-Encoding")
+    if takes_gzip(asked):
+        response.body = gzip.compress(response.body, LEVEL, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
 
 
 def retry_after(error: GatewayError) -> dict[str, str]:

@@ -42,7 +42,7 @@ from gateway.http.requests import (
     from_query_string,
     idempotency_key,
 )
-from gateway.http.responses import error_response, graphql_response
+from gateway.http.responses import compressed, error_response, graphql_response
 from gateway.telemetry import on_behalf_of
 
 # What resolvers get, for a caller and the ``Idempotency-Key`` header of the request.
@@ -100,7 +100,7 @@ class GraphQLView:
             progress.errors = (refusal.code,)
             response = error_response(refusal, error_type(accepts))
         self._emit(_ended(progress, response.status_code))
-        return response
+        return compressed(response, request.headers)
 
     async def _answer(self, request: Request, media_type: str, progress: _Progress) -> Response:
         if request.method not in {"GET", "POST"}:
