@@ -1,5 +1,6 @@
 """Packages of npm that tests run: each folder has its own, locked."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,11 +21,17 @@ needs_npm = [
 """Marks of tests that run packages."""
 
 
-def run(folder: Path, *command: str | None, stdin: str = "") -> str:
-    """The output of a command in a folder; fails with all it said."""
+def run(folder: Path, *command: str | None, stdin: str = "", **environment: str) -> str:
+    """The output of a command in a folder, with more in its environment; fails with all it said."""
     words = [word for word in command if word is not None]
     done = subprocess.run(
-        words, cwd=folder, input=stdin, capture_output=True, text=True, timeout=PATIENCE
+        words,
+        cwd=folder,
+        env=os.environ | environment,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, f"{words} failed:\n{done.stdout}{done.stderr}"
     return done.stdout

@@ -18,6 +18,7 @@ from tests.loopback import on_loopback
 from tests.npm import NODE, install, needs_npm, run
 from tests.random_documents import Writer
 from tests.stack import Recorder, issue_input, options, settings
+from tests.tokens import IdentityProvider
 
 FOLDER = Path(__file__).parent.parent / "web_clients"
 pytestmark = needs_npm
@@ -40,6 +41,11 @@ WRITTEN = [
     "fragment B on T { b { c } } query Q { ...B ... @skip(if: true) {...A} } fragment A on T { a }",
 ]
 BLOCK = 'query Q($a: A = {k: """x\ny"""}) { a(x: """b""") { c } }'
+
+
+def emulated() -> Recorder:
+    """An emulator in the provider's place."""
+    return Recorder(httpx.ASGITransport(app=create_emulator(options())))
 
 
 def random_documents() -> list[str]:
@@ -71,7 +77,7 @@ async def test_a_page_sees_the_card_that_it_issued_by_a_hash_alone(tmp_path: Pat
     build_documents([source], manifest)
     app = create_app(
         settings(documents=manifest, documents_mode="only"),
-        transport=Recorder(httpx.ASGITransport(app=create_emulator(options()))),
+        transport=emulated(),
     )
     async with app.router.lifespan_context(app), on_loopback(app) as port:
         url, variables = f"http://127.0.0.1:{port}/graphql", json.dumps(issue_input())
@@ -82,3 +88,19 @@ async def test_a_page_sees_the_card_that_it_issued_by_a_hash_alone(tmp_path: Pat
         card = data["issueVirtualCard"]["card"]
         assert (client, card["billingAddress"]["city"]) == (client, "London")
         assert card["id"]
+
+
+async def test_clients_see_codes_and_stop_sending_hashes(tmp_path: Path) -> None:
+    """A refused token is told by its code, whatever the status; where no document is trusted a
+    client sends one hash, then the text, and from then on texts alone."""
+    install(FOLDER)
+    idp = IdentityProvider(tmp_path)
+    app = create_app(settings(**idp.settings()), transport=emulated())
+    async with app.router.lifespan_context(app), on_loopback(app) as port:
+        arguments = ("errors.mjs", f"http://127.0.0.1:{port}/graphql")
+        seen = json.loads(await asyncio.to_thread(run, FOLDER, NODE, *arguments, TOKEN=idp.token()))
+    data = {"card": None}
+    assert seen == {
+        "refused": {"apollo": ["NOT_AUTHENTICATED"], "urql": ["NOT_AUTHENTICATED"]},
+        "unsupported": {client: [[data, 2], [data, 1]] for client in ("apollo", "urql")},
+    }
