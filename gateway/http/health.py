@@ -56,4 +56,4 @@ def _unavailable(error: GatewayError, facts: Mapping[str, Any] | None = None) ->
     """503 with the error as every other answer has it, and its code for monitoring."""
     body = {"status": "unavailable", "code": error.code, "message": error.with_hint}
     content = {**body, **(facts or {}), **error_content(error)}
-    return JSONResponse(content, 503, retry_after(error))
+    return JSONResponse(content, 503, retry_after(error.retry_after))

@@ -5,6 +5,7 @@ the older type, where a well-formed request is always 200; without ``Accept`` it
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 
@@ -13,6 +14,7 @@ from gateway.http.fields import Item, items
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
+SHORT = 256  # characters of a value that is kept
 
 
 def accepted(headers: Headers) -> str:
@@ -34,6 +36,10 @@ def negotiate(accepts: str) -> str:
     The most specific range decides on a type. Of types with equal quality the one whose range is
     listed first is taken; a range without ``q`` has quality 1, and a wildcard stands for JSON.
     """
+    return _negotiated(accepts) if len(accepts) > SHORT else _seen_before(accepts)
+
+
+def _negotiated(accepts: str) -> str:
     if not accepts.strip(" \t,"):
         return JSON
     ranges = [one for one in items(accepts) if is_utf_8(one)]
@@ -42,6 +48,9 @@ def negotiate(accepts: str) -> str:
     if quality == 0:
         raise BadRequest(f"Accept {GRAPHQL_JSON} or {JSON}.", status=406)
     return name
+
+
+_seen_before = lru_cache(maxsize=64)(_negotiated)  # clients have few values; each is read once
 
 
 def _preference(name: str, ranges: Sequence[Item]) -> tuple[float, int]:

@@ -13,6 +13,7 @@ from gateway.graphql import GraphQLRequest
 from gateway.http.fields import item
 from gateway.http.negotiation import JSON, is_utf_8
 
+_NONE = {"", "identity"}  # codings of a body that is none
 MAX_BODY = 100_000  # bytes; the guide's three steps need under 1,000
 
 
@@ -54,8 +55,8 @@ async def _body_within(seconds: float, request: Request) -> bytes:
 def _refuse_encoded(request: Request) -> None:
     """A body is read as it comes: a small one that becomes large would pass the bound (RFC 9110,
     section 8.4)."""
-    codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
-    if not {coding.strip() for coding in codings} <= {"", "identity"}:
+    codings = request.headers.getlist("content-encoding")
+    if codings and not {one.strip() for one in ",".join(codings).lower().split(",")} <= _NONE:
         raise BadRequest(
             "Send the body as it is, without Content-Encoding.",
             status=415,
@@ -65,6 +66,8 @@ def _refuse_encoded(request: Request) -> None:
 
 def _is_json(content_types: list[str]) -> bool:
     """Whether the one Content-Type is JSON in UTF-8 (RFC 9110, section 8.3)."""
+    if content_types == [JSON]:  # as nearly everybody writes it
+        return True
     given = item(content_types[0]) if len(content_types) == 1 else None
     return given is not None and given.name == JSON and is_utf_8(given)
 

@@ -2,6 +2,7 @@
 
 import gzip
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -45,7 +46,7 @@ def _status(answer: GraphQLResponse, media_type: str, *, draft: bool) -> int:
 
 def graphql_response(answer: GraphQLResponse, media_type: str, *, draft: bool) -> Response:
     """The answer to a GraphQL request, with the HTTP status that its media type has for it."""
-    headers = {"Cache-Control": "no-store"}
+    headers = {"Cache-Control": "no-store", **_delay(answer.body.get("errors", []))}
     if answer.failure is Failure.ONLY_BY_POST:
         headers["Allow"] = "POST"
     status = _status(answer, media_type, draft=draft)
@@ -87,15 +88,18 @@ def compressed(response: Response, asked: Headers) -> Response:
     return response
 
 
-def retry_after(error: GatewayError) -> dict[str, str]:
-    """The header of RFC 9110, section 10.2.3, in whole seconds, where the delay is known."""
-    if error.retry_after is None:
-        return {}
-    return {"Retry-After": str(math.ceil(error.retry_after))}
+def retry_after(*delays: float | None) -> dict[str, str]:
+    """The header of RFC 9110, section 10.2.3, with the longest delay in whole seconds, if any."""
+    known = [delay for delay in delays if delay is not None]
+    return {"Retry-After": str(math.ceil(max(known)))} if known else {}
+
+
+def _delay(errors: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    return retry_after(*(one["extensions"].get("retryAfter") for one in errors))
 
 
 def _headers(error: GatewayError) -> dict[str, str]:
-    headers = retry_after(error)
+    headers = retry_after(error.retry_after)
     if isinstance(error, NotAuthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="card gateway"'  # RFC 6750, section 3
     return headers | (error.headers if isinstance(error, BadRequest) else {})

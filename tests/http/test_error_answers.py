@@ -15,6 +15,7 @@ from tests.tokens import IdentityProvider
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
+NOBODY = {"id": "123e4567-e89b-12d3-a456-426614174000"}
 TYPENAME = {"query": "{ __typename }"}
 UNKNOWN = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "00" * 32}}}
 OF_ANOTHER_SITE = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
@@ -171,6 +172,19 @@ def test_a_known_delay_is_sent(error: Any, status: int, delay: str | None) -> No
     for media_type in (JSON, GRAPHQL_JSON):
         response = error_response(error, media_type)
         assert (response.status_code, response.headers.get("retry-after")) == (status, delay)
+
+
+async def test_a_delay_of_an_executed_document_is_sent(tmp_path: Path) -> None:
+    """Where a field is over its rate limit the header has the delay of the error, rounded up."""
+    idp = IdentityProvider(tmp_path)
+    async with running(**idp.settings(rate_limits={"card": "1/minute"})) as stack:
+        stack.client.headers["Authorization"] = f"Bearer {idp.token()}"
+        first = await stack.post(CARD, NOBODY)
+        second = await stack.post(CARD, NOBODY)
+    assert "retry-after" not in first.headers
+    [error] = second.json()["errors"]
+    delay = error["extensions"]["retryAfter"]
+    assert delay <= int(second.headers["retry-after"]) < delay + 1
 
 
 def test_a_body_needs_no_request() -> None:
