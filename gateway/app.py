@@ -20,7 +20,14 @@ from gateway.callers import (
     TokenVerifier,
     key_source,
 )
-from gateway.cards import OPERATIONS, CardLoader, Context, build_schema
+from gateway.cards import (
+    DOCUMENTS,
+    DOCUMENTS_RATE,
+    OPERATIONS,
+    CardLoader,
+    Context,
+    build_schema,
+)
 from gateway.config import (
     OFF,
     CallerSettings,
@@ -219,15 +226,14 @@ def _authenticator(
 def _rate_limits(settings: CallerSettings, emit: Sink) -> RateLimits:
     """Limits are for callers that are told apart: where all are anyone, one could stop them all."""
     rules = {operation.name: operation.rate for operation in OPERATIONS}
+    rules[DOCUMENTS] = DOCUMENTS_RATE
     if not rules.keys() >= settings.rate_limits.keys():
         known = ", ".join(rules)
-        raise ConfigError(
-            [f"GATEWAY_RATE_LIMITS: names a field that has no rate limit; {known} have"]
-        )
+        raise ConfigError([f"GATEWAY_RATE_LIMITS: names what has no rate limit; {known} have"])
     rules |= settings.rate_limits
     return RateLimits(
         rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),
-        reads=[operation.name for operation in OPERATIONS if operation.kind == "query"],
+        reads=[DOCUMENTS, *(one.name for one in OPERATIONS if one.kind == "query")],
         store=settings.rate_limit_store.get_secret_value(),
         store_required=settings.rate_limit_store_required,
         emit=emit,

@@ -1,7 +1,15 @@
 """What the gateway offers: the GraphQL schema, and what each of its fields does."""
 
-from gateway.cards.context import CardLoader, Context
+from gateway.cards.context import DOCUMENTS, DOCUMENTS_RATE, CardLoader, Context
 from gateway.cards.operations import OPERATIONS
 from gateway.cards.schema import build_schema, schema_text
 
-__all__ = ["OPERATIONS", "CardLoader", "Context", "build_schema", "schema_text"]
+__all__ = [
+    "DOCUMENTS",
+    "DOCUMENTS_RATE",
+    "OPERATIONS",
+    "CardLoader",
+    "Context",
+    "build_schema",
+    "schema_text",
+]

@@ -69,6 +69,10 @@ def too_slow() -> DeadlineExceeded:
     return DeadlineExceeded("The operation took too long; ask for less in one document.")
 
 
+DOCUMENTS = "documents"  # what new and refused documents are counted under, as operations are
+DOCUMENTS_RATE = "600/minute"
+
+
 @dataclass(slots=True)
 class Context:
     """Handed to every resolver of one operation."""
@@ -89,6 +93,15 @@ class Context:
     def must_end_at(self, deadline: float) -> None:
         """Set when the operation has to be over."""
         self.deadline = self.cards.deadline = deadline
+
+    @property
+    def caller_id(self) -> str:
+        """Who asks."""
+        return self.caller.id
+
+    async def count_document(self) -> None:
+        """Count a document that is new or refused; raises RateLimited."""
+        await self.limits.count(self.caller.id, DOCUMENTS)
 
 
 Info: TypeAlias = strawberry.Info[Context, None]

@@ -57,7 +57,8 @@ class CallerSettings(Loadable):
         default={},
         validate_default=True,
         description="How often a caller known by `jwt` may use a field, as JSON: "
-        '`{"issueVirtualCard": "60/minute"}`; `off`: no limit. The others keep the rate limit in '
+        '`{"issueVirtualCard": "60/minute"}`; `off`: no limit; `documents` counts '
+        "documents that are new to the gateway or refused. The others keep the rate limit in "
         "[Who is let in](#who-is-let-in).",
     )
     rate_limit_store: SecretStr = Field(

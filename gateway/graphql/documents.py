@@ -68,17 +68,24 @@ class Documents:
         self._is_trusted = is_trusted
         self._trusted, self._others = Cache[Prepared](CACHED), Cache[Prepared](CACHED)
 
+    def known(self, source: str) -> Prepared | None:
+        """What was prepared earlier, and None for what takes time to prepare."""
+        return self._room(source).get(source)
+
     def prepare(self, source: str) -> Prepared:
         """The document, or its errors; their messages quote no value."""
         if len(source) > self._limits.source_length:  # nothing to keep, and nothing to look up
             return [too_large("source_length", self._limits, f"has {len(source):,} characters")]
-        cache = self._trusted if self._is_trusted(source) else self._others
+        cache = self._room(source)
         found = cache.get(source)
         if found is None:
             weight = Weight(ENTRY + 2 * len(source))
             found = self._prepare(source, weight)
             cache.put(source, found, weight)
         return found
+
+    def _room(self, source: str) -> Cache[Prepared]:
+        return self._trusted if self._is_trusted(source) else self._others
 
     def measure(self, document: DocumentNode) -> DocumentMeasure:
         """How large a parsed document is, with the cost of its fields in this schema."""

@@ -5,15 +5,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from functools import partial
 from typing import Any, Protocol
 
 from graphql import ExecutionResult, GraphQLError, OperationType
 
 from gateway.errors import GatewayError, InternalError, RequestInvalid
 from gateway.events import Sink, UnexpectedError
-from gateway.graphql.documents import Documents
+from gateway.graphql.documents import Documents, Prepared
 from gateway.graphql.names import shortened
 from gateway.graphql.operations import Facts, ReadyDocument
+from gateway.graphql.preparation import PreparationQueue
 
 _VALUE = re.compile(r"(Variable '\$\w+' has invalid value[^:]*):.*", re.DOTALL)
 
@@ -53,6 +55,13 @@ class ExecutionContext(Protocol):
     def emit(self) -> Sink:
         """Where events go."""
 
+    @property
+    def caller_id(self) -> str:
+        """Who asks: callers take turns."""
+
+    async def count_document(self) -> None:
+        """Count a document that is new or refused; raises RateLimited beyond the caller's rate."""
+
     def must_end_at(self, deadline: float) -> None:
         """Learn when the operation has to be over, by the event loop's clock."""
 
@@ -68,6 +77,7 @@ class Executor:
         mutation_deadline: float,
     ) -> None:
         self._documents = documents
+        self._preparation = PreparationQueue(patience=query_deadline)
         self._seconds = {
             OperationType.QUERY: query_deadline,
             OperationType.MUTATION: mutation_deadline,
@@ -76,11 +86,36 @@ class Executor:
     async def execute(
         self, request: GraphQLRequest, context: ExecutionContext, *, read_only: bool = False
     ) -> GraphQLResponse:
-        """Answer one request; nothing is raised but a cancellation.
+        """Answer one request; with ``read_only`` (GET) anything but a query is not executed.
 
-        With ``read_only`` (GET) anything but a query is not executed.
+        Raises RateLimited for a caller of too many documents that are new or refused, and
+        Overloaded where too many new ones wait; beside these only a cancellation.
         """
+        document = self._documents.known(request.query)
+        if is_new := document is None:
+            await context.count_document()
+            prepare = partial(self._prepare, request)
+            document = await self._preparation.run(context.caller_id, prepare)
+        answer = await self._answer(document, request, context, read_only=read_only)
+        if answer.failure is not None and not is_new:
+            await context.count_document()
+        return answer
+
+    def _prepare(self, request: GraphQLRequest) -> Prepared:
+        """The document, with what its operation needs before it first runs."""
         document = self._documents.prepare(request.query)
+        if isinstance(document, ReadyDocument):
+            document.operation(request.operation_name)
+        return document
+
+    async def _answer(
+        self,
+        document: Prepared,
+        request: GraphQLRequest,
+        context: ExecutionContext,
+        *,
+        read_only: bool,
+    ) -> GraphQLResponse:
         if not isinstance(document, ReadyDocument):
             syntax = document[0].message.startswith("Syntax Error")
             return _failed(document, context, Failure.SYNTAX if syntax else Failure.INVALID)

@@ -4,7 +4,7 @@ Facts (GraphQL over HTTP, draft of the working group): npm graphql-http's audits
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -117,9 +117,8 @@ class GraphQLView:
     ) -> Response:
         read_only = request.method == "GET"
         given = from_query_string(request) if read_only else await self._from_body(request)
-        text = self._dependencies.trusted.resolve(given, self._dependencies.documents_mode)
-        asked = as_graphql_request(text, given)
         context = self._dependencies.new_context(caller, idempotency_key(request))
+        asked = as_graphql_request(await self._text(given, context), given)
         answer = await self._dependencies.executor.execute(asked, context, read_only=read_only)
         progress.facts, progress.errors = answer.facts, _codes(answer, context)
         if answer.failure is not None:
@@ -128,6 +127,13 @@ class GraphQLView:
 
     async def _from_body(self, request: Request) -> dict[str, Any]:
         return await from_body(request, self._settings.body_timeout)
+
+    async def _text(self, given: Mapping[str, Any], context: Context) -> str:
+        try:
+            return self._dependencies.trusted.resolve(given, self._dependencies.documents_mode)
+        except (DocumentNotFound, DocumentsNotSupported, DocumentNotTrusted):
+            await context.count_document()
+            raise
 
     async def _identify(self, request: Request) -> Caller:
         return await self._dependencies.authenticator.identify(request.headers.get("authorization"))

@@ -402,6 +402,87 @@ async def test_each_caller_has_a_rate(idp: IdentityProvider) -> None:
         assert len(stack.wire.sent("POST", "/cards")) == 1
 
 
+class Asking:
+    """Requests of one caller, by what they ask for."""
+
+    def __init__(self, stack: Stack, headers: dict[str, str]) -> None:
+        self._stack = stack
+        self._headers = headers
+
+    async def __call__(self, **body: Any) -> tuple[int, str | None]:
+        """The status of the answer, and the code of its first error."""
+        accept = {"Accept": "application/graphql-response+json"}
+        url, headers = "/graphql", accept | self._headers
+        self.response = await self._stack.client.post(url, json=body, headers=headers)
+        [error, *_] = self.response.json().get("errors", [{"extensions": {"code": None}}])
+        self.extensions = error["extensions"]
+        return self.response.status_code, error["extensions"]["code"]
+
+
+KNOWN = 'query Known { card(id: "123e4567-e89b-12d3-a456-426614174000") { id } }'
+UNKNOWN_ID = {"documentId": "0" * 64}
+REFUSED_DOCUMENTS: list[dict[str, Any]] = [
+    {"query": "{"},
+    {"query": "{ nonsense }"},
+    {"query": "{ ...Nobody }"},
+    {"query": "{" + "a{" * 30 + "b" + "}" * 30 + "}"},
+    {"query": " " * 30_000 + TYPENAME},
+    {"query": "query($v: Boolean!) { __typename @skip(if: $v) }", "variables": {"v": 1}},
+    {"query": "query A { __typename } query B { __typename }"},
+    UNKNOWN_ID,
+]
+
+
+@pytest.mark.parametrize("refused", REFUSED_DOCUMENTS)
+async def test_refused_documents_have_a_rate(idp: IdentityProvider, refused: Any) -> None:
+    """A caller who sends the same bad document again and again is told when to come back."""
+    async with running(**idp.settings(rate_limits={"documents": "2/day"})) as stack:
+        alice, bob = Asking(stack, bearer(idp.token())), Asking(stack, bearer(idp.token(sub="b")))
+        assert [(await alice(**refused))[0] for _ in range(2)] == [400, 400]
+        assert await alice(**refused) == (429, "RATE_LIMITED")
+        assert 0 < alice.extensions["retryAfter"] <= DAY
+        assert 0 < int(alice.response.headers["Retry-After"]) <= DAY
+        assert alice.extensions["retryable"]
+        assert (await bob(**refused))[0] == 400
+        assert not stack.wire.exchanges
+
+
+async def test_new_documents_have_a_rate(idp: IdentityProvider) -> None:
+    """New texts count for who sends them, good ones too; what is known and fits does not."""
+    async with running(**idp.settings(rate_limits={"documents": "2/day"})) as stack:
+        alice, bob = Asking(stack, bearer(idp.token())), Asking(stack, bearer(idp.token(sub="b")))
+        assert await bob(query=KNOWN) == (200, None)
+        assert [(await alice(query=f"query Q{i} {TYPENAME}"))[0] for i in range(2)] == [200, 200]
+        assert (await alice(query=f"query Q3 {TYPENAME}"))[0] == 429
+        assert [await alice(query=KNOWN) for _ in range(5)] == [(200, None)] * 5
+
+
+async def test_documents_that_are_not_trusted_have_a_rate(
+    idp: IdentityProvider, tmp_path: Path
+) -> None:
+    """Where only trusted documents run, others count, and the trusted ones go on."""
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"known": KNOWN}))
+    trusted = {"documents": str(manifest), "documents_mode": "only"}
+    rates = {"rate_limits": {"documents": "2/day"}}
+    async with running(**idp.settings(**rates, **trusted)) as stack:
+        alice = Asking(stack, bearer(idp.token()))
+        assert await alice(documentId="known") == (200, None)
+        assert await alice(query=TYPENAME) == (400, "DOCUMENT_NOT_TRUSTED")
+        assert await alice(**UNKNOWN_ID) == (429, "RATE_LIMITED")
+        assert await alice(documentId="known") == (200, None)
+
+
+@pytest.mark.parametrize(("rates", "statuses"), [({}, {400, 429}), ({"documents": "off"}, {400})])
+async def test_documents_have_a_rate_unless_it_is_off(
+    idp: IdentityProvider, rates: dict[str, str], statuses: set[int]
+) -> None:
+    """More than 600 bad documents at once are too many, except where that is set otherwise."""
+    async with running(**idp.settings(rate_limits=rates)) as stack:
+        alice = Asking(stack, bearer(idp.token()))
+        assert {(await alice(query="{ nonsense }"))[0] for _ in range(700)} == statuses
+
+
 async def test_the_page_is_shown_to_anybody(idp: IdentityProvider) -> None:
     """GraphiQL itself needs no token: its headers editor is where one is entered."""
     async with running(**idp.settings(), graphiql=True) as stack:
