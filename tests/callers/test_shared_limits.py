@@ -59,9 +59,12 @@ def idp(tmp_path: Path) -> IdentityProvider:
 
 
 async def issue(stack: Stack, idp: IdentityProvider, **claims: Any) -> Any:
-    """The result of issuing a card for a caller."""
+    """The result of issuing a card for a caller, or the error where the document was refused."""
     headers = {"Authorization": f"Bearer {idp.token(**claims)}"}
-    return (await stack.post(ISSUE, issue_input(), **headers)).json()["data"]["issueVirtualCard"]
+    answer = (await stack.post(ISSUE, issue_input(), **headers)).json()
+    if "data" not in answer:
+        return answer["errors"][0]["extensions"]
+    return answer["data"]["issueVirtualCard"]
 
 
 async def read(stack: Stack, idp: IdentityProvider) -> Any:
