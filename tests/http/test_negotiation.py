@@ -165,15 +165,18 @@ async def test_http_1_1_has_one_host() -> None:
     assert "Host" in response.json()["errors"][0]["message"]
 
 
-@pytest.mark.parametrize(("changes", "status"), [(ANY, b"200"), (OURS, b"400")])
+@pytest.mark.parametrize(
+    ("changes", "version", "status"),
+    [(ANY, b"1.0", b"200"), (ANY, b"1.1", b"400"), (OURS, b"1.0", b"400")],
+)
 async def test_http_1_0_needs_no_host_where_all_are_answered(
-    changes: dict[str, Any], status: bytes
+    changes: dict[str, Any], version: bytes, status: bytes
 ) -> None:
     """Probes of balancers that speak HTTP/1.0 without Host are answered by a gateway without names;
-    one that has names cannot know that it is meant."""
+    one that has names cannot know that it is meant, and HTTP/1.1 has a Host."""
     async with on_loopback(create_app(settings(**changes))) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/%s\r\n\r\n" % version)
         answer = await reader.readline()
         writer.close()
         await writer.wait_closed()

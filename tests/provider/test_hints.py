@@ -43,3 +43,18 @@ async def test_what_keeps_a_token_away_is_told_to_the_operator() -> None:
     assert "doctor" not in ready["errors"][0]["message"]
     hints = {event.hint for event in told if isinstance(event, ProviderCallEnded)}
     assert hints == {"Run `gateway doctor`."}
+
+
+async def test_an_unreadable_access_token_is_told_to_the_operator() -> None:
+    """What is wrong with the answer of the token endpoint stands in the lines of both calls."""
+    told: list[Any] = []
+    async with running(sinks=[told.append]) as stack:
+        stack.wire.answer = lambda request: (
+            httpx.Response(200, json={}) if request.url.path.endswith("/token") else None
+        )
+        error = await stack.error(CARD, CARD_ID)
+    assert "gets no access token" in error["message"]
+    assert "`" not in error["message"]
+    hints = [event.hint or "" for event in told if isinstance(event, ProviderCallEnded)]
+    assert len(hints) == 2
+    assert all("`token`" in hint for hint in hints)
