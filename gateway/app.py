@@ -149,9 +149,7 @@ async def _as_json(request: Request, error: Exception) -> Response:
     """A path or a method that is not there, said as every other error is."""
     assert isinstance(error, HTTPException)  # noqa: S101 (the only class this is registered for)
     headers = dict(error.headers or {})
-    said = {404: "There is nothing at this path.", 405: f"Use {headers.get('Allow')}."}
-    message = said.get(error.status_code, error.detail)
-    refused = BadRequest(message, status=error.status_code, **headers)
+    refused = BadRequest(error.detail, status=error.status_code, **headers)
     return error_response(refused, error_type(accepted(request.headers)))
 
 
