@@ -9,10 +9,11 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
+    Token,
     VariableNode,
-    parse,
 )
 from graphql.language import ValueNode
+from graphql.language.parser import Parser
 from graphql.validation.validate import ValidationAbortedError
 
 from gateway.errors import DocumentTooLarge
@@ -96,6 +97,8 @@ class Documents:
             document = self._parse(source)
         except GraphQLSyntaxError as error:
             return [self._syntax_error(error)]
+        except RecursionError:
+            return [_too_complex()]
         found, most = self.measure(document), self._limits.errors
         validation = Validation(self._schema, document, hide_suggestions=not self._suggestions)
         prepared = (
@@ -112,13 +115,19 @@ class Documents:
         return prepared
 
     def _parse(self, source: str) -> DocumentNode:
-        return parse(
+        """The document; raises GraphQLSyntaxError and leaves no linked tokens behind then."""
+        parser = Parser(
             source,
             allow_empty_selection_sets=False,
             max_lexical_tokens=self._limits.tokens,
             max_comments=self._limits.comments,
             max_source_length=self._limits.source_length,
         )
+        try:
+            return parser.parse_document()
+        except (GraphQLSyntaxError, RecursionError):
+            _unlink_before(parser._lexer.token)
+            raise
 
     def _syntax_error(self, error: GraphQLSyntaxError) -> GraphQLError:
         if error.message.endswith("Parsing aborted."):
@@ -169,6 +178,12 @@ def _unlink(document: DocumentNode) -> int:
         following, token.prev, token.next = token.next, None, None
         token, count = following, count + 1
     return count
+
+
+def _unlink_before(token: Token | None) -> None:
+    while token is not None:
+        before, token.prev, token.next = token.prev, None, None
+        token = before
 
 
 def _too_complex() -> GraphQLError:

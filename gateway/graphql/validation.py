@@ -14,6 +14,7 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    Node,
     OperationDefinitionNode,
     TypeInfo,
     TypeInfoVisitor,
@@ -22,7 +23,6 @@ from graphql import (
     visit,
 )
 from graphql.language.visitor import ParallelVisitor, Visitor
-from graphql.utilities import validate_input_literal
 from graphql.validation import (
     ASTValidationRule,
     ExecutableDefinitionsRule,
@@ -49,6 +49,7 @@ from graphql.validation.validate import (
 )
 from graphql.validation.validation_context import VariableUsage, VariableUsageVisitor
 
+from gateway.graphql.misfits import misfits_of
 from gateway.graphql.overlaps import Overlaps, TooManySteps
 
 Rules: TypeAlias = tuple[type[ASTValidationRule], ...]
@@ -65,26 +66,16 @@ class NoIntrospectionRule(ASTValidationRule):
             self.report_error(GraphQLError(message, node))
 
 
-class _Misfit(Exception):
-    """The first error of a literal."""
-
-
-class _FirstMisfitRule(ValuesOfCorrectTypeRule):
-    """graphql-core's rule, which prints the whole literal for each error in it, up to the first."""
+class LiteralsRule(ValuesOfCorrectTypeRule):
+    """graphql-core's rule, with reasons that quote no value."""
 
     def is_valid_value_node(self, node: ValueNode, input_type: Any) -> VisitorAction:
-        """Report the first part of the literal that does not fit."""
-        hide = self.context.hide_suggestions
-        try:
-            if input_type:
-                validate_input_literal(node, input_type, _stop, None, None, hide)
-        except _Misfit as found:
-            self.report_error(found.args[0])
+        """Report the parts of the literal that do not fit."""
+        suggestions = not self.context.hide_suggestions
+        if input_type:
+            for part, reason in misfits_of(node, input_type, suggestions=suggestions):
+                self.report_error(GraphQLError(reason, part))
         return SKIP
-
-
-def _stop(error: GraphQLError, _path: object) -> None:
-    raise _Misfit(error)
 
 
 # Rules that only look at the document: their messages name what the caller wrote and are the same
@@ -110,7 +101,7 @@ SCHEMA_RULES: Rules = (
         if rule
         not in (*OWN_RULES, ValuesOfCorrectTypeRule, OverlappingFieldsCanBeMergedRule)
     ),
-    _FirstMisfitRule,
+    LiteralsRule,
 )  # fmt: skip
 
 
@@ -126,6 +117,15 @@ _TYPED = _without("name", "alias", "variable")
 _UNTYPED = _without("name", "alias", "variable", "type", "type_condition")
 
 
+def _walk(root: Node, visitor: Visitor, *inner: Visitor, keys: dict[str, tuple[str, ...]]) -> None:
+    """Visit, and leave nothing to the garbage collector: visitors hold themselves, and nodes."""
+    try:
+        visit(root, visitor, keys)
+    finally:
+        for one in (visitor, *inner):
+            one.enter_leave_map.clear()
+
+
 class _Context(ValidationContext):
     """graphql-core's context, which looks for variables in fewer places."""
 
@@ -135,7 +135,7 @@ class _Context(ValidationContext):
         if usages is None:
             fragment = node if isinstance(node, FragmentDefinitionNode) else None
             visitor = VariableUsageVisitor(self._type_info, fragment)
-            visit(node, TypeInfoVisitor(self._type_info, visitor), _TYPED)
+            _walk(node, TypeInfoVisitor(self._type_info, visitor), visitor, keys=_TYPED)
             usages = self._variable_usages[node] = visitor.usages
         return usages
 
@@ -194,14 +194,11 @@ class Validation:
 
     def _walk(self, visitors: Sequence[Visitor], *, typed: bool) -> None:
         together: Visitor = ParallelVisitor(visitors)
-        try:
-            if typed:
-                visit(self._document, TypeInfoVisitor(self._type_info, together), _TYPED)
-            else:
-                visit(self._document, together, _UNTYPED)
-        finally:  # each holds itself and the document: nothing is left to the garbage collector
-            for one in (together, *visitors):
-                one.enter_leave_map.clear()
+        if typed:
+            around = TypeInfoVisitor(self._type_info, together)
+            _walk(self._document, around, together, *visitors, keys=_TYPED)
+        else:
+            _walk(self._document, together, *visitors, keys=_UNTYPED)
 
     def _find_overlaps(self) -> None:
         overlaps = Overlaps(self._schema, self._fragments(), self._errors.add)

@@ -340,11 +340,14 @@ async def test_a_dropped_document_leaves_no_garbage() -> None:
     gc.collect()  # what graphql-core's validation leaves behind is collected while it is young
     gc.disable()
     try:
-        dropped = [weakref.ref(one) for one in (prepared, operation, prepared.node)]
+        dropped = [weakref.ref(one) for one in (prepared, operation, *prepared.node.definitions)]
         del prepared, operation, result
         for number in range(20):
             kept.prepare(large(number))
         assert [one() for one in dropped] == [None] * 3
+        for refused in REFUSED:
+            kept.prepare(refused)
+        assert gc.collect() < 200, "what was refused is left to the collector"
     finally:
         gc.enable()
 
@@ -363,6 +366,17 @@ def test_without_manifests_no_id_is_supported() -> None:
     """Where there is no trusted document, Apollo's clients are told to stop sending hashes."""
     with pytest.raises(DocumentsNotSupported):
         TrustedDocuments({}).resolve(by_apollo(sha256(CARD)), "prefer")
+
+
+_LONG = " ".join(f"a{i}: __typename" for i in range(300))
+REFUSED = [
+    f"{{ {_LONG} ]",
+    f"{{ {_LONG} nonsense }}",
+    f"{{ {_LONG} a0: card }}",
+    f"query($a: ID) {{ {_LONG} }}",
+    f"{{ card(id: [{'1 ' * 500}]) {{ id }} {_LONG} }}",
+    "{ a(b: " + "[" * 100 + "]" * 100 + ") }",
+]
 
 
 def test_apollos_clients_understand_an_unknown_id() -> None:

@@ -5,11 +5,18 @@ follow, and no other. The differential tests tell whether it has.
 """
 
 from collections.abc import Callable
+from copy import copy
 from inspect import iscoroutinefunction
 from typing import Any
 
 import strawberry
-from graphql import GraphQLField, GraphQLResolveInfo, GraphQLSchema, OperationDefinitionNode
+from graphql import (
+    GraphQLField,
+    GraphQLResolveInfo,
+    GraphQLResolveInfoHelpers,
+    GraphQLSchema,
+    OperationDefinitionNode,
+)
 from graphql.execution import default_field_resolver, default_type_resolver
 from graphql.execution.collect_fields import (
     FieldDetails,
@@ -162,4 +169,12 @@ def executor_of(
         hide_suggestions=hide_suggestions,
     )
     core.grown = grown
+    # Those of an executor know it, and it knows them: what is dropped would stay until the
+    # garbage collector comes. These know another one, which shares what they track.
+    helper = copy(core)
+    del helper.async_helpers
+    helper.operation = helper.fragments = helper.fragment_definitions = None  # type: ignore[assignment]
+    core.async_helpers = GraphQLResolveInfoHelpers(
+        gather=helper.gather_async_work, track=helper.track_async_work
+    )
     return core

@@ -170,21 +170,18 @@ class Plan:
         shape = self._shapes.get(key)
         if shape is None:
             if self._weight.is_full:
-                return self._compile(key, Weight().add)
-            shape = self._shapes[key] = self._compile(key, self._weigh)
+                return self._compile(key, Weight())
+            shape = self._shapes[key] = self._compile(key, self._weight)
         return shape
 
-    def _weigh(self, fields: int) -> None:
-        self._weight.add(fields * FIELD)
-
-    def _compile(self, key: tuple[bool, ...], grown: Callable[[int], object]) -> _Root:
+    def _compile(self, key: tuple[bool, ...], weight: Weight) -> _Root:
         core = executor_of(
             self._schema,
             self._operation,
             self._fragments,
             dict(zip(self._conditions, key, strict=True)),
             hide_suggestions=self._hide_suggestions,
-            grown=grown,
+            grown=lambda fields: weight.add(fields * FIELD),
         )
         grouped = collect_fields(
             self._schema, core.fragments, core.variable_values, self._root, self._operation
