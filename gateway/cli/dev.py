@@ -70,13 +70,13 @@ def dev(
     from gateway.app import create_app
     from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
     from gateway.signing import PrivateKey
-    from gateway.telemetry import configure_logging
+    from gateway.telemetry import QueuedWriter, configure_logging
 
     names = [_checked(name) for name in allowed_host or []]
     listener = serving.listen(host, port, port_from="--port, or make run PORT=9000")
     key = PrivateKey.generate()
     settings = _settings(key, [*_own_names(listener), *names])
-    configure_logging(settings.log_level, readable=True)
+    configure_logging(settings.log_level, readable=True, writer=QueuedWriter)
     emulator = create_emulator(
         EmulatorOptions(
             api_key=settings.provider_api_key.get_secret_value(),

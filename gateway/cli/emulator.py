@@ -37,9 +37,11 @@ def emulator(
     from gateway.emulator import create_emulator
     from gateway.emulator.command_line import read_command_line
     from gateway.emulator.output import Output, banner
+    from gateway.telemetry import QueuedWriter, configure_logging
 
     chosen = read_command_line(context.params)
     listener = serving.listen(chosen.host, port)
+    configure_logging("warning", readable=True, writer=QueuedWriter)
     hosts = (*chosen.hosts, listener.getsockname()[0])
     url, port_of_gateway = serving.address(listener), _port_of_gateway()
     with contextlib.closing(Output(sys.stdout)) as output:

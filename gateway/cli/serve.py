@@ -33,11 +33,13 @@ def serve(workers: Workers = None) -> None:
     from gateway.cli.workers import refuse_memory
     from gateway.config import ServeSettings
     from gateway.storage import check_ledger
-    from gateway.telemetry import configure_logging
+    from gateway.telemetry import DirectWriter, QueuedWriter, configure_logging
 
     chosen: dict[str, Any] = {} if workers is None else {"workers": workers}
     settings = ServeSettings.load(**chosen)
-    configure_logging(settings.log_level, readable=False)
+    # What forks must have one thread.
+    writer = QueuedWriter if settings.workers == 1 else DirectWriter
+    configure_logging(settings.log_level, readable=False, writer=writer)
     if settings.provider_plaintext_host:
         structlog.get_logger().warning("provider_is_reached_without_encryption")
     refuse_memory(settings.ledger.get_secret_value(), settings.workers)
@@ -89,7 +91,7 @@ def _serve_with_workers(settings: "Settings") -> None:
 
 def _application(settings: "Settings", worker: int) -> "Starlette":
     from gateway.app import create_app
-    from gateway.telemetry import configure_logging
+    from gateway.telemetry import QueuedWriter, configure_logging
 
-    configure_logging(settings.log_level, readable=False, worker=worker)
+    configure_logging(settings.log_level, readable=False, worker=worker, writer=QueuedWriter)
     return create_app(settings)

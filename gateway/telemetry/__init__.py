@@ -2,6 +2,7 @@
 
 from gateway.telemetry.caller_id import caller_id, on_behalf_of
 from gateway.telemetry.log_sink import LogSink
+from gateway.telemetry.log_writers import DirectWriter, QueuedWriter
 from gateway.telemetry.logs import configure_logging
 from gateway.telemetry.request_id import (
     NO_REQUEST,
@@ -12,7 +13,9 @@ from gateway.telemetry.request_id import (
 
 __all__ = [
     "NO_REQUEST",
+    "DirectWriter",
     "LogSink",
+    "QueuedWriter",
     "RequestIdMiddleware",
     "caller_id",
     "configure_logging",

@@ -9,24 +9,34 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 import msgspec
 import structlog
 
 from gateway.events import places_of
+from gateway.telemetry.log_writers import DirectWriter, QueuedWriter
 from gateway.telemetry.request_id import request_id
+
+Writer: TypeAlias = type[QueuedWriter] | type[DirectWriter]
 
 
 def configure_logging(
-    level: str, *, readable: bool, stream: TextIO | None = None, worker: int | None = None
+    level: str,
+    *,
+    readable: bool,
+    stream: TextIO | None = None,
+    worker: int | None = None,
+    writer: Writer | None = None,
 ) -> None:
     """Send structlog's and the standard library's lines to ``stream`` (default: stderr).
 
     ``readable`` gives coloured text where the stream is a terminal, else JSON lines. Where there
-    are several workers, each line has the number of the one that writes it.
+    are several workers, each line has the number of the one that writes it. ``writer`` is the kind
+    that writes to the stream's descriptor, so that nobody waits for the reader; None: the stream.
     """
-    out = stream or sys.stderr
+    out: TextIO = stream or sys.stderr
+    coloured = out.isatty() and not os.environ.get("NO_COLOR")
     shared: list[Any] = [
         _add_request_id,
         *([] if worker is None else [_adds_worker(worker)]),
@@ -34,17 +44,18 @@ def configure_logging(
         _add_timestamp,
     ]
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=out.isatty() and not os.environ.get("NO_COLOR"))
+        structlog.dev.ConsoleRenderer(colors=coloured)
         if readable
         else structlog.processors.JSONRenderer(serializer=_as_json)
     )
+    target = _target(out, writer, [*shared, renderer])
     structlog.configure(
         processors=[*shared, _exception_facts, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=out),
+        logger_factory=structlog.WriteLoggerFactory(file=target),
         cache_logger_on_first_use=stream is None,  # a process has one, tests have many
     )
-    handler = logging.StreamHandler(out)
+    handler = _Handler(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -59,6 +70,38 @@ def configure_logging(
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for noisy in ("httpx", "httpcore"):  # they log whole URLs and headers
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Its end, with ``logging.shutdown`` at the latest, waits for the last lines of a writer."""
+
+    def close(self) -> None:
+        if isinstance(self.stream, QueuedWriter | DirectWriter):
+            self.stream.finish()
+        super().close()
+
+
+def _target(out: TextIO, writer: Writer | None, processors: list[Any]) -> Any:
+    """What lines are written to."""
+    descriptor = _descriptor(out)
+    if writer is None or descriptor is None:
+        return out
+
+    def dropped(count: int) -> str:
+        event: Any = {"lines": count, "event": "log_lines_dropped"}
+        for process in processors:
+            event = process(None, "error", event)
+        return f"{event}\n"
+
+    return writer(descriptor, dropped)
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """A descriptor of our own for the stream: its number would be another file's after a close."""
+    try:
+        return os.dup(stream.fileno())
+    except (OSError, ValueError):
+        return None
 
 
 def _as_json(event: Any, **_options: Any) -> str:

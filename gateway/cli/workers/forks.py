@@ -1,5 +1,7 @@
 """A fork whose child does one thing and ends, without a way back into the code that forked."""
 
+import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -26,6 +28,15 @@ def _only(signals: Signals, child: Callable[[], int]) -> NoReturn:
         signals.leave_to_worker()
         code = child()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            _write_what_is_left()
+        finally:
+            os._exit(code)
+
+
+def _write_what_is_left() -> None:
+    """What the interpreter does at its own end; a stream that is closed or gone stops nothing."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
