@@ -188,6 +188,48 @@ class UnexpectedError:
         return cls(error=type(error).__name__, places=places_of(error))
 
 
+@dataclass(frozen=True, slots=True)
+class ServerEnds:
+    """The server was told to end; connections are accepted for so many seconds more."""
+
+    readiness_delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorGone:
+    """The process that hands connections to this one has ended: so does this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsCutOff:
+    """So many requests took longer than the end of the server may take."""
+
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsClosed:
+    """Connections that waited for a request were closed since the last such event: there were
+    as many as are ``open``."""
+
+    open: int
+    closed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionsNotAccepted:
+    """The process has no descriptor left for another connection."""
+
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequestRefused:
+    """What a client sent passed a bound of HTTP or was none; it has this status."""
+
+    status: int
+
+
 Event: TypeAlias = (
     OperationEnded
     | ProviderCallEnded
@@ -206,6 +248,12 @@ Event: TypeAlias = (
     | LedgerAlarm
     | LedgerChanged
     | UnexpectedError
+    | ServerEnds
+    | SupervisorGone
+    | RequestsCutOff
+    | ConnectionsClosed
+    | ConnectionsNotAccepted
+    | HttpRequestRefused
 )
 # Takes one event; it must not wait.
 Sink: TypeAlias = Callable[[Event], Any]

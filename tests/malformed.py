@@ -201,6 +201,8 @@ quoted = (bodies | documents.map(str.encode)).map(lambda value: quote(value[:2_0
 parameter = st.builds(lambda name, value: b"%b=%b" % (name, value), names, quoted | loose)
 queries = st.lists(parameter, max_size=4).map(b"&".join) | loose
 
+LONGEST_QUERY = 8_000  # bytes: a longer target ends the connection
+
 usual_methods = st.sampled_from([b"POST", b"POST", b"POST", b"GET"])
 odd_methods = st.sampled_from([b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"])
 chunks = st.sampled_from([None, None, None, 1_000, 65_536])
@@ -218,5 +220,5 @@ def messages(draw: st.DrawFn) -> Message:
         headers += draw(others)
     query = draw(queries) if method == b"GET" else b""
     body = draw(bodies) if method != b"GET" or odd == 5 else b""
-    target = b"/graphql" + (b"?" + query if query else b"")
+    target = b"/graphql" + (b"?" + query[:LONGEST_QUERY] if query else b"")
     return Message(method, target, tuple(headers), body, draw(chunks))

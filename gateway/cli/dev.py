@@ -70,7 +70,7 @@ def dev(
     from gateway.app import create_app
     from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
     from gateway.signing import PrivateKey
-    from gateway.telemetry import QueuedWriter, configure_logging
+    from gateway.telemetry import LogSink, QueuedWriter, configure_logging
 
     names = [_checked(name) for name in allowed_host or []]
     listener = serving.listen(host, port, port_from="--port, or make run PORT=9000")
@@ -86,7 +86,8 @@ def dev(
         )
     )
     app = create_app(settings, transport=httpx.ASGITransport(app=emulator))
-    serve_now = serving.serve(app, serving.ListeningSocket(listener), serving.Bounds.by_default())
+    source, bounds = serving.ListeningSocket(listener), serving.Bounds.by_default()
+    serve_now = serving.serve(app, source, bounds, LogSink())
     _greet(serving.address(listener), GUIDE_ACCOUNT)
     serve_now()
 

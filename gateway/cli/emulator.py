@@ -37,7 +37,7 @@ def emulator(
     from gateway.emulator import create_emulator
     from gateway.emulator.command_line import read_command_line
     from gateway.emulator.output import Output, banner
-    from gateway.telemetry import QueuedWriter, configure_logging
+    from gateway.telemetry import LogSink, QueuedWriter, configure_logging
 
     chosen = read_command_line(context.params)
     listener = serving.listen(chosen.host, port)
@@ -49,7 +49,7 @@ def emulator(
             chosen.options, faults=chosen.faults, hosts=hosts, observe=output.observe
         )
         source, bounds = serving.ListeningSocket(listener), serving.Bounds.by_default()
-        serve_now = serving.serve(app, source, bounds, date_header=False)
+        serve_now = serving.serve(app, source, bounds, LogSink(), date_header=False)
         output.write(banner(url, chosen.options, port_of_gateway, coloured=output.coloured))
         serve_now()
 

@@ -54,10 +54,12 @@ def serve(workers: Workers = None) -> None:
 def _serve_alone(settings: "Settings") -> None:
     from gateway import serving
     from gateway.app import create_app
+    from gateway.telemetry import LogSink
 
     app = create_app(settings)
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
-    serve_now = serving.serve(app, serving.ListeningSocket(listener), _bounds(settings))
+    source = serving.ListeningSocket(listener)
+    serve_now = serving.serve(app, source, _bounds(settings), LogSink())
     typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
     serve_now()
 

@@ -4,11 +4,9 @@ import time
 from collections import OrderedDict
 from typing import Protocol
 
-import structlog
+from gateway.events import ConnectionsClosed, Sink
 
-log = structlog.get_logger()
-
-_SAID_EVERY = 60.0  # seconds between two lines about connections that were closed for want of room
+_SAID_EVERY = 60.0  # seconds between two events about connections that were closed
 
 
 class Connection(Protocol):
@@ -25,8 +23,9 @@ class Connections:
     closing it loses nothing that anybody has begun to carry out.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, emit: Sink) -> None:
         self._most = most
+        self._emit = emit
         self._open = 0
         self._waiting: OrderedDict[Connection, None] = OrderedDict()
         self._closed = 0
@@ -64,5 +63,5 @@ class Connections:
     def _say(self) -> None:
         now = time.monotonic()
         if now >= self._said + _SAID_EVERY:
-            log.warning("connections_closed_for_want_of_room", open=self._open, closed=self._closed)
+            self._emit(ConnectionsClosed(open=self._open, closed=self._closed))
             self._said, self._closed = now, 0

@@ -25,6 +25,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from gateway.errors import BadRequest
+from gateway.events import HttpRequestRefused, Sink
 from gateway.serving import bounds as most
 from gateway.serving.bounds import Bounds
 from gateway.serving.connections import Connections
@@ -62,12 +63,16 @@ class BoundedHttp(HttpToolsProtocol):
         *,
         bounds: Bounds,
         connections: Connections,
+        emit: Sink,
     ) -> None:
         super().__init__(config, server_state, app_state)
         self.timeout_keep_alive = bounds.keep_alive  # type: ignore[assignment]
         self._bounds = bounds
         self._counted = connections
+        self._emit = emit
         self._part = _Part.NOTHING
+        self._steps = 0
+        """How often the part of the request has changed."""
         self._count = 0
         """Bytes of the head, of the framing, or of an unwanted body, by the part of the request."""
         self._fields = self._size = 0
@@ -158,7 +163,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _take(self, piece: bytes) -> bool:
         """Whether a piece was taken, and more can be."""
-        before = self._part
+        before = self._steps
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
@@ -185,9 +190,9 @@ class BoundedHttp(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         return self._take(b"\r\n".join(head) + rest)
 
-    def _add(self, before: _Part, size: int) -> None:
-        """Count a piece for the part of the request that it ends in."""
-        if self._part is not before:
+    def _add(self, before: int, size: int) -> None:
+        """Count a piece for the part of the request that it ends in, if it began there too."""
+        if self._steps != before:
             self._count = 0
             return
         self._count += size
@@ -225,10 +230,12 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._timer = None
-        if self._told or self._part is not _Part.HEAD:
-            self.transport.abort()
-        elif not self._is_busy():  # else the time begins anew with the answer
+        if self._is_busy():  # its client waits for us: the time begins anew with the answer
+            return
+        if self._part is _Part.HEAD and not self._told:
             self._refuse(BadRequest(_TOO_SLOW, status=408))
+        else:
+            self.transport.abort()
 
     def pause_writing(self) -> None:
         """The client does not take what is written; it has so long to take any of it."""
@@ -284,6 +291,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self.transport.is_closing():
             return
+        self._emit(HttpRequestRefused(status=error.status))
         self.transport.write(refusal(error))
         self.transport.write_eof()
         self._set_timer(most.LINGER)
@@ -316,8 +324,7 @@ class BoundedHttp(HttpToolsProtocol):
         if len(self.pipeline) >= most.PIPELINED:
             self._stop(BadRequest(_PIPELINED))
         super().on_message_begin()
-        self._part = _Part.HEAD
-        self._count = self._fields = self._size = 0
+        self._enter(_Part.HEAD)
 
     def on_url(self, url: bytes) -> None:
         """Some of the target has come."""
@@ -341,8 +348,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._upgrades = self.parser.should_upgrade()
         if self._upgrades:
             return
-        self._part = _Part.BODY
-        self._count = self._fields = self._size = 0
+        self._enter(_Part.BODY)
         super().on_headers_complete()
         if self._ends:
             self.cycle.keep_alive = False
@@ -359,9 +365,14 @@ class BoundedHttp(HttpToolsProtocol):
         if self._upgrades:
             return
         super().on_message_complete()
-        self._part, self._count = _Part.NOTHING, 0
+        self._enter(_Part.NOTHING)
         if self._is_busy():
             self._counted.works(self)
+
+    def _enter(self, part: _Part) -> None:
+        self._part = part
+        self._steps += 1
+        self._count = self._fields = self._size = 0
 
 
 class _Stop(Exception):

@@ -4,21 +4,16 @@ import secrets
 from email.utils import formatdate
 from http import HTTPStatus
 
-import structlog
-
 from gateway.errors import BadRequest
 from gateway.http import error_response
 from gateway.telemetry import request_id
 
-log = structlog.get_logger()
-
 
 def refusal(error: BadRequest) -> bytes:
-    """The whole answer in HTTP/1.1, the last one of its connection; a line at debug tells of it."""
+    """The whole answer in HTTP/1.1, the last one of its connection."""
     name = secrets.token_hex(16)
     reset = request_id.set(name)
     try:
-        log.debug("http_request_refused", status=error.status)
         answer = error_response(error)
     finally:
         request_id.reset(reset)

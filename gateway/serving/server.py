@@ -21,16 +21,20 @@ from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
-import structlog
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.events import (
+    ConnectionsNotAccepted,
+    RequestsCutOff,
+    ServerEnds,
+    Sink,
+    SupervisorGone,
+)
 from gateway.runtime import Shutdown
 from gateway.serving.bounds import Bounds
 from gateway.serving.connections import Connections
 from gateway.serving.protocol import BoundedHttp
-
-log = structlog.get_logger()
 
 # Objects of one request are freed by counting; few are left for the collector to find.
 THRESHOLDS = (10_000, 10, 10)
@@ -56,14 +60,14 @@ class Source(Protocol):
 
 
 def serve(
-    app: ASGIApp, source: Source, bounds: Bounds, *, date_header: bool = True
+    app: ASGIApp, source: Source, bounds: Bounds, emit: Sink, *, date_header: bool = True
 ) -> "partial[None]":
     """What serves until SIGINT or SIGTERM.
 
     From now on these signals mean an orderly end: it can be told that the server runs before it
     does, and whoever stops it then is obeyed.
     """
-    server = Server(app, source, bounds, date_header=date_header)
+    server = Server(app, source, bounds, emit, date_header=date_header)
     stop_on_signals(server)
     return partial(run, server)
 
@@ -94,7 +98,13 @@ class Server(uvicorn.Server):
     """uvicorn's server, with connections from a source and an end in this order."""
 
     def __init__(
-        self, app: ASGIApp, source: Source, bounds: Bounds, *, date_header: bool = True
+        self,
+        app: ASGIApp,
+        source: Source,
+        bounds: Bounds,
+        emit: Sink,
+        *,
+        date_header: bool = True,
     ) -> None:
         config = uvicorn.Config(
             _Interruptible(app),
@@ -108,7 +118,8 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._source = source
         self._bounds = bounds
-        self._connections = Connections(bounds.connections)
+        self._emit = emit
+        self._connections = Connections(bounds.connections, emit)
         self._arriving: set[asyncio.Task[None]] = set()
         self._accepts = True
         self._hurries = self._ends = False
@@ -126,7 +137,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End as the head of this file says."""
-        log.info("ending", readiness_delay=0 if self._hurries else self._bounds.readiness_delay)
+        delay = 0 if self._hurries else self._bounds.readiness_delay
+        self._emit(ServerEnds(readiness_delay=delay))
         await self._stay_ready_to_accept()
         await self._take_the_last()
         await self._drain()
@@ -170,7 +182,7 @@ class Server(uvicorn.Server):
             if not self.server_state.connections and not self.server_state.tasks:
                 return
             await asyncio.sleep(_TICK)
-        log.warning("requests_cut_off", requests=len(self.server_state.tasks))
+        self._emit(RequestsCutOff(requests=len(self.server_state.tasks)))
         for protocol in self._protocols():
             protocol.cut_off()
         for task in self.server_state.tasks:
@@ -185,14 +197,14 @@ class Server(uvicorn.Server):
         except EOFError:  # at each look from now on: one is enough
             asyncio.get_running_loop().remove_reader(self._source.fileno())
             if self._accepts:
-                log.warning("supervisor_is_gone")
+                self._emit(SupervisorGone())
             self._hurries = self.should_exit = True
         except OSError as error:
             self._pause(error)
 
     def _pause(self, error: OSError) -> None:
         """Close a connection that waits, and try again: the kernel's queue keeps what arrives."""
-        log.error("connections_are_not_accepted", error=error)
+        self._emit(ConnectionsNotAccepted(error=type(error).__name__))
         self._connections.make_room()
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._source.fileno())
@@ -217,6 +229,7 @@ class Server(uvicorn.Server):
             self.lifespan.state,
             bounds=self._bounds,
             connections=self._connections,
+            emit=self._emit,
         )
         if self._ends:
             protocol.announce_end()

@@ -124,6 +124,30 @@ def _unexpected(event: events.UnexpectedError) -> Line:
     return "error", "unexpected_error", {"error": event.error, "at": event.places}
 
 
+def _server_ends(event: events.ServerEnds) -> Line:
+    return "info", "server_ends", {"readiness_delay": event.readiness_delay}
+
+
+def _supervisor_gone(_event: events.SupervisorGone) -> Line:
+    return "warning", "supervisor_is_gone", {}
+
+
+def _cut_off(event: events.RequestsCutOff) -> Line:
+    return "warning", "requests_cut_off", {"requests": event.requests}
+
+
+def _connections_closed(event: events.ConnectionsClosed) -> Line:
+    return "warning", "waiting_connections_closed", {"open": event.open, "closed": event.closed}
+
+
+def _not_accepted(event: events.ConnectionsNotAccepted) -> Line:
+    return "error", "connections_not_accepted", {"error": event.error}
+
+
+def _http_refused(event: events.HttpRequestRefused) -> Line:
+    return "debug", "http_request_refused", {"status": event.status}
+
+
 _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.OperationEnded: _operation,
     events.ProviderCallEnded: _provider_call,
@@ -142,4 +166,10 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.LedgerAlarm: _ledger_alarm,
     events.LedgerChanged: _ledger_changed,
     events.UnexpectedError: _unexpected,
+    events.ServerEnds: _server_ends,
+    events.SupervisorGone: _supervisor_gone,
+    events.RequestsCutOff: _cut_off,
+    events.ConnectionsClosed: _connections_closed,
+    events.ConnectionsNotAccepted: _not_accepted,
+    events.HttpRequestRefused: _http_refused,
 }

@@ -130,7 +130,7 @@ def end(one: Pair, how: str) -> int:
     for _ in range(2):  # a terminal sends it to the whole process group
         for pid in [*workers, one.gateway.pid]:
             os.kill(pid, signal.SIGINT)
-        one.gateway.wait_for("ending")
+        one.gateway.wait_for("server_ends")
     return one.gateway.end()
 
 

@@ -69,7 +69,7 @@ async def test_a_gateway_that_ends_is_not_ready_and_still_serves(
     ):
         assert (await client.get(f"{one.url}/readyz")).status_code == 200
         os.kill(one.gateway.pid, signal.SIGTERM)
-        one.gateway.wait_for('"event":"ending"')
+        one.gateway.wait_for('"event":"server_ends"')
         answers = [await _alone(one.url, path) for path in ("/readyz", "/healthz")]
         assert [answer.status_code for answer in answers] == [503, 200]
         assert [answer.headers["connection"] for answer in answers] == ["close"] * 2

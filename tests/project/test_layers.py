@@ -51,7 +51,7 @@ ONLY_IN = {
     "httptools": {"serving"},
     "pydantic": {"config"},
     "dotenv": {"config"},
-    "structlog": {"telemetry", "config", "cli", "serving"},
+    "structlog": {"telemetry", "config", "cli"},
 }
 
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.runtime import Shutdown
 from gateway.serving import Bounds, ListeningSocket, Server, listen
+from gateway.telemetry import LogSink
 from tests.waiting import PATIENCE, waiting_for
 
 LONG = Bounds(head=PATIENCE, keep_alive=PATIENCE, stalled=PATIENCE, drain=PATIENCE, connections=100)
@@ -149,7 +150,7 @@ async def running(app: ASGIApp | None = None, bounds: Bounds = LONG) -> AsyncIte
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     source = _Announced(listener)
-    server = Server(application, source, bounds)
+    server = Server(application, source, bounds, LogSink())
     task = asyncio.create_task(server.serve())
     try:
         async with waiting_for("the start of the server"):

@@ -115,6 +115,29 @@ async def test_a_head_that_does_not_come_in_time_is_408() -> None:
         assert await client.ended() == b""
 
 
+@pytest.mark.parametrize("pieces", [1, 2])
+async def test_an_answer_may_take_longer_than_a_head(pieces: int) -> None:
+    """The time for the next head does not run while a request is being answered."""
+    asked, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def wait(_path: str) -> None:
+        asked.set()
+        await may_answer.wait()
+
+    data = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nbody"
+    async with (
+        running(App(wait), bounds=replace(LONG, head=0.05)) as one,
+        one.connected() as client,
+        one.connected() as other,
+    ):
+        for start in range(0, len(data), len(data) // pieces):
+            await client.send(data[start : start + len(data) // pieces])
+        await asked.wait()
+        assert (await other.ask(GET[:-2])).status == 408  # so that the time is over
+        may_answer.set()
+        assert (await client.answer()).body == b"POST /a 2 body"
+
+
 async def test_the_time_for_a_head_begins_once() -> None:
     """A byte now and then does not prolong the time."""
     async with running(bounds=replace(LONG, head=0.2)) as one, one.connected() as client:
@@ -258,7 +281,7 @@ async def test_connections_that_wait_longest_give_way() -> None:
     log says so once."""
     with capture_logs() as lines:
         await _crowd()
-    [line] = [one for one in lines if one["event"] == "connections_closed_for_want_of_room"]
+    [line] = [one for one in lines if one["event"] == "waiting_connections_closed"]
     assert line["log_level"] == "warning"
 
 

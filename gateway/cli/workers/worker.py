@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 from gateway import serving
 from gateway.cli.workers.channel import Channel
 from gateway.errors import ConfigError
+from gateway.telemetry import LogSink
 
 log = structlog.get_logger()
 
@@ -21,7 +22,7 @@ def work(
     its locks, connections and TLS contexts belong to one process.
     """
     try:
-        serving.serve(build(number), channel, bounds)()
+        serving.serve(build(number), channel, bounds, LogSink())()
     except ConfigError as error:
         channel.tell(error.message.encode())
         return 2
