@@ -18,6 +18,8 @@ MOST_BYTES = 8 * 1024 * 1024
 ATOMIC = select.PIPE_BUF  # bytes that a pipe takes as a whole: lines of several processes never mix
 _FINISH = 2.0  # seconds for the last lines
 _SHORT = 0.1
+# Seconds for which lines gather after the first: a change of threads costs more than a line does.
+_GATHER = 0.05
 
 SayDropped = Callable[[int], str]
 """The line that says how many were dropped."""
@@ -38,6 +40,7 @@ class QueuedWriter:
         # One that its own thread may take again: a signal can come, and be logged, at any point.
         self._lock = threading.RLock()
         self._wake = SimpleQueue[None]()
+        self._hurry = threading.Event()
         self._finishers: list[threading.Event] = []
         threading.Thread(target=self._run, name="log", daemon=True).start()
 
@@ -64,6 +67,7 @@ class QueuedWriter:
             if self._is_idle:
                 return
             self._finishers.append(finished)
+        self._hurry.set()
         finished.wait(_FINISH)
 
     def _run(self) -> None:
@@ -73,6 +77,7 @@ class QueuedWriter:
                 self._put(lines, count)
             else:
                 self._wake.get()
+                self._hurry.wait(_GATHER)
 
     def _next(self) -> tuple[bytes, int]:
         """What to write next, and how many lines are lost if that fails; empty: nothing."""
