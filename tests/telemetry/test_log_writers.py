@@ -117,13 +117,16 @@ def test_a_line_that_is_no_text_is_written() -> None:
 def test_lines_of_several_processes_do_not_mix() -> None:
     """Two writers on one pipe: each line comes out whole, and those of each in their order."""
     with pipe() as (read, write):
-        reader = Reader(read)
         writers = [QueuedWriter(write, say_dropped) for _ in range(2)]
         for number in range(5000):
             for name, writer in zip("ab", writers, strict=True):
                 writer.write(f"{name} {number} {'x' * (number % 1000)}\n")
-        for writer in writers:
-            writer.finish()
+        threads = [threading.Thread(target=writer.finish) for writer in writers]
+        for thread in threads:
+            thread.start()
+        reader = Reader(read)
+        for thread in threads:
+            thread.join(PATIENCE)
         os.close(write)
         lines = reader.lines()
     expected = [f"{number} {'x' * (number % 1000)}" for number in range(5000)]
