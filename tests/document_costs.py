@@ -11,7 +11,7 @@ from gateway import errors, ledger
 from gateway.cards import build_schema
 from gateway.events import to_nobody
 from gateway.graphql import Documents, Executor, GraphQLRequest, engine_schema
-from tests.hostile_documents import CARD, Maker
+from tests.hostile_documents import CARD, Maker, operation_of
 from tests.stack import DOCUMENT_LIMITS
 
 _TIME = datetime(2026, 1, 1, tzinfo=UTC)
@@ -121,7 +121,7 @@ class Gateway:
     async def cost(self, maker: Maker, serial: int) -> float:
         """The seconds of CPU that one document takes from its text to the answer."""
         source, variables = maker(serial)
-        request, context = GraphQLRequest(source, variables), _Context()
+        request, context = GraphQLRequest(source, variables, operation_of(source)), _Context()
         began = time.process_time()
         answer = await self._executor.execute(request, context)
         took = time.process_time() - began

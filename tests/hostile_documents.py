@@ -5,6 +5,7 @@ so that no two are the same text and nothing is answered from a cache. Nearly al
 large as a document may be; which limit or rule stops them, if any, is left open.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, TypeAlias
@@ -30,6 +31,12 @@ INPUT = {
         "postCode": "SW1 1AA",
     },
 }
+
+
+def operation_of(source: str) -> str | None:
+    """The name that a request has to give: of the first operation that has one."""
+    found = re.search(r"(?:query|mutation) (\w+)", source)
+    return found[1] if found else None
 
 
 def plain(n: int) -> Made:

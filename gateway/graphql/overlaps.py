@@ -35,7 +35,7 @@ from graphql import (
     is_object_type,
 )
 
-MOST_STEPS = 6_000  # selections that are looked at for a document, as often as they are
+MOST_STEPS = 5_000  # selections that are looked at for a document, as often as they are
 
 
 class TooManySteps(Exception):

@@ -23,6 +23,7 @@ from graphql import (
     visit,
 )
 from graphql.language.visitor import ParallelVisitor, Visitor
+from graphql.pyutils import RefMap
 from graphql.validation import (
     ASTValidationRule,
     ExecutableDefinitionsRule,
@@ -127,11 +128,21 @@ def _walk(root: Node, visitor: Visitor, *inner: Visitor, keys: dict[str, tuple[s
 
 
 class _Context(ValidationContext):
-    """graphql-core's context, which looks for variables in fewer places."""
+    """graphql-core's context, which looks for variables in fewer places.
+
+    What it remembers of a node it finds by the node's identity: its hash is that of all nodes
+    within, computed each time.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._fragment_spreads: Any = RefMap()
+        self._variable_usages: Any = RefMap()
+        self._recursive_variable_usages: Any = RefMap()
 
     def get_variable_usages(self, node: Any) -> list[VariableUsage]:
         """The variables that an operation or a fragment uses, found out once."""
-        usages = self._variable_usages.get(node)
+        usages: list[VariableUsage] | None = self._variable_usages.get(node)
         if usages is None:
             fragment = node if isinstance(node, FragmentDefinitionNode) else None
             visitor = VariableUsageVisitor(self._type_info, fragment)
@@ -170,7 +181,7 @@ class Validation:
         self._type_info = TypeInfo(schema)
         self._errors = _Errors()
         self._context = _Context(
-            schema, document, self._type_info, self._errors.add, hide_suggestions=hide_suggestions
+            schema, document, self._type_info, self._errors.add, hide_suggestions
         )
 
     def own_errors(self, rules: Rules, most: int) -> list[GraphQLError]:

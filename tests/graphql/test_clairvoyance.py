@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -89,6 +90,80 @@ async def test_existing_and_made_up_names_get_the_same_answer(probe: str) -> Non
         answers = {await errors(stack, document) for document in asked(probe)}
     assert len(answers) == 1
     assert "does not fit the schema" in answers.pop()
+
+
+def widely(name: str) -> dict[str, str]:
+    """Documents of a kind that a name of the schema could change, with this name in them."""
+    many = " ".join(f"a{i}: {name}" for i in range(120))
+    return {
+        "many": f"{{ {many} }}",
+        "many below": f"{{ card(id: 1) {{ lol {many} }} }}",
+        "costly": "{ " + " ".join(f"a{i}: {name} {{ lol }}" for i in range(90)) + " }",
+        "deep": f"{{ lol {{ {name} {{ {name} {{ lol }} }} }} }}",
+        "conflict": f"{{ lol a: {name} a: __typename }}",
+        "conflicts": "{ lol " + " ".join(f"a: {name}(x: {i})" for i in range(30)) + " }",
+        "fragments": "{ lol ...F ...G } fragment F on Query { x: NAME } "
+        "fragment G on Query { x: lol }".replace("NAME", name),
+        "undefined": f"{{ {name}(id: $nobody) }}",
+        "unused": f"query($v: ID) {{ {name} }}",
+        "two": f"query A {{ {name} }} query A {{ {name} }}",
+        "introspection": f"{{ {name} {{ __schema {{ types {{ name }} }} }} }}",
+        "literal": f"mutation {{ issueVirtualCard(input: {{{name}: [{'1 ' * 300}]}}) {{ lol }} }}",
+        "literals": f"mutation {{ {name}(input: {{{name}: {{{name}: 1}} {name}: 2}}) {{ lol }} }}",
+        "syntax": f"{{ {name}( }}",
+        "variable": f"query($v: ID = [1]) {{ {name}(id: $v) {{ lol }} }}",
+        "condition": f"query($v: Boolean = true) {{ {name} @skip(if: $v) lol }}",
+        "mutations": "mutation { " + " ".join(f"a{i}: {name}" for i in range(9)) + " }",
+        "too many mutations": "mutation { " + " ".join(f"a{i}: {name}" for i in range(20)) + " }",
+        "names an operation": f"query {name} {{ lol }}",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", widely(""))
+async def test_nothing_but_success_tells_names_apart(kind: str) -> None:
+    """Neither limits, own errors, numbers nor places differ between a name that exists and not."""
+    names = ["card", "issueVirtualCard", "status", "accountId", *NONSENSE]
+    async with running(introspection=False, suggestions=False) as stack:
+        answers = {name: await errors(stack, widely(name)[kind]) for name in names}
+    told = {answer.replace(name, "NAME") for name, answer in answers.items()}
+    places = {re.sub(r'"(column|line)": \d+', "", answer) for answer in told}
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize("suggestions", [True, False])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "query NAME { __typename } query NAME { __typename }",
+        "{ ...NAME }",
+        "{ __typename } fragment NAME on Query { __typename }",
+        "{ ...NAME } fragment NAME on Query { ...NAME }",
+        "query($NAME: ID) { __typename }",
+        "{ card(id: $NAME) { id } }",
+        "query Q($a: ID) { card(id: $NAME) { id } }",
+        '{ card(id: 1 NAME: "x" NAME: "y") { id } }',
+        "{ __typename @NAME }",
+        "{ __typename @skip(NAME: true) }",
+        "{ NAME }",
+        "{ card(id: 1) { a: id NAME: id NAME: status } }",
+        "query($v: NAME) { card(id: $v) { id } }",
+        "mutation { issueVirtualCard(input: {NAME: 1 NAME: 2}) { __typename } }",
+        "mutation { issueVirtualCard(input: {NAME: 1}) { __typename } }",
+        "{ card(id: NAME) { id } }",
+        "{ card(id: 1) NAME: }",
+        "NAME",
+        "query($NAME: Int!) { card(id: 1) { id @skip(if: $NAME) } }",
+        "query($NAME: Boolean!) { __typename @skip(if: $NAME) }",
+    ],
+)
+async def test_long_names_are_cut(document: str, suggestions: bool) -> None:
+    """No error has more than 64 characters of a name that a caller made up."""
+    name = "n" * 5_000
+    async with running(suggestions=suggestions) as stack:
+        response = await stack.post(document.replace("NAME", name), {name: "x"})
+    assert "errors" in response.json()
+    assert "n" * 65 not in response.text
 
 
 @pytest.mark.parametrize(
