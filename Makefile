@@ -93,7 +93,7 @@ image: ## build the container image with docker (IMAGE=card-gateway)
 	  --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" --build-arg CREATED="$$(date -u +%Y-%m-%dT%H:%M:%SZ)" .
 
 clean: ## remove what make made: environments, caches, reports
-	rm -rf $(VENV) .venv-installer tools/graphiql/node_modules tests/audits/node_modules tests/web_clients/node_modules benchmarks/peers/hive/node_modules build dist htmlcov .coverage .coverage.*
+	rm -rf $(VENV) .venv-installer tools/graphiql/node_modules tests/audits/node_modules tests/clients/node_modules tests/clients/tools/node_modules benchmarks/peers/hive/node_modules build dist htmlcov .coverage .coverage.*
 	rm -rf .mypy_cache .pycache .pytest_cache .ruff_cache .hypothesis
 
 help: ## this list

@@ -1,5 +1,6 @@
 """Packages of npm that tests run: each folder has its own, locked."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -38,8 +39,13 @@ def run(folder: Path, *command: str | None, stdin: str = "", **environment: str)
 
 
 def install(folder: Path) -> None:
-    """Install the locked packages, unless that was done since the lock was changed last."""
+    """Install the locked packages, unless that was done since the lock was changed last.
+
+    Several processes of pytest may ask for it at once: the first one does it, the others wait.
+    """
     lock = folder / "package-lock.json"
     installed = folder / "node_modules" / ".package-lock.json"  # npm writes it last
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        run(folder, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            run(folder, NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")

@@ -1,9 +1,10 @@
 """A real `gateway serve` in front of a real `gateway emulator`, over sockets."""
 
+import asyncio
 import contextlib
 import re
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,17 @@ async def pair(
                 answer = await client.put(f"{emulator_url}/_emulator/faults", json=faults or {})
                 assert answer.status_code == 200
             yield Pair(gateway, emulator, url, emulator_url, environment)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, *emulator_options: str, **settings: str) -> Iterator[Pair]:
+    """Run both for a test that is not asynchronous, or for several of them."""
+    with asyncio.Runner() as runner:
+        both = pair(folder, *emulator_options, faults=None, **settings)
+        try:
+            yield runner.run(both.__aenter__())
+        finally:
+            runner.run(both.__aexit__(None, None, None))
 
 
 async def registered(printed: str, folder: Path) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """GraphiQL as a person meets it: the system's Chromium against real gateways."""
 
-import asyncio
 import contextlib
 import gc
 import itertools
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from tests.pair import Pair, pair
+from tests.pair import serving
 from tests.processes import ROOT, started
 from tests.tokens import IdentityProvider
 from tests.unmeasured import unmeasured
@@ -156,17 +155,6 @@ def visit() -> Iterator[Visit]:
         visiting(dev.wait_for(r"http://[\d.]+:\d+")[0]) as visit,
     ):
         yield visit
-
-
-@contextlib.contextmanager
-def serving(folder: Path, **settings: str) -> Iterator[Pair]:
-    """A `gateway serve` for a test that is not asynchronous: Playwright's own loop is at work."""
-    with asyncio.Runner() as runner:
-        both = pair(folder, faults=None, **settings)
-        try:
-            yield runner.run(both.__aenter__())
-        finally:
-            runner.run(both.__aexit__(None, None, None))
 
 
 def test_the_three_steps_in_graphiql(visit: Visit, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
+CLIENTS = ROOT / "docs" / "clients.md"
 PAGES = [ARCHITECTURE, ROOT / "CONTRIBUTING.md"]
 
 
@@ -31,3 +32,13 @@ def test_named_targets_of_make_exist() -> None:
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert named
     assert named <= targets
+
+
+def test_what_is_shown_of_clients_is_tried_with_them() -> None:
+    """Each block of code on the page about clients stands, word for word, in their tests."""
+    shown = re.findall(r"```js\n(.*?)```", CLIENTS.read_text(), re.DOTALL)
+    folder = ROOT / "tests" / "clients"
+    files = [*folder.glob("*.mjs"), *folder.glob("tools/*.mjs"), *folder.glob("project/*.mjs")]
+    tried = [file.read_text() for file in files]
+    assert shown
+    assert not [block for block in shown if not any(block in text for text in tried)]
