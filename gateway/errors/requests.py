@@ -16,6 +16,7 @@ class BadRequest(GatewayError):
     def __init__(self, message: str, *, status: int = 400, **headers: str) -> None:
         super().__init__(message)
         self.status = status
+        self.retryable = status == 408  # the client may repeat it: RFC 9110, section 15.5.9
         self.headers = headers
 
 

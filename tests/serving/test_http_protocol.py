@@ -112,6 +112,7 @@ async def test_a_head_that_does_not_come_in_time_is_408() -> None:
         await client.ask(GET)
         answer = await client.ask(GET[:-2])
         assert (answer.status, answer.headers["connection"]) == (408, "close")
+        assert answer.error["extensions"]["retryable"] is True
         assert await client.ended() == b""
 
 
