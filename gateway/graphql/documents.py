@@ -9,11 +9,9 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
-    Token,
     VariableNode,
 )
 from graphql.language import ValueNode
-from graphql.language.parser import Parser
 from graphql.validation.validate import ValidationAbortedError
 
 from gateway.errors import DocumentTooLarge
@@ -31,6 +29,7 @@ from gateway.graphql.limits import (
 )
 from gateway.graphql.names import shortened
 from gateway.graphql.operations import ReadyDocument
+from gateway.graphql.parsing import ValuesTooDeep, parse_within, unlink
 from gateway.graphql.validation import OWN_RULES, NoIntrospectionRule, Validation
 
 Prepared: TypeAlias = ReadyDocument | list[GraphQLError]
@@ -94,9 +93,11 @@ class Documents:
 
     def _prepare(self, source: str, weight: Weight) -> Prepared:
         try:
-            document = self._parse(source)
+            document = parse_within(source, self._limits)
         except GraphQLSyntaxError as error:
             return [self._syntax_error(error)]
+        except ValuesTooDeep:
+            return [too_large("value_nesting", self._limits, self._too_deep())]
         except RecursionError:
             return [_too_complex()]
         found, most = self.measure(document), self._limits.errors
@@ -109,25 +110,13 @@ class Documents:
             or self._walks_too_far(document)
             or ReadyDocument(self._schema, document, weight, suggestions=self._suggestions)
         )
-        tokens = _unlink(document)
+        tokens = unlink(document.loc and document.loc.start_token, "next")
         if isinstance(prepared, ReadyDocument):
             weight.add(tokens * TOKEN)
         return prepared
 
-    def _parse(self, source: str) -> DocumentNode:
-        """The document; raises GraphQLSyntaxError and leaves no linked tokens behind then."""
-        parser = Parser(
-            source,
-            allow_empty_selection_sets=False,
-            max_lexical_tokens=self._limits.tokens,
-            max_comments=self._limits.comments,
-            max_source_length=self._limits.source_length,
-        )
-        try:
-            return parser.parse_document()
-        except (GraphQLSyntaxError, RecursionError):
-            _unlink_before(parser._lexer.token)
-            raise
+    def _too_deep(self) -> str:
+        return f"has values within {self._limits.value_nesting + 1:,} or more lists and objects"
 
     def _syntax_error(self, error: GraphQLSyntaxError) -> GraphQLError:
         if error.message.endswith("Parsing aborted."):
@@ -164,26 +153,6 @@ class Documents:
                 what = f"has more than {self._limits.errors:,} errors"
                 shown.append(too_large("errors", self._limits, what))
         return shown
-
-
-def _unlink(document: DocumentNode) -> int:
-    """Take the tokens apart, which know the next and the one before, and count them.
-
-    Places in the text remain. They would keep a dropped document in memory until the collector
-    comes.
-    """
-    count = 0
-    token = document.loc.start_token if document.loc else None
-    while token is not None:
-        following, token.prev, token.next = token.next, None, None
-        token, count = following, count + 1
-    return count
-
-
-def _unlink_before(token: Token | None) -> None:
-    while token is not None:
-        before, token.prev, token.next = token.prev, None, None
-        token = before
 
 
 def _too_complex() -> GraphQLError:

@@ -25,7 +25,7 @@ from graphql import (
 )
 
 from gateway.errors import DocumentTooLarge
-from gateway.graphql.literals import literals_of
+from gateway.graphql.literals import count_values
 from gateway.graphql.plan.compat import is_awaited
 
 # Every field costs 1. Those whose resolvers are coroutine functions cost this much more, wherever a
@@ -131,7 +131,6 @@ class DocumentMeasure:
     root_mutation_fields: int
     operations: int
     values: int
-    value_nesting: int
 
 
 def remote_fields(schema: GraphQLSchema) -> frozenset[str]:
@@ -160,11 +159,9 @@ def measure(document: DocumentNode, remote: Collection[str]) -> DocumentMeasure:
         for operation, total in zip(operations, found, strict=True)
         if operation.operation is OperationType.MUTATION
     ]
-    literals = literals_of(document)
     return DocumentMeasure(
         operations=len(operations),
-        values=literals.values,
-        value_nesting=literals.nesting,
+        values=count_values(document),
         depth=max((one.depth for one in found), default=0),
         fields=max((one.fields for one in [*known.values(), *found]), default=0),
         cost=max((one.cost for one in found), default=0),
@@ -216,9 +213,6 @@ def shape_errors(found: DocumentMeasure, limits: DocumentLimits) -> list[GraphQL
         wrong.append(too_large("operations", limits, f"has {found.operations:,} operations"))
     if found.values > limits.values:
         wrong.append(too_large("values", limits, f"has {found.values:,} values"))
-    if found.value_nesting > limits.value_nesting:
-        what = f"has values within {found.value_nesting:,} lists and objects"
-        wrong.append(too_large("value_nesting", limits, what))
     if found.root_mutation_fields > limits.root_mutation_fields:
         what = f"asks for {found.root_mutation_fields:,} mutations"
         wrong.append(too_large("root_mutation_fields", limits, what))

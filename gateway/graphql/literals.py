@@ -1,38 +1,26 @@
-"""How many values a document writes out, and how deep they are nested.
+"""How many values a document writes out.
 
 Values stand in arguments, in directives and as defaults of variables. Validation looks at each of
 them several times, and prints some.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 from graphql import DocumentNode, ListValueNode, ObjectValueNode, OperationDefinitionNode, ValueNode
 
 
-class Literals(NamedTuple):
-    """The number of values, and the most lists and objects around one, or in one another."""
-
-    values: int
-    nesting: int
-
-
-def literals_of(document: DocumentNode) -> Literals:
+def count_values(document: DocumentNode) -> int:
     """Count, in a parsed document that may be invalid in any way, without recursion."""
-    count = deepest = 0
-    left = [(value, 0) for value in _outermost(document)]
+    count, left = 0, list(_outermost(document))
     while left:
-        value, nesting = left.pop()
+        value = left.pop()
         count += 1
         if isinstance(value, ListValueNode):
-            inner: Iterable[ValueNode] = value.values
+            left.extend(value.values)
         elif isinstance(value, ObjectValueNode):
-            inner = (field.value for field in value.fields)
-        else:
-            continue
-        deepest = max(deepest, nesting + 1)
-        left.extend((one, nesting + 1) for one in inner)
-    return Literals(count, deepest)
+            left.extend(field.value for field in value.fields)
+    return count
 
 
 def _outermost(document: DocumentNode) -> Iterator[ValueNode]:

@@ -137,8 +137,8 @@ TOO_LARGE = [
     ("values", many("a{0}:b(c:[1])@e(f:[2])", 251, "{"), "1,004"),
     ("values", many("$d{0}:E=[1 1]", 400, "query(", "){a}"), "1,200"),
     ("value_nesting", f"{{ a(b: {'[' * 13}1{']' * 13}) }}", "13"),
-    ("value_nesting", f"{{ a @b(c: {'{d:' * 14}1{'}' * 14}) }}", "14"),
-    ("value_nesting", f"query($a:B={'[{c:' * 7}1{'}]' * 7}) {{ a }}", "14"),
+    ("value_nesting", f"{{ a @b(c: {'{d:' * 14}1{'}' * 14}) }}", "13 or more"),
+    ("value_nesting", f"query($a:B={'[{c:' * 7}1{'}]' * 7}) {{ a }}", "13 or more"),
     ("root_mutation_fields", f"mutation {{ {'m ' * TOO_MANY_ROOTS}}}", f"{TOO_MANY_ROOTS:,}"),
     (
         "errors",
