@@ -292,6 +292,28 @@ def inline_fragments(n: int) -> Made:
     return f"query Q{n}{{" + nested(95, "{}", "__typename").replace("{", "...{") + "}", {}
 
 
+def fields_in_inline_fragments(n: int) -> Made:
+    """Many fields, deep within inline fragments."""
+    fields = " ".join(f"a{i}:__typename" for i in range(960))
+    return f"query Q{n}{{" + nested(95, "{}", fields).replace("{", "...{") + "}", {}
+
+
+def members_of_a_union(n: int) -> Made:
+    """Fields of an interface beside those of each member: each group has all of the first."""
+    members = ["NotFound", "Refused", "NotAllowed", "InvalidInput", "RateLimited", "NotExecuted"]
+    shared = " ".join("...on Error{code message}" for _ in range(120))
+    own = " ".join(f"...on {one}{{code message requestId}}" for one in members * 20)
+    head = f"mutation M{n}($i:IssueVirtualCardInput!){{issueVirtualCard(input:$i){{"
+    return f"{head}{shared} {own}}}}}", {"i": INPUT}
+
+
+def candidates(n: int) -> Made:
+    """Composite fields in every member that has them, again and again."""
+    part = "...on OutcomeUnknown{candidates{id accountId billingAddress{city state country}}}"
+    head = f"mutation M{n}($i:IssueVirtualCardInput!){{issueVirtualCard(input:$i){{"
+    return filled(head, lambda _: part, "}}", 130), {"i": INPUT}
+
+
 def many_inline_fragments(n: int) -> Made:
     """Inline fragments side by side."""
     return filled(f"query Q{n}{{", lambda i: f"...{{a{i}:__typename}}", "}", 800), {}
@@ -492,6 +514,9 @@ _MAKERS: tuple[Maker, ...] = (
     unknown_fragments,
     fragments_on_unions,
     inline_fragments,
+    fields_in_inline_fragments,
+    members_of_a_union,
+    candidates,
     many_inline_fragments,
     operations,
     operations_and_fragments,
