@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.hostile_documents import operation_of
+
 LARGEST = 64 * 1024 * 1024  # bytes on one connection
 
 
@@ -34,7 +36,9 @@ class Target:
 
     def post(self, document: str, variables: dict[str, Any] | None = None) -> bytes:
         """A request that asks for a document."""
-        body = json.dumps({"query": document, "variables": variables or {}}).encode()
+        name = operation_of(document)
+        asked = {"query": document, "variables": variables or {}, "operationName": name}
+        body = json.dumps(asked).encode()
         head = (
             "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Authorization: Bearer {self.token}\r\nContent-Length: {len(body)}\r\n\r\n"
