@@ -77,7 +77,7 @@ class Executor:
         mutation_deadline: float,
     ) -> None:
         self._documents = documents
-        self._preparation = PreparationQueue(patience=query_deadline)
+        self._preparation = PreparationQueue[Prepared](patience=query_deadline)
         self._seconds = {
             OperationType.QUERY: query_deadline,
             OperationType.MUTATION: mutation_deadline,
@@ -95,7 +95,7 @@ class Executor:
         if is_new := document is None:
             await context.count_document()
             prepare = partial(self._prepare, request)
-            document = await self._preparation.run(context.caller_id, prepare)
+            document = await self._preparation.run(context.caller_id, request.query, prepare)
         answer = await self._answer(document, request, context, read_only=read_only)
         if answer.failure is not None and not is_new:
             await context.count_document()

@@ -3,66 +3,101 @@
 To parse and to validate takes the event loop's thread. After each preparation the loop has at
 least as much time for everything else before the next one begins, so that whoever sends costly
 texts slows down those who send new texts to half, and nobody else. Callers take turns: many texts
-of one caller wait for each other.
+of one caller wait for each other. A text for which several callers wait is prepared once, at the
+first turn of any of them: after a start all clients send the same few texts.
 """
 
 import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from gateway.errors import Overloaded
+from gateway.runtime import look_at
 
 T = TypeVar("T")
-MOST_WAITING = 100  # documents of one caller
+MOST_WAITING = 100  # texts of one caller
 
 
-class PreparationQueue:
-    """Waits for its turn and prepares; for one event loop. ``patience`` is in seconds."""
+class PreparationQueue(Generic[T]):
+    """Prepares when it is a text's turn; for one event loop. ``patience`` is in seconds."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._busy = False
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[_Text[T]]] = OrderedDict()
+        self._texts: dict[str, _Text[T]] = {}
 
-    async def run(self, caller: str, prepare: Callable[[], T]) -> T:
-        """What ``prepare`` gives; raises Overloaded where the caller has too many waiting."""
-        if self._busy:
-            await self._wait(caller)
-        self._busy = True
-        began = time.perf_counter()
-        try:
-            return prepare()
-        finally:
-            took = time.perf_counter() - began
-            asyncio.get_running_loop().call_later(took, self._next)
+    async def run(self, caller: str, source: str, prepare: Callable[[], T]) -> T:
+        """What ``prepare`` gives for this text, perhaps another caller's ``prepare``.
 
-    async def _wait(self, caller: str) -> None:
-        own = self._waiting.setdefault(caller, deque())
-        if len(own) >= MOST_WAITING:
-            raise _too_busy()
-        turn = asyncio.get_running_loop().create_future()
-        own.append(turn)
+        Raises Overloaded where the caller has too many texts waiting, or waits for too long.
+        """
+        text = self._texts.get(source) or _Text(source, prepare)
+        text.waiters += 1
         try:
+            self._add(caller, text)
+            if text.prepared.done():
+                return text.prepared.result()
             async with asyncio.timeout(self._patience):
-                await turn
-        except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self._next()  # it was this one's turn, which somebody else may have
-            raise _too_busy() if isinstance(error, TimeoutError) else error from None
+                return await asyncio.shield(text.prepared)
+        except TimeoutError:
+            raise _too_busy() from None
+        finally:
+            text.waiters -= 1
+
+    def _add(self, caller: str, text: "_Text[T]") -> None:
+        """Let the caller wait for a text, unless it does already."""
+        if caller not in text.callers:
+            own = self._waiting.setdefault(caller, deque())
+            if len(own) >= MOST_WAITING:
+                raise _too_busy()
+            own.append(text)
+            text.callers.add(caller)
+            self._texts[text.source] = text
+        if not self._busy:
+            self._next()
 
     def _next(self) -> None:
-        """Let the next caller's document be prepared; those that nobody waits for are left out."""
-        while self._waiting:
+        """Prepare the next caller's text, unless it was prepared at the turn of another one, or
+        nobody waits for it any more.
+        """
+        self._busy = False
+        while self._waiting and not self._busy:
             caller, own = self._waiting.popitem(last=False)
-            turn = own.popleft()
+            text = own.popleft()
             if own:
                 self._waiting[caller] = own
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._busy = False
+            if self._texts.get(text.source) is text:
+                del self._texts[text.source]
+                if text.waiters:
+                    self._prepare(text)
+
+    def _prepare(self, text: "_Text[T]") -> None:
+        self._busy = True
+        began = time.perf_counter()
+        text.run()
+        asyncio.get_running_loop().call_later(time.perf_counter() - began, self._next)
+
+
+class _Text(Generic[T]):
+    """A text that is to be prepared, and who waits for it."""
+
+    def __init__(self, source: str, prepare: Callable[[], T]) -> None:
+        self.source = source
+        self.callers: set[str] = set()
+        self.waiters = 0
+        self.prepared: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.prepared.add_done_callback(look_at)  # nobody may be left to see its error
+        self._make = prepare
+
+    def run(self) -> None:
+        """Prepare it, and tell whoever waits."""
+        try:
+            self.prepared.set_result(self._make())
+        except Exception as error:
+            self.prepared.set_exception(error)
 
 
 def _too_busy() -> Overloaded:

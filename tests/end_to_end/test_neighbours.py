@@ -78,8 +78,11 @@ class Caller:
 
     async def read(self, *ids: str) -> Any:
         """The answer to a document that asks for these cards."""
-        fields = (f'c{number}: card(id: "{one}") {{ id }}' for number, one in enumerate(ids))
-        return (await self._stack.post(f"{{ {' '.join(fields)} }}", **self._who)).json()
+        given = ",".join(f"$v{number}: ID!" for number in range(len(ids)))
+        fields = " ".join(f"c{n}: card(id: $v{n}) {{ id }}" for n in range(len(ids)))
+        variables = {f"v{number}": one for number, one in enumerate(ids)}
+        document = f"query({given}) {{ {fields} }}"
+        return (await self._stack.post(document, variables, **self._who)).json()
 
     async def issue(self) -> Any:
         """The result of issuing a card."""
@@ -100,7 +103,8 @@ async def flooded(
     idp = IdentityProvider(tmp_path)
     async with running(**idp.settings(**(RATES | changes))) as stack:
         mallory, alice = Caller(stack, idp, "mallory"), Caller(stack, idp, "alice")
-        await alice.read(*ids(1))  # the token of the provider is there
+        await alice.read(*ids(1))  # the token of the provider is there, and documents are known
+        await alice.issue()
         provider = SlowProvider(stack)
         stack.wire.handle_async_request = provider.handle  # type: ignore[method-assign]
         flood = [

@@ -19,7 +19,7 @@ class Line:
     """A queue, and the names of what was prepared by it."""
 
     def __init__(self, patience: float = PATIENCE) -> None:
-        self.queue = PreparationQueue(patience)
+        self.queue = PreparationQueue[None](patience)
         self.prepared: list[str] = []
         self.times: list[tuple[float, float]] = []
 
@@ -33,7 +33,7 @@ class Line:
             self.prepared.append(name)
             self.times.append((began, time.perf_counter()))
 
-        await self.queue.run(caller, prepare)
+        await self.queue.run(caller, name, prepare)
 
 
 async def begun(*asked: Awaitable[None]) -> list[asyncio.Task[None]]:
@@ -85,6 +85,35 @@ async def test_who_leaves_holds_nobody_up() -> None:
     assert line.prepared == ["a", "c"]
 
 
+async def test_a_text_that_many_wait_for_is_prepared_once() -> None:
+    """After a start all callers send the same text: it is prepared once, at the first turn of any,
+    and a caller's own other texts do not hold up those who wait for it too."""
+    line = Line()
+    many = [line.ask("mallory", f"m{i}") for i in range(MOST_WAITING)]
+    crowd = [line.ask(f"caller {i % 3}", "shared") for i in range(300)]
+    async with waiting_for("all of them"):
+        await asyncio.gather(*await begun(*many, line.ask("mallory", "shared"), *crowd))
+    assert line.prepared.count("shared") == 1
+    assert "shared" in line.prepared[:3]
+
+
+async def test_a_fault_is_told_to_all_who_wait() -> None:
+    """What preparing raises reaches each of them, and the next text has its turn."""
+    line = Line()
+
+    def fails() -> None:
+        raise RuntimeError("canary")
+
+    async with waiting_for("all of them"):
+        first = await begun(line.ask("m", "a"))
+        failed = await begun(*(line.queue.run(name, "bad", fails) for name in "abc"))
+        last = await begun(line.ask("m", "b"))
+        results = await asyncio.gather(*failed, return_exceptions=True)
+        await asyncio.gather(*first, *last)
+    assert [type(one) for one in results] == [RuntimeError] * 3
+    assert line.prepared == ["a", "b"]
+
+
 async def test_patience_ends() -> None:
     """Who waits longer than a query may take is refused, and may come back."""
     line = Line(patience=60)
@@ -95,7 +124,8 @@ async def test_patience_ends() -> None:
     assert [type(one) for one in results] == [type(None)] + [Overloaded] * 3
     async with waiting_for("a turn"):
         await line.ask("m", "later")
-    assert line.prepared == ["0", "later"]
+    assert line.prepared[-1] == "later"
+    assert "3" not in line.prepared
 
 
 @pytest.mark.slow
