@@ -160,6 +160,7 @@ class Sender:
             return Attempt(Outcome.CLOCKS_APART)
         try:
             async with self._place(call):
+                await self._runtime.turns.wait(caller_id.get())
                 request = self._request(call, token, progress.claim)
                 progress.in_flight = True
                 reply = await self._transport.exchange(request, self._timeouts(left))
@@ -252,9 +253,18 @@ class Sender:
             in_flight = Outcome.IN_FLIGHT in progress.outcomes
             raise unknown(in_flight=in_flight, key_known=key_known) from attempt.cause
         found = refusals.refusal(call, attempt, self._runtime.utc_now())
-        error = found.worded(found.message)  # the error of a token fetch is shared by many calls
-        error.sent, error.hint = progress.sent, hint
-        raise error from (attempt.cause or found.__cause__)
+        raise _own(found, progress, hint) from (attempt.cause or found.__cause__)
+
+
+def _own(error: errors.GatewayError, progress: Progress, hint: str) -> errors.GatewayError:
+    """The error of this call: that of a token fetch is shared by many.
+
+    It has no name where it is raised: an error whose traceback holds itself is garbage that only
+    the collector finds.
+    """
+    own = error.worded(error.message)
+    own.sent, own.hint = progress.sent, hint
+    return own
 
 
 def _outcome(call: Call[Any], reply: Reply) -> Outcome:

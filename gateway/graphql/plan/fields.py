@@ -31,6 +31,7 @@ from graphql import (
 )
 from graphql.execution import default_field_resolver, default_type_resolver
 
+from gateway.errors import GatewayError
 from gateway.graphql.plan.compat import (
     Core,
     FieldDetails,
@@ -203,6 +204,10 @@ class _Field:
         return None if absent else self._complete_as(run, value, path, info)
 
     def _failed(self, run: Run, error: Exception, path: Path) -> None:
+        if isinstance(error, GatewayError):
+            # Foreseen, so that nobody asks where it arose: its frames hold the run, which holds the
+            # error, and hundreds of them would wait for the garbage collector.
+            error = error.with_traceback(None)
         located = located_error(error, self._nodes[:], path.as_list())
         if not self._nullable:
             raise located
