@@ -60,6 +60,7 @@ from gateway.provider.transport import transport_to
 from gateway.runtime import Runtime, Shutdown
 from gateway.storage import ledger_store
 from gateway.telemetry import LogSink, RequestIdMiddleware, request_id
+from gateway.turns import Turns
 
 if TYPE_CHECKING:
     import httpx
@@ -122,7 +123,7 @@ def create_app(
     trusted = _trusted_documents(settings)
     view = GraphQLView(
         Dependencies(
-            executor=_executor(settings, trusted),
+            executor=_executor(settings, trusted, runtime.turns),
             authenticator=_authenticator(settings, runtime.clock, emit),
             new_context=new_context,
             trusted=trusted,
@@ -166,7 +167,7 @@ def _middleware(settings: ServerSettings, emit: Sink) -> list[Middleware]:
     return [*around, Middleware(UnexpectedErrors, emit=emit)]
 
 
-def _executor(settings: DocumentSettings, trusted: TrustedDocuments) -> Executor:
+def _executor(settings: DocumentSettings, trusted: TrustedDocuments, turns: Turns) -> Executor:
     documents = Documents(
         engine_schema(build_schema()),
         document_limits(settings),
@@ -178,6 +179,7 @@ def _executor(settings: DocumentSettings, trusted: TrustedDocuments) -> Executor
         documents,
         query_deadline=settings.query_deadline,
         mutation_deadline=settings.mutation_deadline,
+        turns=turns,
     )
 
 

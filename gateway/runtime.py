@@ -5,9 +5,11 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+
+from gateway.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,8 @@ class Runtime:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     random: Callable[[], float] = random.random
+    turns: Turns = field(default_factory=Turns)
+    """How callers share the event loop."""
 
     def utc_now(self) -> datetime:
         """``now`` as a date."""

@@ -11,6 +11,7 @@ from gateway import errors, ledger
 from gateway.cards import build_schema
 from gateway.events import to_nobody
 from gateway.graphql import Documents, Executor, GraphQLRequest, engine_schema
+from gateway.turns import Turns
 from tests.hostile_documents import CARD, Maker, operation_of
 from tests.stack import DOCUMENT_LIMITS
 
@@ -113,7 +114,7 @@ class Gateway:
             introspection=introspection,
             suggestions=suggestions,
         )
-        self._executor = Executor(documents, query_deadline=60, mutation_deadline=60)
+        self._executor = Executor(documents, query_deadline=60, mutation_deadline=60, turns=Turns())
         self.told = ""
         gc.collect()
         gc.freeze()  # as `gateway serve` does

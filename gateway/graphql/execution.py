@@ -16,6 +16,7 @@ from gateway.graphql.documents import Documents, Prepared
 from gateway.graphql.names import shortened
 from gateway.graphql.operations import Facts, ReadyDocument
 from gateway.graphql.preparation import PreparationQueue
+from gateway.turns import Turns
 
 _VALUE = re.compile(r"(Variable '\$\w+' has invalid value[^:]*):.*", re.DOTALL)
 
@@ -75,8 +76,10 @@ class Executor:
         *,
         query_deadline: float,
         mutation_deadline: float,
+        turns: Turns,
     ) -> None:
         self._documents = documents
+        self._turns = turns
         self._preparation = PreparationQueue[Prepared](patience=query_deadline)
         self._seconds = {
             OperationType.QUERY: query_deadline,
@@ -96,6 +99,7 @@ class Executor:
             await context.count_document()
             prepare = partial(self._prepare, request)
             document = await self._preparation.run(context.caller_id, request.query, prepare)
+        await self._turns.wait(context.caller_id)
         answer = await self._answer(document, request, context, read_only=read_only)
         if answer.failure is not None and not is_new:
             await context.count_document()

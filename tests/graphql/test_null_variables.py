@@ -13,6 +13,7 @@ from gateway.emulator import GUIDE_ACCOUNT
 from gateway.errors import InvalidInput
 from gateway.events import UnexpectedError
 from gateway.graphql import Documents, Executor, GraphQLRequest, engine_schema
+from gateway.turns import Turns
 from tests.random_worlds import CORE
 from tests.stack import ADDRESS, DOCUMENT_LIMITS, Stack, issue_input, running
 
@@ -129,7 +130,7 @@ class Quiet:
 async def test_nulls_at_any_depth(document: str, refused: bool) -> None:
     """Lists, inputs in inputs and places with defaults of their own are looked into."""
     documents = Documents(CORE, DOCUMENT_LIMITS, introspection=True, suggestions=True)
-    executor = Executor(documents, query_deadline=5, mutation_deadline=5)
+    executor = Executor(documents, query_deadline=5, mutation_deadline=5, turns=Turns())
     answer = await executor.execute(GraphQLRequest(document, {"v": None}), Quiet())
     told = [error["message"] for error in answer.body.get("errors", [])]
     assert any("'$v' must not be null" in message for message in told) is refused
@@ -173,7 +174,7 @@ async def test_a_failure_of_the_execution_does_not_blame_the_request() -> None:
     """What fails after it began to run is a fault of the gateway, told in the log and masked."""
     schema = engine_schema(strawberry.Schema(Query))
     documents = Documents(schema, DOCUMENT_LIMITS, introspection=True, suggestions=True)
-    executor = Executor(documents, query_deadline=5, mutation_deadline=5)
+    executor = Executor(documents, query_deadline=5, mutation_deadline=5, turns=Turns())
     codes = {}
     for field in ("said", "wrong"):
         context = Quiet()

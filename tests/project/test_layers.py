@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 ORDER = [
     "errors",
     "events",
+    "turns",
     "runtime",
     "signing",
     "config",

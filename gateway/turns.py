@@ -1,0 +1,54 @@
+"""Work that begins in small portions, so that no caller holds up the others.
+
+One event loop does everything. Where a caller sends much at once, all of it would begin in the same
+iteration of the loop, and whoever else asks would wait for several such iterations: for the arrival
+of the request, for its document, for its call to the provider, for the answer. Here work begins
+until an iteration has taken ``PORTION``; the rest waits for the following ones, callers in turn.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+
+PORTION = 0.005  # seconds of one iteration in which more work may begin
+
+
+class Turns:
+    """Whose work may begin now; for one event loop."""
+
+    def __init__(self) -> None:
+        self._began: float | None = None
+        """When the first work of this iteration of the loop began."""
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def wait(self, caller: str) -> None:
+        """Wait until work of this caller may begin, which is at once where nothing waits."""
+        if not self._waiting and self._has_time():
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(caller, deque()).append(turn)
+        self._watch()
+        await turn
+
+    def _has_time(self) -> bool:
+        self._watch()
+        return self._began is not None and time.perf_counter() < self._began + PORTION
+
+    def _watch(self) -> None:
+        """See to it that the next iteration is noticed."""
+        if self._began is None:
+            self._began = time.perf_counter()
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        """A new iteration: one that waits may begin, and the following ones after it."""
+        self._began = None
+        while self._waiting:
+            caller, own = self._waiting.popitem(last=False)
+            turn = own.popleft()
+            if own:
+                self._waiting[caller] = own
+            if not turn.done():  # else whoever waited has gone
+                turn.set_result(None)
+                self._watch()
+                return

@@ -1,0 +1,94 @@
+"""Callers share the event loop: what one sends at once does not begin at once."""
+
+import asyncio
+import gc
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from gateway.turns import PORTION, Turns
+from tests.stack import running
+from tests.tokens import IdentityProvider
+from tests.waiting import waiting_for
+
+ALIASES = 80
+CARDS = (
+    f"query({','.join(f'$v{n}: ID!' for n in range(ALIASES))}) "
+    f"{{ {' '.join(f'c{n}: card(id: $v{n}) {{ id }}' for n in range(ALIASES))} }}"
+)
+
+
+class Work:
+    """Work that takes two portions each time, and who began when."""
+
+    def __init__(self) -> None:
+        self.turns = Turns()
+        self.begun: list[str] = []
+
+    async def do(self, caller: str) -> None:
+        """Wait for a turn, and keep the loop busy."""
+        await self.turns.wait(caller)
+        self.begun.append(caller)
+        until = time.perf_counter() + 2 * PORTION
+        while time.perf_counter() < until:
+            pass
+
+
+async def test_callers_take_turns_on_the_event_loop() -> None:
+    """Of many pieces of work one begins in each iteration, the callers' in turn."""
+    work = Work()
+    many = [asyncio.create_task(work.do("mallory")) for _ in range(20)]
+    others = [asyncio.create_task(work.do(name)) for name in ("alice", "bob")]
+    async with waiting_for("all of it"):
+        await asyncio.gather(*many, *others)
+    assert work.begun[:6] == ["mallory", "mallory", "alice", "bob", "mallory", "mallory"]
+
+
+async def test_others_run_between_two_turns() -> None:
+    """While work waits for its turns, everything else has the loop after each piece of it."""
+    work = Work()
+    tasks = [asyncio.create_task(work.do("mallory")) for _ in range(10)]
+    seen = set()
+    async with waiting_for("all of it"):
+        while not all(task.done() for task in tasks):
+            seen.add(len(work.begun))
+            await asyncio.sleep(0)
+    assert seen >= set(range(1, 10))
+
+
+async def test_who_leaves_loses_nobodys_turn() -> None:
+    """Work that is cancelled while it waits holds nobody up."""
+    work = Work()
+    tasks = [asyncio.create_task(work.do("mallory")) for _ in range(5)]
+    await asyncio.sleep(0)
+    for task in tasks[1:4]:
+        task.cancel()
+    async with waiting_for("the last"):
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert work.begun == ["mallory"] * 2
+
+
+@pytest.mark.parametrize("rate", ["6000/minute", "off"])
+async def test_refusals_leave_no_garbage(tmp_path: Path, rate: str) -> None:
+    """What a rate limit or the provider refuses is freed at once: the collector, which stops
+    everything, finds next to nothing of it."""
+    idp = IdentityProvider(tmp_path)
+    limits = {"card": rate, "documents": "off"}
+    async with running(**idp.settings(rate_limits=limits, log_level="error")) as stack:
+        who = {"Authorization": f"Bearer {idp.token()}"}
+
+        async def ask() -> None:
+            await stack.post(CARDS, {f"v{n}": str(uuid.uuid4()) for n in range(ALIASES)}, **who)
+
+        for _ in range(9):  # beyond the burst, where there is one
+            await ask()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(4):
+                await ask()
+            assert gc.collect() < 4 * 5 * ALIASES
+        finally:
+            gc.enable()
