@@ -46,9 +46,11 @@ class Turns:
         while self._waiting:
             caller, own = self._waiting.popitem(last=False)
             turn = own.popleft()
+            while own and turn.done():  # whoever waited has gone
+                turn = own.popleft()
             if own:
                 self._waiting[caller] = own
-            if not turn.done():  # else whoever waited has gone
+            if not turn.done():
                 turn.set_result(None)
                 self._watch()
                 return

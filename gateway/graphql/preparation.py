@@ -46,6 +46,7 @@ class PreparationQueue(Generic[T]):
             raise _too_busy() from None
         finally:
             text.waiters -= 1
+            self._forget(text)
 
     def _add(self, caller: str, text: "_Text[T]") -> None:
         """Let the caller wait for a text, unless it does already."""
@@ -60,19 +61,27 @@ class PreparationQueue(Generic[T]):
             self._next()
 
     def _next(self) -> None:
-        """Prepare the next caller's text, unless it was prepared at the turn of another one, or
-        nobody waits for it any more.
-        """
+        """Prepare the next caller's text, unless it was prepared at the turn of another one."""
         self._busy = False
         while self._waiting and not self._busy:
             caller, own = self._waiting.popitem(last=False)
             text = own.popleft()
             if own:
                 self._waiting[caller] = own
-            if self._texts.get(text.source) is text:
+            if not text.prepared.done():
                 del self._texts[text.source]
-                if text.waiters:
-                    self._prepare(text)
+                self._prepare(text)
+
+    def _forget(self, text: "_Text[T]") -> None:
+        """Take a text away for which nobody waits any more: it costs its callers no turn."""
+        if text.waiters or self._texts.get(text.source) is not text:
+            return
+        del self._texts[text.source]
+        for caller in text.callers:
+            own = self._waiting[caller]
+            own.remove(text)
+            if not own:
+                del self._waiting[caller]
 
     def _prepare(self, text: "_Text[T]") -> None:
         self._busy = True

@@ -85,6 +85,31 @@ async def test_who_leaves_holds_nobody_up() -> None:
     assert line.prepared == ["a", "c"]
 
 
+async def test_who_left_costs_the_caller_no_turn() -> None:
+    """A caller of whom many requests were given up has its next turn as if they had never been."""
+    line = Line()
+    first, *left = await begun(*(line.ask("alice", f"a{i}", 0.01) for i in range(11)))
+    for one in left:
+        one.cancel()
+    others = [line.ask("mallory", f"m{i}") for i in range(5)]
+    async with waiting_for("all of them"):
+        await asyncio.gather(first, *await begun(line.ask("alice", "last"), *others))
+    assert line.prepared[:2] == ["a0", "last"]
+
+
+async def test_who_left_makes_room() -> None:
+    """Requests that were given up are not among the documents that a caller may have waiting."""
+    line = Line()
+    waiting = (line.ask("alice", f"a{i}", 0.1) for i in range(MOST_WAITING + 1))
+    first, *left = await begun(*waiting)
+    for one in left:
+        one.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    async with waiting_for("both"):
+        await asyncio.gather(first, line.ask("alice", "last"))
+    assert line.prepared == ["a0", "last"]
+
+
 async def test_a_text_that_many_wait_for_is_prepared_once() -> None:
     """After a start all callers send the same text: it is prepared once, at the first turn of any,
     and a caller's own other texts do not hold up those who wait for it too."""
