@@ -39,8 +39,9 @@ class Connections:
             self.make_room()
 
     def waits(self, connection: Connection) -> None:
-        """It was answered, and waits for its next request."""
+        """It was answered, and waits for its next request, or for the rest of one."""
         self._waiting[connection] = None
+        self._waiting.move_to_end(connection)
 
     def works(self, connection: Connection) -> None:
         """A whole request has come."""

@@ -30,6 +30,7 @@ from gateway.serving import bounds as most
 from gateway.serving.bounds import Bounds
 from gateway.serving.connections import Connections
 from gateway.serving.refusals import refusal
+from gateway.serving.slow_reader import SlowReader
 
 _PIECE = 16 * 1024  # bytes that are parsed before they are counted
 
@@ -82,32 +83,32 @@ class BoundedHttp(HttpToolsProtocol):
         """Whether the refusal has been written: what still comes is dropped."""
         self._answered: RequestResponseCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._stalled: asyncio.TimerHandle | None = None
 
     # The connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection; its first request may be as long in coming as any other."""
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self._reader = SlowReader(self.loop, transport, self._bounds.stalled)
+        self._watch()
         self._counted.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection, and all that waits for it."""
         super().connection_lost(exc)
+        self._disconnect()
         self._unset_keepalive_if_required()
         self._set_timer(None)
-        self.resume_writing()
+        self._reader.forget()
         self._counted.lost(self)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """The client sends no more; what it has sent is answered before the connection ends."""
-        if self._refused or not self._is_busy() or self._part is _Part.BODY:
-            return False
-        self.cycle.keep_alive = False
-        return True
+        if self._is_incomplete():
+            self._drop_request()
+        if self._is_busy() and not self._refused:
+            self.cycle.keep_alive = False
+        return self._is_busy()
 
     def give_way(self) -> None:
         """Close at once: no request of this connection is being carried out."""
@@ -124,15 +125,20 @@ class BoundedHttp(HttpToolsProtocol):
         self.announce_end()
         if not self._is_busy():
             self.transport.close()
-        elif self._part is _Part.BODY:
+        elif self._is_incomplete():
             self._refuse(BadRequest(_ENDING, status=408))
 
     def cut_off(self) -> None:
         """Close although a request is being answered."""
+        self._disconnect()
+        self.transport.abort()
+
+    def _disconnect(self) -> None:
+        """Let the application know that nobody takes its answer."""
         for cycle in (self._answered, self.cycle):
             if cycle is not None:
                 cycle.disconnected = True
-        self.transport.abort()
+                cycle.message_event.set()
 
     def timeout_keep_alive_handler(self) -> None:
         """No request has come for long; a client that does not even read is not waited for."""
@@ -144,6 +150,10 @@ class BoundedHttp(HttpToolsProtocol):
     def _is_busy(self) -> bool:
         """Whether a request is being answered: of several the last one is answered last."""
         return bool(self.cycle) and not self.cycle.response_complete
+
+    def _is_incomplete(self) -> bool:
+        """Whether the last request is to be answered, and some of its body is still to come."""
+        return self._part is _Part.BODY and self._is_busy()
 
     def _is_unwanted(self) -> bool:
         """Whether what comes is the rest of a body whose request has been answered."""
@@ -213,15 +223,22 @@ class BoundedHttp(HttpToolsProtocol):
     # Time
 
     def _watch(self) -> None:
-        """Give the client its time for what is to come, beginning with the first byte of it."""
-        begun = self._is_unwanted() or (self._part is not _Part.BODY and self._has_begun())
-        if not begun:
+        """Give the client its time: for what it has begun, or for the beginning of a request."""
+        if self._is_busy():  # it waits for us
             self._set_timer(None)
-        elif self._timer is None:
-            self._set_timer(self._bounds.head)
+        elif self._part is _Part.NOTHING and not self._count:
+            self._set_timer(None)
+            self._set_keepalive_if_required()
+        else:
+            self._unset_keepalive_if_required()
+            if self._timer is None:
+                self._set_timer(self._bounds.head)
 
-    def _has_begun(self) -> bool:
-        return self._part is _Part.HEAD or self._count > 0
+    def _set_keepalive_if_required(self) -> None:
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def _set_timer(self, seconds: float | None) -> None:
         if self._timer is not None:
@@ -230,8 +247,6 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._timer = None
-        if self._is_busy():  # its client waits for us: the time begins anew with the answer
-            return
         if self._part is _Part.HEAD and not self._told:
             self._refuse(BadRequest(_TOO_SLOW, status=408))
         else:
@@ -240,21 +255,13 @@ class BoundedHttp(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not take what is written; it has so long to take any of it."""
         super().pause_writing()
-        self._wait_for_reader()
+        self._reader.watch()
 
     def resume_writing(self) -> None:
         """The client has taken enough."""
         super().resume_writing()
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
-
-    def _wait_for_reader(self, before: int | None = None) -> None:
-        left = self.transport.get_write_buffer_size()
-        if before is not None and left >= before:
-            self.transport.abort()
-            return
-        self._stalled = self.loop.call_later(self._bounds.stalled, self._wait_for_reader, left)
+        if not self.transport.is_closing():  # else it has to take all of it
+            self._reader.forget()
 
     # Refusals
 
@@ -267,13 +274,14 @@ class BoundedHttp(HttpToolsProtocol):
         """Take nothing more; answer with the error, after the answers that are still to come."""
         self._refused = error
         self._set_timer(None)
-        if self._part is _Part.BODY and self._is_busy():
+        if self._is_incomplete():
             self._drop_request()
         if not self._is_busy():
             self._tell(error)
 
     def _drop_request(self) -> None:
         """The last request will never be whole: the application need not wait for it."""
+        self._part = _Part.NOTHING
         if self.pipeline:
             self.pipeline.popleft()
             last = self.pipeline[0][0] if self.pipeline else self._answered
@@ -281,8 +289,8 @@ class BoundedHttp(HttpToolsProtocol):
             return
         if self.cycle.response_started:
             self.transport.abort()
-        self.cycle.disconnected = True
-        self.cycle.message_event.set()
+        self._disconnect()
+        self.cycle.waiting_for_100_continue = False
         self.cycle = None  # type: ignore[assignment]
 
     def _tell(self, error: BadRequest) -> None:
@@ -306,13 +314,14 @@ class BoundedHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """A request has been answered: the next one may come, or a refusal is due."""
         super().on_response_complete()
-        if self._is_busy() or self.transport.is_closing():
-            return
-        if self._refused:
+        if self.transport.is_closing():
+            self._reader.watch()
+        elif self._refused and not self._is_busy():
             self._tell(self._refused)
         else:
-            self._counted.waits(self)
             self._watch()
+            if not self.pipeline and (self._part is _Part.BODY or not self._is_busy()):
+                self._counted.waits(self)
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing: another protocol that is offered need not be taken."""
@@ -348,8 +357,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._upgrades = self.parser.should_upgrade()
         if self._upgrades:
             return
+        super().on_headers_complete()  # which may refuse the target: no request has begun then
         self._enter(_Part.BODY)
-        super().on_headers_complete()
         if self._ends:
             self.cycle.keep_alive = False
 

@@ -5,6 +5,7 @@ import contextlib
 import json
 import signal
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,13 @@ class Client:
     def end_sending(self) -> None:
         """Close our direction only."""
         self._writer.write_eof()
+
+    def reset(self) -> None:
+        """Go without an end: the server's next read fails."""
+        self._writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        self._writer.close()
 
     def close(self) -> None:
         """Give the socket back."""
