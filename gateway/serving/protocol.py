@@ -79,8 +79,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._fields = self._size = 0
         self._upgrades = self._ends = False
         self._refused: BadRequest | None = None
-        self._told = False
-        """Whether the refusal has been written: what still comes is dropped."""
+        self._lingers = False
+        """Whether the last answer has been written: what still comes is dropped."""
         self._answered: RequestResponseCycle | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -97,6 +97,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Forget the connection, and all that waits for it."""
         super().connection_lost(exc)
         self._disconnect()
+        self.cycle = self._answered = None  # type: ignore[assignment]
         self._unset_keepalive_if_required()
         self._set_timer(None)
         self._reader.forget()
@@ -163,13 +164,15 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse and count what has come."""
-        if self._told:
+        if self._lingers:
             self._drop(len(data))
-        elif self._refused is None:  # else it is told after the answers that are still to come
+        elif self._refused is None:  # else that is told after the answers that are still to come
             self._unset_keepalive_if_required()
             pieces = range(0, len(data), _PIECE)
             if all(self._take(data[start : start + _PIECE]) for start in pieces):
                 self._watch()
+                if self._is_incomplete():
+                    self.cycle.transport = _Early(self)  # type: ignore[assignment]
 
     def _take(self, piece: bytes) -> bool:
         """Whether a piece was taken, and more can be."""
@@ -247,7 +250,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._timer = None
-        if self._part is _Part.HEAD and not self._told:
+        if self._part is _Part.HEAD and not self._lingers:
             self._refuse(BadRequest(_TOO_SLOW, status=408))
         else:
             self.transport.abort()
@@ -294,13 +297,23 @@ class BoundedHttp(HttpToolsProtocol):
         self.cycle = None  # type: ignore[assignment]
 
     def _tell(self, error: BadRequest) -> None:
-        """Write the refusal, and drop what still comes: closing at once could lose the answer."""
-        self._told, self._count = True, 0
+        """Write the refusal, the last that this connection brings."""
+        if not self.transport.is_closing():
+            self._emit(HttpRequestRefused(status=error.status))
+            self.transport.write(refusal(error))
+            self._linger()
+
+    def close_early(self) -> None:
+        """Close after an answer; the rest of its request may still be on its way."""
+        if self._part is _Part.BODY:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Drop what still comes for a moment: closing at once could lose the last answer."""
+        self._lingers, self._count = True, 0
         self._unset_keepalive_if_required()
-        if self.transport.is_closing():
-            return
-        self._emit(HttpRequestRefused(status=error.status))
-        self.transport.write(refusal(error))
         self.transport.write_eof()
         self._set_timer(most.LINGER)
         self.flow.resume_reading()
@@ -382,6 +395,15 @@ class BoundedHttp(HttpToolsProtocol):
         self._part = part
         self._steps += 1
         self._count = self._fields = self._size = 0
+
+
+class _Early:
+    """The transport for an answer that may come before the end of its request."""
+
+    def __init__(self, protocol: BoundedHttp) -> None:
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+        self.close = protocol.close_early
 
 
 class _Stop(Exception):

@@ -137,8 +137,7 @@ class App:
         if self._before is not None:
             await self._before(scope["path"])
         said = f"{scope['method']} {scope['path']} {len(scope['headers'])} {body.decode()}".encode()
-        if scope["path"] == "/large":
-            said = bytes(8_000_000)
+        said = {"/large": bytes(8_000_000), "/medium": bytes(60_000)}.get(scope["path"], said)
         fields = [(b"content-length", str(len(said)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": said})
@@ -152,10 +151,14 @@ class App:
 
 
 @contextlib.asynccontextmanager
-async def running(app: ASGIApp | None = None, bounds: Bounds = LONG) -> AsyncIterator[Running]:
-    """Run a server for the length of a block."""
+async def running(
+    app: ASGIApp | None = None, bounds: Bounds = LONG, *, send_buffer: int | None = None
+) -> AsyncIterator[Running]:
+    """Run a server for the length of a block; the kernel buffers ``send_buffer`` bytes for it."""
     application = app or App()
     listener = listen("127.0.0.1", 0)
+    if send_buffer is not None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     port = listener.getsockname()[1]
     source = _Announced(listener)
     server = Server(application, source, bounds, LogSink())

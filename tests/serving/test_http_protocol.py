@@ -1,6 +1,7 @@
 """What one connection may ask the server to keep, byte by byte and over real sockets."""
 
 import asyncio
+import socket
 from dataclasses import replace
 
 import pytest
@@ -210,11 +211,11 @@ async def test_an_offer_of_another_protocol_is_passed_over() -> None:
     """A request that offers HTTP/2 or a websocket is answered with its body, and so is the next."""
     fields = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAA\r\n"
     post = b"POST /u HTTP/1.1\r\nHost: h\r\n" + fields + b"Content-Length: 4\r\n\r\nbody"
-    socket = head(b"Connection: upgrade", b"Upgrade: websocket")
+    websocket = head(b"Connection: upgrade", b"Upgrade: websocket")
     async with running() as one, one.connected() as client:
         assert (await client.ask(post)).body == b"POST /u 4 body"
         await client.send(post[:-2])
-        await client.send(post[-2:] + GET + socket + GET)
+        await client.send(post[-2:] + GET + websocket + GET)
         assert [(await client.answer()).status for _ in range(4)] == [200] * 4
 
 
@@ -275,6 +276,51 @@ async def test_the_rest_of_an_answered_body_has_its_time() -> None:
     async with running(bounds=replace(LONG, head=0.05)) as one, one.connected() as client:
         await client.ask(early)
         assert await client.ended() == b""
+
+
+async def test_the_last_answer_arrives_before_the_end_of_its_request() -> None:
+    """A client that sends a body and is answered early gets that answer, also where the connection
+    ends with it: what still comes is not reset."""
+    early = (
+        b"POST /early HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 900000\r\n\r\n"
+    )
+    async with running() as one, one.connected() as client:
+        await client.send(early)
+        await until("the answer", lambda: one.server.server_state.total_requests)
+        await client.send(bytes(900_000))
+        assert (await client.answer()).status == 200
+        assert await client.ended() == b""
+
+
+async def test_the_time_for_the_next_request_begins_after_the_rest_of_a_body() -> None:
+    """A connection that has sent the rest of a body for nothing ends in time like any other."""
+    early = b"POST /early HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n"
+    async with running(bounds=replace(LONG, keep_alive=0.05)) as one, one.connected() as client:
+        await client.ask(early)
+        await client.send(b"body")
+        assert await client.ended() == b""
+
+
+async def test_a_head_may_take_longer_than_the_next_request() -> None:
+    """Once a request has begun the time for its head counts, and no longer that for its beginning,
+    also where it began before the answer to another one."""
+    bounds = replace(LONG, keep_alive=0.05)
+    async with running(bounds=bounds) as one, one.connected() as client:
+        await client.ask(GET + GET[:10])
+        async with one.connected() as other:
+            assert await other.ended() == b""  # so that the time is over
+        assert (await client.ask(GET[10:])).status == 200
+
+
+async def test_a_client_that_takes_not_all_of_a_last_answer_is_not_waited_for() -> None:
+    """A connection that is to end after its answer ends although that answer is never taken."""
+    async with running(App(), replace(LONG, stalled=0.05), send_buffer=4096) as one:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            client.connect(("127.0.0.1", one.port))
+            client.sendall(head(b"Connection: close", target=b"/medium"))
+            await until("the answer", lambda: one.server.server_state.total_requests)
+            await until("the end", lambda: not one.server.server_state.connections)
 
 
 async def test_connections_that_wait_longest_give_way() -> None:
