@@ -78,7 +78,7 @@ def _serve_with_workers(settings: "Settings") -> None:
 
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
     bounds = _bounds(settings)
-    # Workers wait for the second signal, which comes once nothing more is handed to them.
+    # Workers wait for SIGINT, which comes once nothing more is handed to them.
     patient = replace(bounds, readiness_delay=bounds.readiness_delay + 2)
     supervisor = Supervisor(
         listener,

@@ -98,6 +98,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_lost(exc)
         self._disconnect()
         self.cycle = self._answered = None  # type: ignore[assignment]
+        self.pipeline.clear()
         self._unset_keepalive_if_required()
         self._set_timer(None)
         self._reader.forget()

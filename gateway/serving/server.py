@@ -60,14 +60,20 @@ class Source(Protocol):
 
 
 def serve(
-    app: ASGIApp, source: Source, bounds: Bounds, emit: Sink, *, date_header: bool = True
+    app: ASGIApp,
+    source: Source,
+    bounds: Bounds,
+    emit: Sink,
+    *,
+    date_header: bool = True,
+    supervised: bool = False,
 ) -> "partial[None]":
     """What serves until SIGINT or SIGTERM.
 
     From now on these signals mean an orderly end: it can be told that the server runs before it
-    does, and whoever stops it then is obeyed.
+    does, and whoever stops it then is obeyed. ``supervised``: see ``Server.handle_exit``.
     """
-    server = Server(app, source, bounds, emit, date_header=date_header)
+    server = Server(app, source, bounds, emit, date_header=date_header, supervised=supervised)
     stop_on_signals(server)
     return partial(run, server)
 
@@ -105,6 +111,7 @@ class Server(uvicorn.Server):
         emit: Sink,
         *,
         date_header: bool = True,
+        supervised: bool = False,
     ) -> None:
         config = uvicorn.Config(
             _Interruptible(app),
@@ -119,14 +126,20 @@ class Server(uvicorn.Server):
         self._source = source
         self._bounds = bounds
         self._emit = emit
+        self._supervised = supervised
         self._connections = Connections(bounds.connections, emit)
         self._arriving: set[asyncio.Task[None]] = set()
         self._accepts = True
         self._hurries = self._ends = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End in order; who is told twice, or by Ctrl-C, does not stay ready any longer."""
-        self._hurries = self._hurries or self.should_exit or sig == signal.SIGINT
+        """End in order; who is told twice, or by SIGINT, does not stay ready any longer.
+
+        For a supervised process only SIGINT counts so: a SIGTERM that goes to all processes of a
+        service, as systemd sends it, comes once more from the supervisor.
+        """
+        told_twice = self.should_exit and not self._supervised
+        self._hurries = self._hurries or told_twice or sig == signal.SIGINT
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.clicks import clicks_in_flight, http_client, ledger_of
 from tests.pair import pair
-from tests.processes import started
+from tests.processes import children_of, started
 from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.process
@@ -73,6 +73,20 @@ async def test_a_gateway_that_ends_is_not_ready_and_still_serves(
         answers = [await _alone(one.url, path) for path in ("/readyz", "/healthz")]
         assert [answer.status_code for answer in answers] == [503, 200]
         assert [answer.headers["connection"] for answer in answers] == ["close"] * 2
+        assert one.gateway.stop(signal.SIGTERM) == 0
+
+
+async def test_a_signal_to_all_processes_at_once_is_one_signal(tmp_path: Path) -> None:
+    """SIGTERM to supervisor and workers, as systemd sends it, does not shorten the delay."""
+    async with pair(tmp_path, readiness_delay="300", workers="2") as one:
+        for _ in range(2):
+            one.gateway.wait_for('"event":"worker_started"')
+        for pid in (*children_of(one.gateway.pid), one.gateway.pid):
+            os.kill(pid, signal.SIGTERM)
+        for _ in range(2):
+            assert one.gateway.wait_for(r'"readiness_delay":([\d.]+)')[1] != "0"
+        for _ in range(4):
+            assert (await _alone(one.url, "/healthz")).status_code == 200
         assert one.gateway.stop(signal.SIGTERM) == 0
 
 

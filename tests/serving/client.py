@@ -21,6 +21,10 @@ LONG = Bounds(head=PATIENCE, keep_alive=PATIENCE, stalled=PATIENCE, drain=PATIEN
 """Nothing of it expires by itself: a test for which one has to sets that one."""
 
 
+SIZES = {"/medium": 60_000, "/large": 8_000_000}
+"""Bytes of the answers to some paths."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """An answer with its body."""
@@ -137,7 +141,8 @@ class App:
         if self._before is not None:
             await self._before(scope["path"])
         said = f"{scope['method']} {scope['path']} {len(scope['headers'])} {body.decode()}".encode()
-        said = {"/large": bytes(8_000_000), "/medium": bytes(60_000)}.get(scope["path"], said)
+        if size := SIZES.get(scope["path"]):
+            said = bytes(size)
         fields = [(b"content-length", str(len(said)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": said})

@@ -188,19 +188,19 @@ class Supervisor:
         """End all workers at once, each in order, and kill those that do not end."""
         self._drains = True
         limit = time.monotonic() + self._patience
-        self._tell_all()
+        self._tell_all(signal.SIGTERM)
         self._stay_ready_to_accept()
         self._distributor.accept_the_last(self._takers)
-        self._tell_all()  # for the second time: they need not wait for connections any longer
+        self._tell_all(signal.SIGINT)  # they need not wait for connections any longer
         while self._living() and (left := limit - time.monotonic()) > 0:
             self._wait(left)
         for place in self._living():
             self._kill(place)
         self._distributor.close()
 
-    def _tell_all(self) -> None:
+    def _tell_all(self, number: signal.Signals) -> None:
         for place in self._places:
-            place.send(signal.SIGTERM)
+            place.send(number)
 
     def _stay_ready_to_accept(self) -> None:
         """Hand connections out until it has been noticed that the workers are not ready."""

@@ -22,7 +22,7 @@ def work(
     its locks, connections and TLS contexts belong to one process.
     """
     try:
-        serving.serve(build(number), channel, bounds, LogSink())()
+        serving.serve(build(number), channel, bounds, LogSink(), supervised=True)()
     except ConfigError as error:
         channel.tell(error.message.encode())
         return 2
