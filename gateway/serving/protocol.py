@@ -32,7 +32,7 @@ from gateway.serving.connections import Connections
 from gateway.serving.refusals import refusal
 from gateway.serving.slow_reader import SlowReader
 
-_PIECE = 16 * 1024  # bytes that are parsed before they are counted
+_PIECE = most.HEAD // 2  # bytes that are parsed before they are counted
 
 _MALFORMED = "The bytes sent are not a request of HTTP/1.1."
 _TOO_LONG = f"The target of the request is longer than {most.REQUEST_LINE} bytes."
@@ -76,7 +76,9 @@ class BoundedHttp(HttpToolsProtocol):
         """How often the part of the request has changed."""
         self._count = 0
         """Bytes of the head, of the framing, or of an unwanted body, by the part of the request."""
-        self._fields = self._size = 0
+        self._size = 0
+        """Bytes of the body."""
+        self.headers = []
         self._upgrades = self._ends = False
         self._refused: BadRequest | None = None
         self._lingers = False
@@ -169,11 +171,12 @@ class BoundedHttp(HttpToolsProtocol):
             self._drop(len(data))
         elif self._refused is None:  # else that is told after the answers that are still to come
             self._unset_keepalive_if_required()
-            pieces = range(0, len(data), _PIECE)
-            if all(self._take(data[start : start + _PIECE]) for start in pieces):
-                self._watch()
-                if self._is_incomplete():
-                    self.cycle.transport = _Early(self)  # type: ignore[assignment]
+            for start in range(0, len(data), _PIECE):
+                if not self._take(data[start : start + _PIECE]):
+                    return
+            self._watch()
+            if self._is_incomplete():
+                self.cycle.transport = _Early(self)  # type: ignore[assignment]
 
     def _take(self, piece: bytes) -> bool:
         """Whether a piece was taken, and more can be."""
@@ -206,18 +209,31 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _add(self, before: int, size: int) -> None:
         """Count a piece for the part of the request that it ends in, if it began there too."""
-        if self._steps != before:
+        if self._steps == before:
+            self._count += size
+        else:
             self._count = 0
-            return
-        self._count += size
+        if error := self._beyond_bounds():
+            self._refuse(error)
+        elif self._count > most.UNWANTED and self._is_unwanted():
+            self.transport.abort()
+
+    def _beyond_bounds(self) -> BadRequest | None:
+        """What is too large or too many, of a head or of the framing of a body."""
+        if len(self.headers) > most.FIELDS:
+            return BadRequest(_TOO_MANY, status=431)
+        if self._part is _Part.HEAD and len(self.url) > most.REQUEST_LINE:
+            return BadRequest(_TOO_LONG, status=414)
+        if not self._count:  # less than two pieces, and so within all other bounds
+            return None
         if self._part is not _Part.BODY:
-            if self._count > most.HEAD + _PIECE:
-                self._refuse(BadRequest(_TOO_LARGE, status=431))
-        elif self._is_unwanted():
-            if self._count > most.UNWANTED:
-                self.transport.abort()
-        elif self._count > most.FRAMING + 8 * self._size:
-            self._refuse(BadRequest(_FRAMING))
+            return BadRequest(_TOO_LARGE, status=431) if self._is_head_too_large() else None
+        is_too_much = self._is_busy() and self._count > most.FRAMING + 8 * self._size
+        return BadRequest(_FRAMING) if is_too_much else None
+
+    def _is_head_too_large(self) -> bool:
+        fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return fields > most.HEAD or self._count > most.HEAD + _PIECE
 
     def _drop(self, size: int) -> None:
         self._count += size
@@ -349,29 +365,15 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_begin()
         self._enter(_Part.HEAD)
 
-    def on_url(self, url: bytes) -> None:
-        """Some of the target has come."""
-        super().on_url(url)
-        if len(self.url) > most.REQUEST_LINE:
-            self._stop(BadRequest(_TOO_LONG, status=414))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head has come; or a trailer field, which nobody asks for."""
-        self._fields += 1
-        if self._fields > most.FIELDS:
-            self._stop(BadRequest(_TOO_MANY, status=431))
-        if self._part is _Part.HEAD:
-            self._size += len(name) + len(value) + 4
-            if self._size > most.HEAD:
-                self._stop(BadRequest(_TOO_LARGE, status=431))
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """The head is whole: the application may begin."""
+        if error := self._beyond_bounds():
+            self._stop(error)
         self._upgrades = self.parser.should_upgrade()
         if self._upgrades:
             return
         super().on_headers_complete()  # which may refuse the target: no request has begun then
+        self.headers = []  # for the trailer fields, which nobody asks for
         self._enter(_Part.BODY)
         if self._ends:
             self.cycle.keep_alive = False
@@ -380,7 +382,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Some of the body has come."""
         self._size += len(body)
         if self._is_busy():
-            self._count -= len(body)
+            self._count -= len(body)  # as a piece it is counted for the framing
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -395,7 +397,7 @@ class BoundedHttp(HttpToolsProtocol):
     def _enter(self, part: _Part) -> None:
         self._part = part
         self._steps += 1
-        self._count = self._fields = self._size = 0
+        self._count = self._size = 0
 
 
 class _Early:
