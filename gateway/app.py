@@ -187,6 +187,7 @@ def document_limits(settings: DocumentSettings) -> DocumentLimits:
     """The limits of a document that are set."""
     return DocumentLimits(
         source_length=settings.max_document_length,
+        lines=settings.max_document_lines,
         tokens=settings.max_document_tokens,
         comments=settings.max_document_comments,
         depth=settings.max_document_depth,

@@ -478,6 +478,31 @@ def control_characters(n: int) -> Made:
     return f"query Q{n}{{" + ", \ufeff\t" * 4_900 + "__typename}", {}
 
 
+def _after_lines(n: int, selections: str) -> str:
+    """The selections below as many empty lines as there is room for."""
+    return f"query Q{n}{{" + "\n" * (CHARACTERS - len(selections) - 20) + selections + "}"
+
+
+def errors_below_lines(n: int) -> Made:
+    """Errors of validation, each of whose places has thousands of lines before it."""
+    return _after_lines(n, " ".join(f"...F{i}" for i in range(30))), {}
+
+
+def failures_below_lines(n: int) -> Made:
+    """Fields that fail when they are executed, likewise."""
+    return _after_lines(n, " ".join(f"a{i}:card(id:1){{id}}" for i in range(80))), {}
+
+
+def merged_failures_below_lines(n: int) -> Made:
+    """Likewise, and each error has two places."""
+    return _after_lines(n, " ".join(f"a{i // 2}:card(id:1){{id}}" for i in range(82))), {}
+
+
+def many_places(n: int) -> Made:
+    """One error with as many places as values are allowed."""
+    return filled(f"query Q{n}{{card(", lambda _: "i:1 ", "){id}}", VALUES), {}
+
+
 _MAKERS: tuple[Maker, ...] = (
     trial,
     long_list,
@@ -542,5 +567,9 @@ _MAKERS: tuple[Maker, ...] = (
     brackets,
     type_lists,
     control_characters,
+    errors_below_lines,
+    failures_below_lines,
+    merged_failures_below_lines,
+    many_places,
 )
 DOCUMENTS: Mapping[str, Maker] = {maker.__name__: maker for maker in _MAKERS}

@@ -15,6 +15,7 @@ class DocumentSettings(Loadable):
     max_document_length: int = Field(
         default=20_000, ge=1, description="Most characters in a document."
     )
+    max_document_lines: int = Field(default=2_000, ge=1, description="Most lines in a document.")
     max_document_tokens: int = Field(default=5_000, ge=1, description="Most tokens in a document.")
     max_document_comments: int = Field(
         default=200, ge=0, description="Most comments in a document."

@@ -15,6 +15,8 @@ TOKEN = 450  # of the text, with its node and its place
 FIELD = 2_300  # of a plan
 OPERATION = 12_000
 ENTRY = 4_000
+ERROR = 1_000
+PLACE = 150  # of an error in the text
 
 LARGEST = 6 * 2**20  # of one entry: what its plans come to beyond that is not kept
 

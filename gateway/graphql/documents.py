@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
+from sys import getsizeof
 from typing import TypeAlias
 
 from graphql import (
@@ -15,7 +16,7 @@ from graphql.language import ValueNode
 from graphql.validation.validate import ValidationAbortedError
 
 from gateway.errors import DocumentTooLarge
-from gateway.graphql.cache import ENTRY, TOKEN, Cache, Weight
+from gateway.graphql.cache import ENTRY, ERROR, PLACE, TOKEN, Cache, Weight
 from gateway.graphql.introspection import Introspection
 from gateway.graphql.limits import (
     DocumentLimits,
@@ -24,6 +25,7 @@ from gateway.graphql.limits import (
     measure,
     remote_fields,
     shape_errors,
+    text_errors,
     too_large,
     too_long_a_walk,
 )
@@ -74,13 +76,15 @@ class Documents:
 
     def prepare(self, source: str) -> Prepared:
         """The document, or its errors; their messages quote no value."""
-        if len(source) > self._limits.source_length:  # nothing to keep, and nothing to look up
-            return [too_large("source_length", self._limits, f"has {len(source):,} characters")]
+        if errors := text_errors(source, self._limits):  # nothing to keep, and nothing to look up
+            return errors
         cache = self._room(source)
         found = cache.get(source)
         if found is None:
-            weight = Weight(ENTRY + 2 * len(source))
+            weight = Weight(ENTRY + 2 * getsizeof(source))
             found = self._prepare(source, weight)
+            if not isinstance(found, ReadyDocument):
+                weight.add(sum(map(_size, found)))
             cache.put(source, found, weight)
         return found
 
@@ -153,6 +157,11 @@ class Documents:
                 what = f"has more than {self._limits.errors:,} errors"
                 shown.append(too_large("errors", self._limits, what))
         return shown
+
+
+def _size(error: GraphQLError) -> int:
+    """How many bytes an error takes, roughly: it may name many things and stand in many places."""
+    return ERROR + getsizeof(error.message) + PLACE * len(error.locations or ())
 
 
 def _too_complex() -> GraphQLError:

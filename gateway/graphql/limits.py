@@ -43,6 +43,7 @@ class DocumentLimits:
     """The most that one document may have; characters, tokens and so on are counted as one each."""
 
     source_length: int
+    lines: int
     tokens: int
     comments: int
     depth: int
@@ -197,6 +198,17 @@ def _next(
         if spread.name in parts and spread.name not in known and spread.name not in on_path:
             return spread.name
     return None
+
+
+def text_errors(source: str, limits: DocumentLimits) -> list[GraphQLError]:
+    """What is too large before anything is parsed.
+
+    The place of each error is found by counting the lines before it, from the first one on.
+    """
+    if len(source) > limits.source_length:
+        return [too_large("source_length", limits, f"has {len(source):,} characters")]
+    breaks = source.count("\n") + source.count("\r") - source.count("\r\n")
+    return [too_large("lines", limits, f"has {breaks + 1:,} lines")] if breaks >= limits.lines else []
 
 
 def shape_errors(found: DocumentMeasure, limits: DocumentLimits) -> list[GraphQLError]:

@@ -80,8 +80,13 @@ asyncio.run(attack())
 @pytest.mark.process
 @pytest.mark.parametrize(
     ("names", "rounds"),
-    [([], 2), (["many_aliases", "largest_valid"], 30), (["conditions_everywhere"], 40)],
-    ids=["all", "plans", "texts"],
+    [
+        ([], 2),
+        (["many_aliases", "largest_valid"], 30),
+        (["conditions_everywhere"], 40),
+        (["many_places"], 600),
+    ],
+    ids=["all", "plans", "texts", "errors"],
 )
 def test_what_is_kept_is_bounded(names: list[str], rounds: int) -> None:
     """After hundreds of hostile documents the process is hardly larger than before."""

@@ -127,6 +127,8 @@ TOO_LARGE = [
         "{ __typename }" + " " * LIMITS.source_length,
         f"{LIMITS.source_length + 14:,}",
     ),
+    ("lines", "\n" * LIMITS.lines + "{ __typename }", f"{LIMITS.lines + 1:,}"),
+    ("lines", "\r\n\r" * LIMITS.lines + "{ __typename }", f"{2 * LIMITS.lines + 1:,}"),
     ("tokens", "{ " + "a " * (LIMITS.tokens + 1) + "}", f"{LIMITS.tokens:,}"),
     ("comments", "#\n" * (LIMITS.comments + 1) + "{ __typename }", f"{LIMITS.comments:,}"),
     ("depth", DEEP, f"{LIMITS.depth + 1:,}"),
