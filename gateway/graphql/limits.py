@@ -207,8 +207,8 @@ def text_errors(source: str, limits: DocumentLimits) -> list[GraphQLError]:
     """
     if len(source) > limits.source_length:
         return [too_large("source_length", limits, f"has {len(source):,} characters")]
-    breaks = source.count("\n") + source.count("\r") - source.count("\r\n")
-    return [too_large("lines", limits, f"has {breaks + 1:,} lines")] if breaks >= limits.lines else []
+    lines = 1 + source.count("\n") + source.count("\r") - source.count("\r\n")
+    return [too_large("lines", limits, f"has {lines:,} lines")] if lines > limits.lines else []
 
 
 def shape_errors(found: DocumentMeasure, limits: DocumentLimits) -> list[GraphQLError]:
