@@ -1,7 +1,7 @@
 """How often a caller may ask: one limit per caller and operation, counted here or in a store."""
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Mapping
 
 from gateway.callers.pace import Pace, pace_of
@@ -17,25 +17,22 @@ class RateLimiter:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._due: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._due: defaultdict[str, OrderedDict[str, float]] = defaultdict(OrderedDict)
 
     def hit(self, pace: Pace, caller: str, operation: str) -> float:
         """Count a request and return 0, or the seconds until one more is allowed."""
-        now, key = self._clock(), (operation, caller)
-        due = max(self._due.get(key, now), now) + pace.interval
+        now, callers = self._clock(), self._due[operation]
+        due = max(callers.get(caller, now), now) + pace.interval
         if due - now > pace.ahead + _ROUNDING:
             return due - now - pace.ahead
-        self._due[key] = due
-        self._due.move_to_end(key)
-        self._forget(now)
+        callers[caller] = due
+        callers.move_to_end(caller)
+        while callers and next(iter(callers.values())) <= now:
+            callers.popitem(last=False)
         return 0.0
 
-    def _forget(self, now: float) -> None:
-        while self._due and next(iter(self._due.values())) <= now:
-            self._due.popitem(last=False)
-
     def __len__(self) -> int:
-        return len(self._due)
+        return sum(map(len, self._due.values()))
 
 
 class RateLimits:

@@ -97,6 +97,17 @@ def test_callers_who_rest_are_forgotten() -> None:
     assert len(limiter) <= 600
 
 
+def test_a_long_period_keeps_no_callers_of_a_short_one() -> None:
+    """Who rests is forgotten, also after somebody used a field whose rate is counted by the day."""
+    clock = Clock(0.0)
+    limiter, daily, often = RateLimiter(clock), pace("1/day"), pace("60/minute")
+    limiter.hit(daily, "alice", "issue")
+    for _ in range(10_000):
+        clock.time += 0.1
+        limiter.hit(often, uuid.uuid4().hex, "read")
+    assert len(limiter) <= 601
+
+
 @pytest.mark.parametrize(
     "rate",
     [
