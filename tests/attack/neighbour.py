@@ -10,6 +10,7 @@ from itertools import count
 from tests.attack.target import Target, answer
 
 BETWEEN = 0.02  # seconds between two requests
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 CARD = "query Neighbour($id: ID!) { card(id: $id) { id status } }"
 
 
@@ -46,27 +47,26 @@ class Neighbour:
             await task
 
     async def _ask(self, waits: Waits, ends: asyncio.Event) -> None:
-        kept = None
+        kept: _Streams | None = None
         for number in count():
             if ends.is_set():
                 break
+            streams, kept = kept, None
             began = time.perf_counter()
             try:
-                kept = await self._once(kept if number % 2 else None)
+                streams = streams or await self._target.connect()
+                await self._once(*streams)
+                kept = None if number % 2 else streams
             except (OSError, asyncio.IncompleteReadError, AssertionError) as error:
                 waits.failures.append(f"{type(error).__name__}: {error}")
-                kept = None
             waits.seconds.append(time.perf_counter() - began)
+            if streams and not kept:
+                streams[1].close()
             await asyncio.sleep(BETWEEN)
+        if kept:
+            kept[1].close()
 
-    async def _once(
-        self, kept: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        reader, writer = kept or await self._target.connect()
+    async def _once(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(self._request)
         body = await answer(reader)
         assert self._expected in body, body.decode()
-        if kept is None:
-            return reader, writer
-        writer.close()
-        return None
