@@ -331,7 +331,11 @@ class BoundedHttp(HttpToolsProtocol):
         """Drop what still comes for a moment: closing at once could lose the last answer."""
         self._lingers, self._count = True, 0
         self._unset_keepalive_if_required()
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # the client has reset the connection, which is yet to be read
+            self.transport.abort()
+            return
         self._set_timer(most.LINGER)
         self.flow.resume_reading()
 

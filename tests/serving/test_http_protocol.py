@@ -16,9 +16,11 @@ CHUNKED = b"POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
 MEGABYTE = 1024 * 1024
 
 
-def head(*fields: bytes, target: bytes = b"/a", end: bytes = b"\r\n\r\n") -> bytes:
-    """The head of a GET."""
-    return b"\r\n".join([b"GET " + target + b" HTTP/1.1", b"Host: h", *fields]) + end
+def head(
+    *fields: bytes, method: bytes = b"GET", target: bytes = b"/a", end: bytes = b"\r\n\r\n"
+) -> bytes:
+    """The head of a request."""
+    return b"\r\n".join([method + b" " + target + b" HTTP/1.1", b"Host: h", *fields]) + end
 
 
 OVERSIZED = {
@@ -290,6 +292,22 @@ async def test_the_last_answer_arrives_before_the_end_of_its_request() -> None:
         await client.send(bytes(900_000))
         assert (await client.answer()).status == 200
         assert await client.ended() == b""
+
+
+async def test_a_client_that_has_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that goes while its last answer is written leaves no error in the log."""
+    with socket.socket() as client:
+
+        async def leave(_path: str) -> None:
+            client.close()
+
+        app, last = App(leave), (b"Connection: close", b"Content-Length: 9")
+        async with running(app) as one:
+            client.connect(("127.0.0.1", one.port))
+            client.sendall(head(*last, method=b"HEAD", target=b"/early"))
+            await until("the request", lambda: bool(app.begun))
+            await until("the end", lambda: not one.server.server_state.connections)
+    assert caplog.records == []
 
 
 async def test_the_time_for_the_next_request_begins_after_the_rest_of_a_body() -> None:
