@@ -222,10 +222,12 @@ async def test_an_offer_of_another_protocol_is_passed_over() -> None:
 
 
 async def test_a_tunnel_is_refused() -> None:
-    """CONNECT is no method of this server."""
-    async with running() as one, one.connected() as client:
-        answer = await client.ask(b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n")
-        assert (answer.status, answer.headers["allow"]) == (405, "get, post")
+    """CONNECT is no method of this server; the log tells of the refusal."""
+    with capture_logs() as lines:
+        async with running() as one, one.connected() as client:
+            answer = await client.ask(b"CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n")
+            assert (answer.status, answer.headers["allow"]) == (405, "get, post")
+    assert ("http_request_refused", 405) in [(one["event"], one.get("status")) for one in lines]
 
 
 async def test_requests_that_wait_are_bounded() -> None:
@@ -292,6 +294,15 @@ async def test_the_last_answer_arrives_before_the_end_of_its_request() -> None:
         await client.send(bytes(900_000))
         assert (await client.answer()).status == 200
         assert await client.ended() == b""
+
+
+async def test_what_comes_after_a_refusal_is_bounded() -> None:
+    """Who goes on sending after the last answer is cut off after so many bytes."""
+    async with running() as one, one.connected() as client:
+        assert (await client.ask(b"hello\r\n\r\n")).status == 400
+        for _ in range(64):
+            await client.send(bytes(UNWANTED))
+        assert not one.server.server_state.connections
 
 
 async def test_a_client_that_has_gone_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
