@@ -26,7 +26,8 @@ def without_prefix(document_id: str) -> str:
 
 def hash_of(text: str) -> str:
     """The SHA-256 of a text in UTF-8, in hex digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    # JSON can make a text of half a character, which has no UTF-8; nobody's hash is that of it.
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def is_hash(document_id: str) -> bool:
@@ -53,15 +54,31 @@ def read_manifests(paths: Iterable[Path]) -> dict[str, str]:
 
 def _read(path: Path) -> dict[str, str]:
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = json.loads(path.read_bytes(), object_pairs_hook=_without_repetition)
     except OSError as error:
         reason = (error.strerror or "not readable").lower()
         raise ConfigError([f"Cannot read {path}: {reason}."]) from error
+    except _Repeated as error:
+        raise ConfigError([f"{path}: an object has the name of its entry {error} twice."]) from None
     except (ValueError, RecursionError):
         raise ConfigError([f"{path} is not JSON in UTF-8."]) from None
     if not isinstance(manifest, dict) or not manifest:
         raise ConfigError([f"{path} is not a manifest of documents: a JSON object is needed."])
     return _apollo(manifest, path) if "format" in manifest else _flat(manifest, path)
+
+
+class _Repeated(Exception):
+    """The number of an entry whose name an earlier one of its object has."""
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; of equal names the last one would silently win."""
+    found: dict[str, Any] = {}
+    for number, (name, value) in enumerate(pairs, start=1):
+        if name in found:
+            raise _Repeated(number)
+        found[name] = value
+    return found
 
 
 def _apollo(manifest: Mapping[str, Any], path: Path) -> dict[str, str]:
@@ -99,5 +116,6 @@ def _flat(manifest: Mapping[str, Any], path: Path) -> dict[str, str]:
             raise ConfigError([f"{path}: entry {number} must be an id with a document's text."])
         if is_hash(plain) and hash_of(text) != plain:
             raise ConfigError([f"{path}: the id of entry {number} is not the hash of its text."])
-        texts[plain] = text
+        if texts.setdefault(plain, text) != text:
+            raise ConfigError([f"{path}: entry {number} has the id of an earlier one."])
     return texts

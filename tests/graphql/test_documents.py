@@ -213,6 +213,9 @@ def test_both_forms_of_manifest_are_read(tmp_path: Path, content: Any) -> None:
         ({"a": 1}, "entry 1"),
         ({"a": " "}, "entry 1"),
         ({sha256(OTHER): CARD}, "not the hash"),
+        ({sha256(OTHER): "\ud800"}, "not the hash"),
+        ({"a": CARD, "sha256:a": OTHER}, "entry 2 has the id of an earlier one"),
+        (b'{"a": "{b}", "c": "{d}", "a": "{e}"}', "name of its entry 3 twice"),
     ],
 )
 def test_a_malformed_manifest_is_named(tmp_path: Path, content: Any, words: str) -> None:
