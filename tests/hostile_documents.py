@@ -503,6 +503,15 @@ def many_places(n: int) -> Made:
     return filled(f"query Q{n}{{card(", lambda _: "i:1 ", "){id}}", VALUES), {}
 
 
+def unordered_marks(n: int) -> Made:
+    """Ten addresses of one variable, whose text has combining marks in the wrong order."""
+    used = " ".join(f"a{i}:issueVirtualCard(input:$i){{__typename}}" for i in range(10))
+    marks = "\u0345\u0301\u0316" * 2_000
+    address = INPUT["billingAddress"] | {"firstLine": f"{n}{marks}"}  # type: ignore[operator]
+    variables = {"i": INPUT | {"billingAddress": address}}
+    return f"mutation M{n}($i:IssueVirtualCardInput!){{{used}}}", variables
+
+
 _MAKERS: tuple[Maker, ...] = (
     trial,
     long_list,
@@ -571,5 +580,6 @@ _MAKERS: tuple[Maker, ...] = (
     failures_below_lines,
     merged_failures_below_lines,
     many_places,
+    unordered_marks,
 )
 DOCUMENTS: Mapping[str, Maker] = {maker.__name__: maker for maker in _MAKERS}

@@ -13,6 +13,7 @@ from gateway.ledger import field_key
 
 LINE_LENGTH = 100
 POST_CODE_LENGTH = 20
+_MOST_DECOMPOSED = 4  # characters that one of NFC may be written as (UAX #15, section 9)
 
 # The package also lists Kosovo's XK, which ISO 3166-1 leaves to its users and does not assign.
 COUNTRIES = frozenset(iso3166.countries_by_alpha2) - {"XK"}
@@ -76,7 +77,11 @@ def _optional_line(text: str | None, field: str) -> str | None:
 
 def _line(text: str, field: str, longest: int = LINE_LENGTH) -> str:
     # One text, one form: what two keyboards write as other characters is one input of a key.
-    text = unicodedata.normalize("NFC", text).strip()
+    # Beyond its longest form a text is not looked at: its marks are put in order one by one, so
+    # that tens of thousands of them would take seconds.
+    text = text.strip()
+    fits = len(text) <= longest * _MOST_DECOMPOSED
+    text = unicodedata.normalize("NFC", text).strip() if fits else text
     if not text:
         raise InvalidInput(f"{field} must not be empty.", field=field)
     if len(text) > longest:

@@ -1,6 +1,7 @@
 """Reading, issuing and simulating, through GraphQL, against the strict emulator."""
 
 import asyncio
+import unicodedata
 import uuid
 from typing import Any
 
@@ -78,6 +79,18 @@ async def test_address_lines_are_trimmed_and_optional_ones_are_sent(stack: Stack
     [request] = stack.wire.sent("POST", "/cards")
     sent = msgspec.json.decode(request.content)["billingAddress"]
     assert sent == address | {"firstLine": "Flat G"}
+
+
+@pytest.mark.parametrize(
+    ("count", "result"), [(100, "IssueVirtualCardSuccess"), (101, "InvalidInput")]
+)
+async def test_the_length_of_a_line_is_that_of_its_composed_form(
+    stack: Stack, count: int, result: str
+) -> None:
+    """A letter that is written as four characters counts once, and no text is too long for that."""
+    line = unicodedata.normalize("NFD", "\u1f82") * count
+    issued = await stack.issue(billingAddress=ADDRESS | {"firstLine": f"  {line}  "})
+    assert issued["__typename"] == result
 
 
 async def test_the_callers_key_comes_back(stack: Stack) -> None:
