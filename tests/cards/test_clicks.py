@@ -24,6 +24,7 @@ from tests.stack import (
     options,
     running,
 )
+from tests.waiting import until
 
 FIELDS = "__typename ... on IssueVirtualCardSuccess { idempotencyKey replayed card { id } }"
 TWO = f"""
@@ -44,13 +45,20 @@ def cards(stack: Stack) -> int:
     return len(stack.emulator.state.emulator.cards)
 
 
+class Gate(asyncio.Event):
+    """Holds calls until it is set, and knows how many have come."""
+
+    calls = 0
+
+
 @asynccontextmanager
-async def held(stack: Stack, part: str) -> AsyncIterator[asyncio.Event]:
+async def held(stack: Stack, part: str) -> AsyncIterator[Gate]:
     """Hold calls whose path holds ``part`` until the event is set."""
-    gate, passing = asyncio.Event(), stack.wire.handle_async_request
+    gate, passing = Gate(), stack.wire.handle_async_request
 
     async def hold(request: httpx.Request) -> httpx.Response:
         if part in request.url.path:
+            gate.calls += 1
             await gate.wait()
         return await passing(request)
 
@@ -405,9 +413,9 @@ async def test_calls_in_flight_are_bounded() -> None:
     """A call that finds no place within its wait is OVERLOADED, retryable, and was never sent."""
     async with running(max_connections=2, pool_timeout=0.02) as stack:
         await stack.card(str(uuid.uuid4()))
-        async with held(stack, "/cards"):
+        async with held(stack, "/cards") as gate:
             clicks = [asyncio.create_task(stack.issue()) for _ in range(2)]
-            await asyncio.sleep(0.01)
+            await until("both calls", lambda: gate.calls == 2)
             refused = await stack.issue()
         assert (refused["__typename"], refused["code"]) == ("GatewayUnavailable", "OVERLOADED")
         assert refused["retryable"] is True
