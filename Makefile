@@ -48,7 +48,7 @@ test-long: $(TESTABLE) ## the long forms of tests, and properties with many rand
 chaos: $(TESTABLE) ## 1,000 cards while replicas are killed and the provider fails (CHAOS="--engine postgres --seed 2")
 	$(BIN)/python -m tests.chaos $(CHAOS)
 
-attack: $(TESTABLE) ## every costly input, and what a neighbour notices of it, 8 minutes (ATTACK="--only header")
+attack: $(TESTABLE) ## every costly input, and how long another caller waits meanwhile, 8 minutes (ATTACK="--only header")
 	$(BIN)/python -m tests.attack $(ATTACK)
 
 bench: $(TESTABLE) ## measure the gateway beside its peers, 25 minutes (BENCH="--only a,c --runs 3" for less)

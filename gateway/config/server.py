@@ -30,8 +30,8 @@ class ServerSettings(Loadable):
     )
     cors_headers: tuple[str, ...] = Field(
         default=(),
-        description="Request headers that those pages may send besides the usual ones, as JSON: "
-        '`["x-tenant"]`.',
+        description="Request headers that those pages may send besides those in "
+        '[Who is let in](#who-is-let-in), as JSON: `["x-tenant"]`.',
     )
     http_statuses: Literal["classic", "draft"] = Field(
         default="classic",
@@ -41,9 +41,9 @@ class ServerSettings(Loadable):
     max_client_connections: int | None = Field(
         default=None,
         ge=16,
-        description="Most connections of clients at once, in each worker; those that wait longest "
-        "for a request are closed before. Unset: as many as the limit of open files leaves room "
-        "for, 10,000 at most.",
+        description="Most connections of clients at once, in each worker; where there are more, "
+        "those that have waited longest for a request are closed. Unset: as many as the limit of "
+        "open files leaves room for, 10,000 at most.",
     )
     header_timeout: Seconds = Field(
         default=10, description="Longest time for the header section of a request to arrive."
@@ -54,7 +54,7 @@ class ServerSettings(Loadable):
     keep_alive: Seconds = Field(
         default=75,
         description="How long a connection may wait for its next request; a load balancer must "
-        "give up sooner.",
+        "close its idle connections sooner.",
     )
     readiness_delay: float = Field(
         default=5,
@@ -66,8 +66,8 @@ class ServerSettings(Loadable):
     shutdown_grace: Seconds | None = Field(
         default=None,
         description="Longest wait for requests and calls in progress to end, after "
-        "GATEWAY_READINESS_DELAY; unset: GATEWAY_CALL_DEADLINE. Their outcomes are then written "
-        "down in at most 2 seconds.",
+        "`GATEWAY_READINESS_DELAY`; unset: `GATEWAY_CALL_DEADLINE`. Their outcomes are then "
+        "written into the ledger in at most 2 seconds.",
     )
     graphiql: bool = Field(default=False, description="Show GraphiQL to browsers on `/graphql`.")
 
