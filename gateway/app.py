@@ -229,8 +229,9 @@ def _rate_limits(settings: CallerSettings, emit: Sink) -> RateLimits:
     rules = {operation.name: operation.rate for operation in OPERATIONS}
     rules[DOCUMENTS] = DOCUMENTS_RATE
     if not rules.keys() >= settings.rate_limits.keys():
-        known = ", ".join(rules)
-        raise ConfigError([f"GATEWAY_RATE_LIMITS: names what has no rate limit; {known} have"])
+        raise ConfigError(
+            ["GATEWAY_RATE_LIMITS: a name in it has no rate limit; these do: " + ", ".join(rules)]
+        )
     rules |= settings.rate_limits
     return RateLimits(
         rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),

@@ -87,9 +87,10 @@ def dev(
     )
     app = create_app(settings, transport=httpx.ASGITransport(app=emulator))
     source, bounds = serving.ListeningSocket(listener), serving.Bounds.by_default()
-    serve_now = serving.serve(app, source, bounds, LogSink())
+    server = serving.Server(app, source, bounds, LogSink())
+    serving.stop_on_signals(server)
     _greet(serving.address(listener), GUIDE_ACCOUNT)
-    serve_now()
+    serving.run(server)
 
 
 def _checked(name: str) -> str:

@@ -49,9 +49,10 @@ def emulator(
             chosen.options, faults=chosen.faults, hosts=hosts, observe=output.observe
         )
         source, bounds = serving.ListeningSocket(listener), serving.Bounds.by_default()
-        serve_now = serving.serve(app, source, bounds, LogSink(), date_header=False)
+        server = serving.Server(app, source, bounds, LogSink(), date_header=False)
+        serving.stop_on_signals(server)
         output.write(banner(url, chosen.options, port_of_gateway, coloured=output.coloured))
-        serve_now()
+        serving.run(server)
 
 
 def _port_of_gateway() -> int:

@@ -59,9 +59,10 @@ def _serve_alone(settings: "Settings") -> None:
     app = create_app(settings)
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
     source = serving.ListeningSocket(listener)
-    serve_now = serving.serve(app, source, _bounds(settings), LogSink())
+    server = serving.Server(app, source, _bounds(settings), LogSink())
+    serving.stop_on_signals(server)
     typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
-    serve_now()
+    serving.run(server)
 
 
 def _bounds(settings: "Settings") -> "Bounds":

@@ -1,8 +1,8 @@
 """The preparation of documents that are not known yet: one at a time, the callers in turn.
 
 To parse and to validate takes the event loop's thread. After each preparation the loop has at
-least as much time for everything else before the next one begins, so that whoever sends costly
-texts slows down those who send new texts to half, and nobody else. Callers take turns: many texts
+least as much time for everything else before the next one begins: costly texts take at most half
+of the loop's time, and only requests with new texts wait for longer. Callers take turns: many texts
 of one caller wait for each other. A text for which several callers wait is prepared once, at the
 first turn of any of them: after a start all clients send the same few texts.
 """
@@ -21,7 +21,10 @@ MOST_WAITING = 100  # texts of one caller
 
 
 class PreparationQueue(Generic[T]):
-    """Prepares when it is a text's turn; for one event loop. ``patience`` is in seconds."""
+    """Prepares texts in the turns of their callers; for one event loop.
+
+    ``patience`` is the longest time in seconds that a request waits for its text.
+    """
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
@@ -110,4 +113,4 @@ class _Text(Generic[T]):
 
 
 def _too_busy() -> Overloaded:
-    return Overloaded("Too many documents wait to be prepared; send it again in a moment.")
+    return Overloaded("Too many new documents wait to be parsed; send this one again in a moment.")

@@ -72,15 +72,15 @@ class CrossOrigin(CORSMiddleware):
     def _refused(self, asked: Headers) -> tuple[PreflightRefused, str]:
         """The first thing that is not allowed, as an event and as a sentence."""
         if not self.is_allowed_origin(asked["origin"]):
-            return PreflightRefused(reason="origin"), "This web origin may not ask."
+            message = "Pages of this web origin may not send requests to this gateway."
+            return PreflightRefused(reason="origin"), message
         if asked["access-control-request-method"] not in self.allow_methods:
             return PreflightRefused(reason="method"), f"Use {' or '.join(METHODS)}."
         names = [one.strip() for one in asked.get("access-control-request-headers", "").split(",")]
         unknown = [name for name in names if name.lower() not in self.allow_headers]
         if not unknown:
-            return PreflightRefused(reason="private network"), (
-                "This web origin may not ask from a public network."
-            )
+            message = "Pages of this web origin may not ask from a public network."
+            return PreflightRefused(reason="private network"), message
         header = _shown(unknown[0])
         message = f"Pages of other web origins may not send the header {header}."
         return PreflightRefused(reason="header", header=header), message

@@ -19,8 +19,6 @@ from gateway.runtime import look_at
 from gateway.telemetry import caller_id
 
 T = TypeVar("T")
-
-
 _EVERYBODY = None
 
 

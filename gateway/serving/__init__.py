@@ -11,7 +11,7 @@ the number of connections, and the order of the end.
 
 from gateway.serving.bounds import Bounds
 from gateway.serving.listening import ListeningSocket, address, listen
-from gateway.serving.server import Server, run, serve, stop_on_signals
+from gateway.serving.server import Server, run, stop_on_signals
 
 __all__ = [
     "Bounds",
@@ -20,6 +20,5 @@ __all__ = [
     "address",
     "listen",
     "run",
-    "serve",
     "stop_on_signals",
 ]

@@ -35,13 +35,13 @@ from gateway.serving.slow_reader import SlowReader
 _PIECE = most.HEAD // 2  # bytes that are parsed before they are counted
 
 _MALFORMED = "The bytes sent are not a request of HTTP/1.1."
-_TOO_LONG = f"The target of the request is longer than {most.REQUEST_LINE} bytes."
+_TOO_LONG = f"The target of the request is longer than {most.REQUEST_LINE} bytes; use POST."
 _TOO_LARGE = f"The header section is larger than {most.HEAD} bytes."
 _TOO_MANY = f"The header section has more than {most.FIELDS} fields."
 _FRAMING = "The chunks of the body have too many extensions, trailer fields or size lines."
 _PIPELINED = f"More than {most.PIPELINED} requests wait on this connection; wait for their answers."
-_TOO_SLOW = "The header section of the request did not arrive in time."
-_ENDING = "The request did not arrive before the server ended; send it again."
+_TOO_SLOW = "The header section of the request did not arrive in time; send it again."
+_ENDING = "The request did not arrive in whole before the server ended; send it again."
 _TUNNEL = "Use GET or POST."
 
 

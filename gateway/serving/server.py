@@ -17,7 +17,6 @@ import gc
 import math
 import signal
 import socket
-from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
@@ -37,7 +36,7 @@ from gateway.serving.connections import Connections
 from gateway.serving.protocol import BoundedHttp
 
 # Objects of one request are freed by counting; few are left for the collector to find.
-THRESHOLDS = (10_000, 10, 10)
+_THRESHOLDS = (10_000, 10, 10)
 _AT_ONCE = 16  # connections that are taken before others are closed to make room for them
 _EXHAUSTED = 0.1  # seconds without accepting where the process has no descriptor left
 _TICK = 0.1  # seconds
@@ -59,25 +58,6 @@ class Source(Protocol):
         """Learn that the application has started."""
 
 
-def serve(
-    app: ASGIApp,
-    source: Source,
-    bounds: Bounds,
-    emit: Sink,
-    *,
-    date_header: bool = True,
-    supervised: bool = False,
-) -> "partial[None]":
-    """What serves until SIGINT or SIGTERM.
-
-    From now on these signals mean an orderly end: it can be told that the server runs before it
-    does, and whoever stops it then is obeyed. ``supervised``: see ``Server.handle_exit``.
-    """
-    server = Server(app, source, bounds, emit, date_header=date_header, supervised=supervised)
-    stop_on_signals(server)
-    return partial(run, server)
-
-
 def run(server: "Server") -> None:
     """Serve until the server is told to end."""
     _leave_alone_what_is_there()
@@ -87,8 +67,9 @@ def run(server: "Server") -> None:
 def stop_on_signals(server: "Server") -> None:
     """End the server in an orderly way, with exit code 0, from now on.
 
-    uvicorn takes the signals over only once its event loop runs, and raises them once more when it
-    has finished: before that a signal must not be lost, after that it must not kill the process.
+    Call this before anybody is told that the server runs: whoever stops it then is obeyed. uvicorn
+    takes the signals over only once its event loop runs, and raises them once more when it has
+    finished: before that a signal must not be lost, after that it must not kill the process.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)
@@ -97,11 +78,14 @@ def stop_on_signals(server: "Server") -> None:
 def _leave_alone_what_is_there() -> None:
     """Keep modules and schema out of the garbage collections: they live as long as the process."""
     gc.freeze()
-    gc.set_threshold(*THRESHOLDS)
+    gc.set_threshold(*_THRESHOLDS)
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, with connections from a source and an end in this order."""
+    """uvicorn's server, with connections from a source, and the end that is described above.
+
+    ``supervised``: see ``handle_exit``. uvicorn's ``date_header`` says when an answer was made.
+    """
 
     def __init__(
         self,

@@ -22,7 +22,9 @@ def work(
     its locks, connections and TLS contexts belong to one process.
     """
     try:
-        serving.serve(build(number), channel, bounds, LogSink(), supervised=True)()
+        server = serving.Server(build(number), channel, bounds, LogSink(), supervised=True)
+        serving.stop_on_signals(server)
+        serving.run(server)
     except ConfigError as error:
         channel.tell(error.message.encode())
         return 2

@@ -169,8 +169,8 @@ def executor_of(
         hide_suggestions=hide_suggestions,
     )
     core.grown = grown
-    # Those of an executor know it, and it knows them: what is dropped would stay until the
-    # garbage collector comes. These know another one, which shares what they track.
+    # An executor and its helpers refer to each other, so that only the garbage collector would free
+    # them. These helpers refer to a copy of it, which shares the collection of what they track.
     helper = copy(core)
     del helper.async_helpers
     helper.operation = helper.fragments = helper.fragment_definitions = None  # type: ignore[assignment]

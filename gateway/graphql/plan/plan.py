@@ -63,10 +63,9 @@ def compile_plan(
 ) -> "Plan | None":
     """The plan of one operation of a valid document; None where only graphql.execute will do.
 
-    What it comes to is added to ``weight``.
-
     That is: subscriptions, directives other than @skip and @include, conditions that may be null
-    or that are too many, and fragments with variables.
+    or that are too many, and fragments with variables. The bytes that the plan takes are added to
+    ``weight`` as its parts are compiled.
     """
     root = schema.get_root_type(operation.operation)
     conditions = _conditions(document, operation)
