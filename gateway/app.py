@@ -229,9 +229,8 @@ def _rate_limits(settings: CallerSettings, emit: Sink) -> RateLimits:
     rules = {operation.name: operation.rate for operation in OPERATIONS}
     rules[DOCUMENTS] = DOCUMENTS_RATE
     if not rules.keys() >= settings.rate_limits.keys():
-        raise ConfigError(
-            ["GATEWAY_RATE_LIMITS: a name in it has no rate limit; these do: " + ", ".join(rules)]
-        )
+        known = ", ".join(rules)
+        raise ConfigError([f"GATEWAY_RATE_LIMITS: has an unknown name; known are {known}"])
     rules |= settings.rate_limits
     return RateLimits(
         rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),

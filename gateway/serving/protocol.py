@@ -1,22 +1,11 @@
 """HTTP/1.1 on one connection: uvicorn's protocol, with bounds on bytes and on time (RFC 9112).
 
-How it works
-------------
-What arrives is parsed in pieces, and each piece is counted for the part of the request that it
-belongs to::
-
-    NOTHING ──► HEAD ──► BODY ──► NOTHING ...
-      │           │        └ framing: chunk sizes, extensions and trailer fields
-      │           └ bytes of the target and of the fields, number of fields, time
-      └ time until the next request begins
-
 What passes a bound is answered with an error, after the answers to the requests before it, and the
 connection is closed. What a client still sends then is dropped for a moment: a connection that is
 closed with bytes unread is reset, and the client might never see the answer.
 """
 
 import asyncio
-from enum import Enum, auto
 from typing import Any, NoReturn
 
 import httptools
@@ -27,30 +16,17 @@ from uvicorn.server import ServerState
 from gateway.errors import BadRequest
 from gateway.events import HttpRequestRefused, Sink
 from gateway.serving import bounds as most
+from gateway.serving.arrival import PIECE, Arrival, Part
 from gateway.serving.bounds import Bounds
 from gateway.serving.connections import Connections
 from gateway.serving.refusals import refusal
 from gateway.serving.slow_reader import SlowReader
 
-_PIECE = most.HEAD // 2  # bytes that are parsed before they are counted
-
 _MALFORMED = "The bytes sent are not a request of HTTP/1.1."
-_TOO_LONG = f"The target of the request is longer than {most.REQUEST_LINE} bytes; use POST."
-_TOO_LARGE = f"The header section is larger than {most.HEAD} bytes."
-_TOO_MANY = f"The header section has more than {most.FIELDS} fields."
-_FRAMING = "The chunks of the body have too many extensions, trailer fields or size lines."
 _PIPELINED = f"More than {most.PIPELINED} requests wait on this connection; wait for their answers."
 _TOO_SLOW = "The header section of the request did not arrive in time; send it again."
 _ENDING = "The request did not arrive in whole before the server ended; send it again."
 _TUNNEL = "Use GET or POST."
-
-
-class _Part(Enum):
-    """What of a request is to come next."""
-
-    NOTHING = auto()
-    HEAD = auto()
-    BODY = auto()
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -71,14 +47,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._bounds = bounds
         self._counted = connections
         self._emit = emit
-        self._part = _Part.NOTHING
-        self._steps = 0
-        """How often the part of the request has changed."""
-        self._count = 0
-        """Bytes of the head, of the framing, or of an unwanted body, by the part of the request."""
-        self._size = 0
-        """Bytes of the body."""
-        self.headers = []
+        self._arrival = Arrival()
+        self.url, self.headers = b"", []
         self._upgrades = self._ends = False
         self._refused: BadRequest | None = None
         self._lingers = False
@@ -157,11 +127,11 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _is_incomplete(self) -> bool:
         """Whether the last request is to be answered, and some of its body is still to come."""
-        return self._part is _Part.BODY and self._is_busy()
+        return self._arrival.part is Part.BODY and self._is_busy()
 
     def _is_unwanted(self) -> bool:
         """Whether what comes is the rest of a body whose request has been answered."""
-        return self._part is _Part.BODY and not self._is_busy()
+        return self._arrival.part is Part.BODY and not self._is_busy()
 
     # What arrives
 
@@ -171,8 +141,8 @@ class BoundedHttp(HttpToolsProtocol):
             self._drop(len(data))
         elif self._refused is None:  # else that is told after the answers that are still to come
             self._unset_keepalive_if_required()
-            for start in range(0, len(data), _PIECE):
-                if not self._take(data[start : start + _PIECE]):
+            for start in range(0, len(data), PIECE):
+                if not self._take(data[start : start + PIECE]):
                     return
             self._watch()
             if self._is_incomplete():
@@ -180,7 +150,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _take(self, piece: bytes) -> bool:
         """Whether a piece was taken, and more can be."""
-        before = self._steps
+        steps = self._arrival.steps
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade as upgrade:
@@ -188,7 +158,7 @@ class BoundedHttp(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(self._refused or BadRequest(_MALFORMED))
         else:
-            self._add(before, len(piece))
+            self._count(len(piece), steps)
         return self._refused is None and not self.transport.is_closing()
 
     def _take_without_upgrade(self, rest: bytes) -> bool:
@@ -207,37 +177,22 @@ class BoundedHttp(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)
         return self._take(b"\r\n".join(head) + rest)
 
-    def _add(self, before: int, size: int) -> None:
-        """Count a piece for the part of the request that it ends in, if it began there too."""
-        if self._steps == before:
-            self._count += size
-        else:
-            self._count = 0
+    def _count(self, size: int, steps: int) -> None:
+        self._arrival.add(size, steps)
         if error := self._beyond_bounds():
             self._refuse(error)
-        elif self._count > most.UNWANTED and self._is_unwanted():
-            self.transport.abort()
+        elif self._is_unwanted():
+            self._limit_unwanted()
 
     def _beyond_bounds(self) -> BadRequest | None:
-        """What is too large or too many, of a head or of the framing of a body."""
-        if len(self.headers) > most.FIELDS:
-            return BadRequest(_TOO_MANY, status=431)
-        if self._part is _Part.HEAD and len(self.url) > most.REQUEST_LINE:
-            return BadRequest(_TOO_LONG, status=414)
-        if not self._count:  # less than two pieces, and so within all other bounds
-            return None
-        if self._part is not _Part.BODY:
-            return BadRequest(_TOO_LARGE, status=431) if self._is_head_too_large() else None
-        is_too_much = self._is_busy() and self._count > most.FRAMING + 8 * self._size
-        return BadRequest(_FRAMING) if is_too_much else None
-
-    def _is_head_too_large(self) -> bool:
-        fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
-        return fields > most.HEAD or self._count > most.HEAD + _PIECE
+        return self._arrival.error(self.url, self.headers, is_taken=self._is_busy())
 
     def _drop(self, size: int) -> None:
-        self._count += size
-        if self._count > most.UNWANTED:
+        self._arrival.count += size
+        self._limit_unwanted()
+
+    def _limit_unwanted(self) -> None:
+        if self._arrival.count > most.UNWANTED:
             self.transport.abort()
 
     # Time
@@ -246,7 +201,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Give the client its time: for what it has begun, or for the beginning of a request."""
         if self._is_busy():  # it waits for us
             self._set_timer(None)
-        elif self._part is _Part.NOTHING and not self._count:
+        elif self._arrival.part is Part.NOTHING and not self._arrival.count:
             self._set_timer(None)
             self._set_keepalive_if_required()
         else:
@@ -267,7 +222,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._timer = None
-        if self._part is _Part.HEAD and not self._lingers:
+        if self._arrival.part is Part.HEAD and not self._lingers:
             self._refuse(BadRequest(_TOO_SLOW, status=408))
         else:
             self.transport.abort()
@@ -301,7 +256,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _drop_request(self) -> None:
         """The last request will never be whole: the application need not wait for it."""
-        self._part = _Part.NOTHING
+        self._arrival.part = Part.NOTHING
         if self.pipeline:
             self.pipeline.popleft()
             last = self.pipeline[0][0] if self.pipeline else self._answered
@@ -322,14 +277,14 @@ class BoundedHttp(HttpToolsProtocol):
 
     def close_early(self) -> None:
         """Close after an answer; the rest of its request may still be on its way."""
-        if self._part is _Part.BODY:
+        if self._arrival.part is Part.BODY:
             self._linger()
         else:
             self.transport.close()
 
     def _linger(self) -> None:
         """Drop what still comes for a moment: closing at once could lose the last answer."""
-        self._lingers, self._count = True, 0
+        self._lingers, self._arrival.count = True, 0
         self._unset_keepalive_if_required()
         try:
             self.transport.write_eof()
@@ -354,7 +309,7 @@ class BoundedHttp(HttpToolsProtocol):
             self._tell(self._refused)
         else:
             self._watch()
-            if not self.pipeline and (self._part is _Part.BODY or not self._is_busy()):
+            if not self.pipeline and (self._arrival.part is Part.BODY or not self._is_busy()):
                 self._counted.waits(self)
 
     def _unsupported_upgrade_warning(self) -> None:
@@ -367,7 +322,7 @@ class BoundedHttp(HttpToolsProtocol):
         if len(self.pipeline) >= most.PIPELINED:
             self._stop(BadRequest(_PIPELINED))
         super().on_message_begin()
-        self._enter(_Part.HEAD)
+        self._arrival.enter(Part.HEAD)
 
     def on_headers_complete(self) -> None:
         """The head is whole: the application may begin."""
@@ -378,15 +333,15 @@ class BoundedHttp(HttpToolsProtocol):
             return
         super().on_headers_complete()  # which may refuse the target: no request has begun then
         self.headers = []  # for the trailer fields, which nobody asks for
-        self._enter(_Part.BODY)
+        self._arrival.enter(Part.BODY)
         if self._ends:
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Some of the body has come."""
-        self._size += len(body)
-        if self._is_busy():
-            self._count -= len(body)  # as a piece it is counted for the framing
+        is_taken = self._is_busy()
+        self._arrival.add_body(len(body), is_taken=is_taken)
+        if is_taken:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -394,14 +349,9 @@ class BoundedHttp(HttpToolsProtocol):
         if self._upgrades:
             return
         super().on_message_complete()
-        self._enter(_Part.NOTHING)
+        self._arrival.enter(Part.NOTHING)
         if self._is_busy():
             self._counted.works(self)
-
-    def _enter(self, part: _Part) -> None:
-        self._part = part
-        self._steps += 1
-        self._count = self._size = 0
 
 
 class _Early:
