@@ -97,10 +97,10 @@ class BoundedHttp(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Answer the requests that have come in whole, then close; the rest is dropped."""
         self.announce_end()
-        if not self._is_busy():
-            self.transport.close()
-        elif self._is_incomplete():
+        if self._is_incomplete():
             self._refuse(BadRequest(_ENDING, status=408))
+        elif not (self._is_busy() or self._lingers):
+            self.transport.close()
 
     def cut_off(self) -> None:
         """Close although a request is being answered."""
@@ -277,7 +277,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def close_early(self) -> None:
         """Close after an answer; the rest of its request may still be on its way."""
-        if self._arrival.part is Part.BODY:
+        if self._arrival.part is Part.BODY and not self.pipeline:
             self._linger()
         else:
             self.transport.close()

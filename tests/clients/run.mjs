@@ -1,10 +1,10 @@
 // One visit of a page: asks through a client as its users set it up, and prints what was seen.
 //
-// The visit is JSON on the standard input: `gateway` and `faults` as for the edge; `tokens`, the first of which is used
-// until the gateway refuses it; `persisted`, how documents are sent: as text ("no"), by the "hash"
-// of their text, or by the ids of the manifest in the file that this names; and `steps`, each with
-// the name of a `document`, `variables` and `headers`. Where the variable `id` is null, the card
-// that was issued last is asked for.
+// The visit is JSON on the standard input: `gateway` and `faults` as for the edge; `tokens`, the
+// first of which is used until the gateway refuses it; `persisted`, how documents are sent: as text
+// ("no"), by the "hash" of their text, or by the ids of the manifest in the file that this names;
+// and `steps`, each with the name of a `document`, `variables` and `headers`. Where the variable
+// `id` is null, the card that was issued last is asked for.
 
 import { readFileSync } from "node:fs";
 import { createHash } from "node:crypto";

@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from tests.serving.client import LONG, Client, running
-from tests.serving.test_end import GET, HALF, Gated
+from tests.serving.test_end import DELAYED, GET, HALF, Gated
 from tests.waiting import until, waiting_for
 
 GATED = b"GET /gated HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -83,6 +83,27 @@ async def test_what_never_becomes_whole_takes_no_answer_from_another(what: str, 
         app.may_answer.set()
         assert (await client.answer()).body == b"GET /gated 1 "
         await client.ended()
+
+
+async def test_no_request_is_begun_after_the_last_answer() -> None:
+    """Where an answer ends the connection, what came behind its request is not carried out."""
+    app = Gated()
+    first = b"POST /gated HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n"
+    async with running(app, DELAYED) as one, one.connected() as client:
+        await client.send(first + b"bo")
+        await until("the request", lambda: app.begun == ["/gated"])
+        await client.send(b"dy")
+        await app.asked.wait()
+        one.server.handle_exit(signal.SIGTERM, None)
+        await until("the news of the end", lambda: app.shutdown.begun)
+        await client.send(GET.replace(b"/a", b"/behind") + HALF)
+        for _ in range(3):
+            async with one.connected() as other:
+                await other.ask(GET)
+        app.may_answer.set()
+        assert (await client.answer()).body == b"POST /gated 2 body"
+        assert await client.ended() == b""
+    assert "/behind" not in app.begun
 
 
 async def test_the_application_learns_that_a_client_with_several_requests_has_gone() -> None:
