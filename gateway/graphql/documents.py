@@ -104,20 +104,24 @@ class Documents:
             return [too_large("value_nesting", self._limits, self._too_deep())]
         except RecursionError:
             return [_too_complex()]
-        found, most = self.measure(document), self._limits.errors
+        errors = self._errors(document)
+        tokens = unlink(document.loc and document.loc.start_token, "next")
+        if errors:
+            return errors
+        weight.add(tokens * TOKEN)
+        return ReadyDocument(self._schema, document, weight, suggestions=self._suggestions)
+
+    def _errors(self, document: DocumentNode) -> list[GraphQLError]:
+        """What is wrong with a parsed document; the first check that finds something decides."""
+        found = self.measure(document)
         validation = Validation(self._schema, document, hide_suggestions=not self._suggestions)
-        prepared = (
+        return (
             shape_errors(found, self._limits)
-            or self._shown(validation.own_errors(self._own_rules, most))
+            or self._shown(validation.own_errors(self._own_rules, self._limits.errors))
             or self._misfits(validation)
             or cost_errors(found, self._limits)
             or self._walks_too_far(document)
-            or ReadyDocument(self._schema, document, weight, suggestions=self._suggestions)
         )
-        tokens = unlink(document.loc and document.loc.start_token, "next")
-        if isinstance(prepared, ReadyDocument):
-            weight.add(tokens * TOKEN)
-        return prepared
 
     def _too_deep(self) -> str:
         return f"has values within {self._limits.value_nesting + 1:,} or more lists and objects"

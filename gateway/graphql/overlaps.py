@@ -82,17 +82,17 @@ class Overlaps:
             self._spend(len(selection_set.selections))
             for node in selection_set.selections:
                 if isinstance(node, FieldNode):
-                    known = getattr(parent, "fields", {}).get(node.name.value)
-                    field = _Field(node, parent, known.type if known else None)
+                    field = _field(node, parent)
                     fields.setdefault((node.alias or node.name).value, []).append(field)
                 elif isinstance(node, InlineFragmentNode):
-                    parts.append((self._type(node.type_condition, parent), node.selection_set))
+                    parts.append(self._part(node, parent))
                 elif isinstance(node, FragmentSpreadNode) and node.name.value not in entered:
                     entered.add(node.name.value)
-                    fragment = self._fragments[node.name.value]
-                    type_ = self._type(fragment.type_condition, parent)
-                    parts.append((type_, fragment.selection_set))
+                    parts.append(self._part(self._fragments[node.name.value], parent))
         return fields
+
+    def _part(self, node: InlineFragmentNode | FragmentDefinitionNode, parent: Any) -> _Part:
+        return self._type(node.type_condition, parent), node.selection_set
 
     def _type(self, condition: Any, parent: Any) -> Any:
         return self._schema.type_map[condition.name.value] if condition else parent
@@ -163,6 +163,11 @@ class Overlaps:
             " Use different aliases on the fields to fetch both if this was intentional."
         )
         self._report(GraphQLError(message, [first.node, other.node]))
+
+
+def _field(node: FieldNode, parent: Any) -> _Field:
+    known = getattr(parent, "fields", {}).get(node.name.value)
+    return _Field(node, parent, known.type if known else None)
 
 
 def _by_parent(same: list[_Field]) -> list[list[_Field]]:

@@ -146,11 +146,7 @@ class Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         accepts_until = loop.time() + self._bounds.readiness_delay
         told: Shutdown | None = self.lifespan.state.get("shutdown")
-        self._ends = True
-        if told is not None:
-            told.begin()
-        for protocol in self._protocols():
-            protocol.announce_end()
+        self._announce_end(told)
         ticks = 0
         while loop.time() < accepts_until and not self._hurries:
             await asyncio.sleep(_TICK)
@@ -158,6 +154,14 @@ class Server(uvicorn.Server):
             await self.on_tick(ticks)
         if told is not None:
             told.calls_end_at = loop.time() + self._bounds.drain
+
+    def _announce_end(self, told: Shutdown | None) -> None:
+        """Let the application know, and each connection: its next answer is the last one."""
+        self._ends = True
+        if told is not None:
+            told.begin()
+        for protocol in self._protocols():
+            protocol.announce_end()
 
     def _protocols(self) -> list[BoundedHttp]:
         return [one for one in self.server_state.connections if isinstance(one, BoundedHttp)]

@@ -55,18 +55,7 @@ def configure_logging(
         logger_factory=structlog.WriteLoggerFactory(file=target),
         cache_logger_on_first_use=stream is None,  # a process has one, tests have many
     )
-    handler = _Handler(target)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _exception_facts,
-                renderer,
-            ],
-        )
-    )
-    handler.addFilter(_without_quotes)
+    handler = _handler(target, shared, renderer)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for noisy in ("httpx", "httpcore"):  # they log whole URLs and headers
         logging.getLogger(noisy).setLevel(logging.WARNING)
@@ -79,6 +68,23 @@ class _Handler(logging.StreamHandler[Any]):
         if isinstance(self.stream, QueuedWriter | DirectWriter):
             self.stream.finish()
         super().close()
+
+
+def _handler(target: Any, shared: list[Any], renderer: Any) -> _Handler:
+    """What writes the standard library's lines as structlog's are written."""
+    handler = _Handler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _exception_facts,
+                renderer,
+            ],
+        )
+    )
+    handler.addFilter(_without_quotes)
+    return handler
 
 
 def _target(out: TextIO, writer: Writer | None, processors: list[Any]) -> Any:

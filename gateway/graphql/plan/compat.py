@@ -169,12 +169,19 @@ def executor_of(
         hide_suggestions=hide_suggestions,
     )
     core.grown = grown
-    # An executor and its helpers refer to each other, so that only the garbage collector would free
-    # them. These helpers refer to a copy of it, which shares the collection of what they track.
+    _let_reference_counting_free(core)
+    return core
+
+
+def _let_reference_counting_free(core: Core) -> None:
+    """Give an executor helpers that do not refer to it.
+
+    Its own would: only the garbage collector could free both. These refer to a copy of the
+    executor, which shares the set of awaitables that they track.
+    """
     helper = copy(core)
     del helper.async_helpers
     helper.operation = helper.fragments = helper.fragment_definitions = None  # type: ignore[assignment]
     core.async_helpers = GraphQLResolveInfoHelpers(
         gather=helper.gather_async_work, track=helper.track_async_work
     )
-    return core
