@@ -202,15 +202,17 @@ class SupervisorGone:
 
 @dataclass(frozen=True, slots=True)
 class RequestsCutOff:
-    """So many requests took longer than the end of the server may take."""
+    """So many requests were not answered: they took longer than the end of the server may take."""
 
     requests: int
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionsClosed:
-    """Connections that waited for a request were closed since the last such event: there were
-    as many as are ``open``."""
+    """So many connections that waited for a request were ``closed`` since the last such event.
+
+    They were closed because there were too many: ``open`` of them.
+    """
 
     open: int
     closed: int
@@ -225,7 +227,7 @@ class ConnectionsNotAccepted:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequestRefused:
-    """What a client sent passed a bound of HTTP or was none; it has this status."""
+    """What a client sent was too large or too slow, or no HTTP/1.1; the answer had this status."""
 
     status: int
 

@@ -70,8 +70,8 @@ class CallerSettings(Loadable):
 
     rate_limit_store_required: bool = Field(
         default=False,
-        description="Whether `OVERLOADED` is the answer to what has a rate limit while that store "
-        "is unavailable; else each gateway counts in its memory meanwhile.",
+        description="Refuse what has a rate limit as `OVERLOADED` while that store is unavailable; "
+        "else each gateway counts in its memory meanwhile.",
     )
 
     @field_validator("jwt_keys", "jwt_issuer", "jwt_audience")

@@ -67,9 +67,9 @@ class ProviderSettings(Loadable):
         default=100,
         ge=1,
         le=10_000,
-        description="Most calls to the provider in flight at once, beside the fetch of a token. "
-        "Callers take turns; a tenth is kept for mutations, and from 10 on another one for reads "
-        "of callers who do not have all the other places.",
+        description="Most calls to the provider in flight at once, without the fetch of an access "
+        "token. Callers take turns. A tenth of the places is kept for mutations, and of 10 or more "
+        "another tenth for reads of callers who do not have all the other places.",
     )
     max_card_reads: int = Field(
         default=50, ge=1, le=10_000, description="Most card reads at once within one operation."

@@ -18,7 +18,7 @@ from gateway.runtime import Shutdown
 def health_routes(
     provider: ProviderClient, ledger: Ledger[Any], shutdown: Shutdown
 ) -> list[BaseRoute]:
-    """The process lives; and the provider gives us an access token, and the process is to stay."""
+    """The process lives; and it is not ending, and the provider gives it an access token."""
 
     async def ready(_request: Request) -> Response:
         if shutdown.begun:
