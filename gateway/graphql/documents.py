@@ -10,9 +10,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
-    VariableNode,
 )
-from graphql.language import ValueNode
 from graphql.validation.validate import ValidationAbortedError
 
 from gateway.errors import DocumentTooLarge
@@ -154,7 +152,7 @@ class Documents:
         shown: list[GraphQLError] = []
         for error in errors:
             if not isinstance(error, ValidationAbortedError):
-                shown.append(_without_value(error))
+                shown.append(_without_nodes(error))
             elif len(shown) < self._limits.errors:
                 shown.append(_too_complex())
             else:
@@ -173,10 +171,6 @@ def _too_complex() -> GraphQLError:
     return GraphQLError(message, extensions={"code": DocumentTooLarge.code})
 
 
-def _without_value(error: GraphQLError) -> GraphQLError:
-    """The error without values, and without its nodes, which would keep the document in memory."""
-    message = error.message
-    first = error.nodes[0] if error.nodes else None
-    if isinstance(first, ValueNode) and not isinstance(first, VariableNode):
-        message = "This value does not have the type that the schema asks for here."
-    return GraphQLError(shortened(message), source=error.source, positions=error.positions)
+def _without_nodes(error: GraphQLError) -> GraphQLError:
+    """The error without its nodes, which would keep the document in memory."""
+    return GraphQLError(shortened(error.message), source=error.source, positions=error.positions)

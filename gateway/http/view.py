@@ -96,9 +96,9 @@ class GraphQLView:
         except ClientDisconnect:
             response = Response(status_code=400)  # to nobody
         except Exception as error:
-            refusal = self._refusal(error)
-            progress.errors = (refusal.code,)
-            response = error_response(refusal, error_type(accepts))
+            # Without a name here: an error that a frame of its own traceback holds is garbage, and
+            # the request with all its values would wait for the collector with it.
+            response = self._refused(error, error_type(accepts), progress)
         self._emit(_ended(progress, response.status_code))
         return compressed(response, request.headers)
 
@@ -137,6 +137,11 @@ class GraphQLView:
 
     async def _identify(self, request: Request) -> Caller:
         return await self._dependencies.authenticator.identify(request.headers.get("authorization"))
+
+    def _refused(self, error: Exception, media_type: str, progress: _Progress) -> Response:
+        refusal = self._refusal(error)
+        progress.errors = (refusal.code,)
+        return error_response(refusal, media_type)
 
     def _refusal(self, error: Exception) -> GatewayError:
         """What is told of an error before, or beside, the execution."""

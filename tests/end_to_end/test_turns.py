@@ -1,16 +1,9 @@
 """Callers share the event loop: what one sends at once does not begin at once."""
 
 import asyncio
-import gc
 import time
-import uuid
-from pathlib import Path
-
-import pytest
 
 from gateway.turns import PORTION, Turns
-from tests.stack import running
-from tests.tokens import IdentityProvider
 from tests.waiting import waiting_for
 
 ALIASES = 80
@@ -68,27 +61,3 @@ async def test_who_leaves_loses_nobodys_turn() -> None:
     async with waiting_for("the last"):
         await asyncio.gather(*tasks, return_exceptions=True)
     assert work.begun == ["mallory"] * 2
-
-
-@pytest.mark.parametrize("rate", ["6000/minute", "off"])
-async def test_refusals_leave_no_garbage(tmp_path: Path, rate: str) -> None:
-    """What a rate limit or the provider refuses is freed at once: the collector, which stops
-    everything, finds next to nothing of it."""
-    idp = IdentityProvider(tmp_path)
-    limits = {"card": rate, "documents": "off"}
-    async with running(**idp.settings(rate_limits=limits, log_level="error")) as stack:
-        who = {"Authorization": f"Bearer {idp.token()}"}
-
-        async def ask() -> None:
-            await stack.post(CARDS, {f"v{n}": str(uuid.uuid4()) for n in range(ALIASES)}, **who)
-
-        for _ in range(9):  # beyond the burst, where there is one
-            await ask()
-        gc.collect()
-        gc.disable()
-        try:
-            for _ in range(4):
-                await ask()
-            assert gc.collect() < 4 * 5 * ALIASES
-        finally:
-            gc.enable()

@@ -60,13 +60,25 @@ def compile_variables(
     """What makes an operation's variables of what a request brings; errors are returned."""
 
     def ask(given: Mapping[str, Any] | None) -> VariableValues | list[GraphQLError]:
-        return get_variable_values(
+        found = get_variable_values(
             schema, nodes, dict(given or {}), MOST_ERRORS, hide_suggestions=hide_suggestions
         )
+        return _without_frames(found) if isinstance(found, list) else found
 
     signatures = [get_variable_signature(schema, node) for node in nodes]
     texts = [one for one in signatures if isinstance(one, GraphQLVariableSignature) and _text(one)]
     return _texts(texts, ask) if len(texts) == len(nodes) else ask
+
+
+def _without_frames(errors: list[GraphQLError]) -> list[GraphQLError]:
+    """The errors without the frames in which they arose: these hold them, and all variables, so
+    that only the garbage collector would free them.
+    """
+    for error in errors:
+        for one in (error, error.original_error):
+            if one is not None:
+                one.__traceback__ = None
+    return errors
 
 
 def _text(signature: GraphQLVariableSignature) -> bool:
