@@ -75,6 +75,5 @@ async def registered(printed: str, folder: Path) -> dict[str, str]:
     await provider.aclose()
     limits = {f"GATEWAY_{name.upper()}": str(seconds) for name, seconds in LIMITS.items()}
     own = {"GATEWAY_PORT": "0", "GATEWAY_AUTH": "none", "cwd": str(folder)}
-    own["GATEWAY_READINESS_DELAY"] = "0"  # no load balancer has to notice the end
     own["GATEWAY_LEDGER"] = await make_ledger(folder / "ledger.db")
     return environment | limits | own

@@ -18,7 +18,11 @@ from tests.waiting import PATIENCE
 ROOT = Path(__file__).parent.parent
 _DATA = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 # Nothing of a test is left in the folder of whoever runs it.
-_OWN = {"PYTHONUNBUFFERED": "1", "XDG_DATA_HOME": _DATA.name}
+_OWN = {
+    "PYTHONUNBUFFERED": "1",
+    "XDG_DATA_HOME": _DATA.name,
+    "GATEWAY_READINESS_DELAY": "0",  # no load balancer has to notice the end
+}
 
 
 class Process:

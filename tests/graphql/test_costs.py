@@ -84,7 +84,7 @@ asyncio.run(attack())
         ([], 2),
         (["many_aliases", "largest_valid"], 30),
         (["conditions_everywhere"], 40),
-        (["many_places"], 600),
+        pytest.param(["many_places"], 600, marks=pytest.mark.long),
     ],
     ids=["all", "plans", "texts", "errors"],
 )

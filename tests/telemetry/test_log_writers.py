@@ -291,7 +291,7 @@ def asked(address: str, count: int, *, anew: bool = False) -> list[int]:
         return [client.post(url, json=body, headers=close).status_code for _ in range(count)]
 
 
-SERVE = environment(GATEWAY_AUTH="none", GATEWAY_PORT="0")
+SERVE = environment(GATEWAY_AUTH="none", GATEWAY_PORT="0", GATEWAY_READINESS_DELAY="0")
 
 
 @process
