@@ -9,12 +9,12 @@ first turn of any of them: after a start all clients send the same few texts.
 
 import asyncio
 import time
-from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from gateway.errors import Overloaded
 from gateway.runtime import look_at
+from gateway.turns import RoundRobin
 
 T = TypeVar("T")
 MOST_WAITING = 100  # texts of one caller
@@ -29,7 +29,7 @@ class PreparationQueue(Generic[T]):
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._busy = False
-        self._waiting: OrderedDict[str, deque[_Text[T]]] = OrderedDict()
+        self._waiting = RoundRobin[_Text[T]]()
         self._texts: dict[str, _Text[T]] = {}
 
     async def run(self, caller: str, source: str, prepare: Callable[[], T]) -> T:
@@ -54,10 +54,9 @@ class PreparationQueue(Generic[T]):
     def _add(self, caller: str, text: "_Text[T]") -> None:
         """Let the caller wait for a text, unless it does already."""
         if caller not in text.callers:
-            own = self._waiting.setdefault(caller, deque())
-            if len(own) >= MOST_WAITING:
+            if self._waiting.count(caller) >= MOST_WAITING:
                 raise _too_busy()
-            own.append(text)
+            self._waiting.add(caller, text)
             text.callers.add(caller)
             self._texts[text.source] = text
         if not self._busy:
@@ -67,10 +66,7 @@ class PreparationQueue(Generic[T]):
         """Prepare the next caller's text, unless it was prepared at the turn of another one."""
         self._busy = False
         while self._waiting and not self._busy:
-            caller, own = self._waiting.popitem(last=False)
-            text = own.popleft()
-            if own:
-                self._waiting[caller] = own
+            text = self._waiting.next()
             if not text.prepared.done():
                 del self._texts[text.source]
                 self._prepare(text)
@@ -81,10 +77,7 @@ class PreparationQueue(Generic[T]):
             return
         del self._texts[text.source]
         for caller in text.callers:
-            own = self._waiting[caller]
-            own.remove(text)
-            if not own:
-                del self._waiting[caller]
+            self._waiting.remove(caller, text)
 
     def _prepare(self, text: "_Text[T]") -> None:
         self._busy = True
