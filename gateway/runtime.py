@@ -46,10 +46,6 @@ class Shutdown:
     calls_end_at: float = math.inf
     """When the calls in progress are no longer waited for, by the event loop's clock."""
 
-    def begin(self) -> None:
-        """The process is to end."""
-        self.begun = True
-
     def seconds_for_calls(self) -> float:
         """For how long calls in progress are still waited for."""
         return max(self.calls_end_at - asyncio.get_running_loop().time(), 0)

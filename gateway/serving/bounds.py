@@ -29,17 +29,17 @@ _OWN_DESCRIPTORS = 64  # files, event loop, ledger
 class Bounds:
     """Times in seconds; ``connections`` is the most that clients may have open at once."""
 
-    head: float = 10
+    head: float
     """For the header section of a request."""
-    keep_alive: float = 75
+    keep_alive: float
     """For the next request to begin."""
+    connections: int
+    drain: float
+    """For the requests and calls that are in progress when connections are no longer accepted."""
+    readiness_delay: float = 0
+    """Between SIGTERM and that."""
     stalled: float = 30
     """For a client to take any of the bytes that wait for it."""
-    connections: int = _FEWEST_CONNECTIONS
-    readiness_delay: float = 0
-    """Between SIGTERM and the end of accepting connections."""
-    drain: float = 5
-    """For the requests and calls that are in progress then."""
 
     @classmethod
     def of(cls, settings: ServerSettings, *, call_deadline: float, max_calls: int) -> Self:
@@ -56,7 +56,7 @@ class Bounds:
     @classmethod
     def by_default(cls) -> Self:
         """For a server that nobody configures."""
-        return cls(connections=_fitting(0))
+        return cls.of(ServerSettings.of(readiness_delay=0), call_deadline=5, max_calls=0)
 
     @property
     def end(self) -> float:

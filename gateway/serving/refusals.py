@@ -1,17 +1,16 @@
 """An answer to what never became a request: written by the server, without the application."""
 
-import secrets
 from email.utils import formatdate
 from http import HTTPStatus
 
 from gateway.errors import BadRequest
 from gateway.http import error_response
-from gateway.telemetry import request_id
+from gateway.telemetry import new_request_id, request_id
 
 
 def refusal(error: BadRequest) -> bytes:
     """The whole answer in HTTP/1.1, the last one of its connection."""
-    name = secrets.token_hex(16)
+    name = new_request_id()
     reset = request_id.set(name)
     try:
         answer = error_response(error)

@@ -136,15 +136,15 @@ class Server(uvicorn.Server):
         """End as the head of this file says."""
         delay = 0 if self._hurries else self._bounds.readiness_delay
         self._emit(ServerEnds(readiness_delay=delay))
-        await self._stay_ready_to_accept()
+        await self._stay_ready_to_accept(delay)
         await self._take_the_last()
         await self._drain()
         await self.lifespan.shutdown()
 
-    async def _stay_ready_to_accept(self) -> None:
+    async def _stay_ready_to_accept(self, delay: float) -> None:
         """Say that this server is not ready, and serve on until that has been noticed."""
         loop = asyncio.get_running_loop()
-        accepts_until = loop.time() + self._bounds.readiness_delay
+        accepts_until = loop.time() + delay
         told: Shutdown | None = self.lifespan.state.get("shutdown")
         self._announce_end(told)
         ticks = 0
@@ -159,7 +159,7 @@ class Server(uvicorn.Server):
         """Let the application know, and each connection: its next answer is the last one."""
         self._ends = True
         if told is not None:
-            told.begin()
+            told.begun = True
         for protocol in self._protocols():
             protocol.announce_end()
 

@@ -7,6 +7,7 @@ from gateway.telemetry.logs import configure_logging
 from gateway.telemetry.request_id import (
     NO_REQUEST,
     RequestIdMiddleware,
+    new_request_id,
     request_id,
     traceparent,
 )
@@ -19,6 +20,7 @@ __all__ = [
     "RequestIdMiddleware",
     "caller_id",
     "configure_logging",
+    "new_request_id",
     "on_behalf_of",
     "request_id",
     "traceparent",

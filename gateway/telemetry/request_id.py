@@ -14,6 +14,11 @@ _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C, version 00
 
 
+def new_request_id() -> str:
+    """An id for a request that brought none."""
+    return secrets.token_hex(16)
+
+
 def _is_acceptable(name: str) -> bool:
     """Letters and digits, and none that could be a card number: the id is logged."""
     if not _ACCEPTABLE.fullmatch(name):
@@ -44,7 +49,7 @@ class RequestIdMiddleware:
             return
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
-        name = given if _is_acceptable(given) else secrets.token_hex(16)
+        name = given if _is_acceptable(given) else new_request_id()
         trace = headers.get(b"traceparent", b"").decode("latin-1")
         names = request_id.set(name)
         traces = traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else None)

@@ -150,7 +150,7 @@ def test_a_worker_serves_its_channel_and_ends_with_the_supervisor(
     answers: list[bytes] = []
     supervisor = threading.Thread(target=ask_and_leave, args=(channels[0], answers))
     supervisor.start()
-    code = work(1, channels[0], lambda _number: hello, Bounds())
+    code = work(1, channels[0], lambda _number: hello, Bounds.by_default())
     supervisor.join()
     assert (code, len(answers), b"hello" in answers[0]) == (0, 1, True)
 
@@ -168,7 +168,7 @@ def test_a_worker_that_ends_says_so(channels: list[Channel], process_as_before: 
     heard: list[bytes | None] = []
     supervisor = threading.Thread(target=end_and_listen, args=(channels[0], heard))
     supervisor.start()
-    code = work(1, channels[0], lambda _number: hello, Bounds())
+    code = work(1, channels[0], lambda _number: hello, Bounds.by_default())
     channels[0].tell(b"it has ended")
     supervisor.join()
     assert (code, heard) == (0, [READY, b""])
@@ -182,7 +182,7 @@ def fails(error: Exception) -> int:
         raise error
 
     try:
-        return work(1, channel, build, Bounds())  # type: ignore[arg-type]
+        return work(1, channel, build, Bounds.by_default())  # type: ignore[arg-type]
     finally:
         channel.close()
 
