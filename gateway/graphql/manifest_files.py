@@ -1,8 +1,8 @@
 """Reading manifests of trusted documents, as several tools write them.
 
 Apollo's manifest is an object with a list of operations. All others are flat, ``{id: text}``:
-those of GraphQL Code Generator (``persisted-documents.json``), of Relay's compiler and our own. An
-id that is a SHA-256 is compared with the text; other ids are taken as they are.
+those of GraphQL Code Generator (``persisted-documents.json``), of Relay's compiler and our own. In
+these an id that is a SHA-256 is compared with the text; all other ids are taken as they are.
 """
 
 import hashlib

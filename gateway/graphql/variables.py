@@ -32,11 +32,13 @@ class NonNullVariables:
         declared = operation.variable_definitions or ()
         nullable = [one for one in declared if not isinstance(one.type, NonNullTypeNode)]
         self._checked = _in_non_null_places(schema, document, operation, nullable)
-        self._coerced = compile_variables(schema, declared, hide_suggestions=True)
+        self._coerced = (
+            compile_variables(schema, declared, hide_suggestions=True) if self._checked else None
+        )
 
     def errors(self, given: Mapping[str, object] | None) -> list[GraphQLError]:
         """An error for each null; none where values do not fit their types, which is told later."""
-        values = self._coerced(given) if self._checked else []
+        values = self._coerced(given) if self._coerced else []
         if isinstance(values, list):
             return []
         return [
