@@ -15,9 +15,8 @@ import httpx
 
 from gateway.config import Settings
 from tests.attack.neighbour import Neighbour, Waits
-from tests.end_to_end.test_malformed import memory_of
 from tests.pair import pair
-from tests.processes import ROOT
+from tests.processes import ROOT, memory_of
 from tests.stack import ISSUE, LIMITS, issue_input
 from tests.tokens import IdentityProvider
 

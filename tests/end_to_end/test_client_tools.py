@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.frontend import FOLDER, SHOW, Site, click, shows_the_card, site, step
+from tests.clients.frontend import FOLDER, SHOW, Seen, Site, click, shows_the_card, site, step
 from tests.npm import NODE, install, needs_npm, run
 from tests.processes import ROOT
 from tests.unmeasured import unmeasured
@@ -56,16 +56,22 @@ def only_ids(sent: list[dict[str, Any]]) -> bool:
     return all(one["id"] and not one["query"] for one in sent)
 
 
+def shows_by_ids(gateway: Site, client: str, manifest: Path) -> Seen:
+    """A visit that issues and shows a card by the ids of a manifest, and sends no text."""
+    steps = step("Issue", click().input()), SHOW
+    seen = gateway.visit(client, *steps, persisted=str(manifest))
+    shows_the_card(seen)
+    assert only_ids(seen.passed)
+    return seen
+
+
 def test_the_manifest_of_apollos_own_tool(project: Path, tmp_path: Path) -> None:
     """`generate-persisted-query-manifest` writes what `GATEWAY_DOCUMENTS` takes."""
     compiled(project, "generate-persisted-query-manifest")
     manifest = project / "manifest.json"
     with trusting(tmp_path, manifest) as gateway:
         for client in CLIENTS:
-            steps = step("Issue", click().input()), SHOW
-            seen = gateway.visit(client, *steps, persisted=str(manifest))
-            shows_the_card(seen)
-            assert only_ids(seen.passed)
+            shows_by_ids(gateway, client, manifest)
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha1"])
@@ -77,10 +83,7 @@ def test_the_persisted_documents_of_graphql_codegen(
     manifest = project / "gql" / "persisted-documents.json"
     with trusting(tmp_path, manifest) as gateway:
         for client in CLIENTS:
-            steps = step("Issue", click().input()), SHOW
-            seen = gateway.visit(client, *steps, persisted=str(manifest))
-            shows_the_card(seen)
-            assert only_ids(seen.passed)
+            seen = shows_by_ids(gateway, client, manifest)
             assert {one["id"] for one in seen.passed} <= json.loads(manifest.read_text()).keys()
 
 

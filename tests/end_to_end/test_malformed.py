@@ -5,7 +5,6 @@ import json
 import random
 import re
 import socket
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.malformed import Message, messages
 from tests.pair import Pair, pair
+from tests.processes import memory_of
 from tests.unmeasured import unmeasured
 from tests.waiting import PATIENCE
 
@@ -146,14 +146,6 @@ class Storm:
         """Give the sockets back."""
         for connection in self._connections:
             connection.close()
-
-
-def memory_of(process_id: int) -> int:
-    """Bytes of memory that a process holds; only Linux tells, elsewhere it is 0."""
-    if sys.platform != "linux":
-        return 0
-    status = Path(f"/proc/{process_id}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
 @pytest.mark.process

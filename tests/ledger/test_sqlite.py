@@ -18,7 +18,7 @@ from gateway import errors
 from gateway.events import LedgerChanged
 from gateway.ledger import Replay, SqliteEngine, sql
 from tests.ledger.world import START, World, world_of
-from tests.waiting import waiting_for
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -257,8 +257,6 @@ async def test_a_ledger_that_is_locked_at_the_start_is_opened_later(tmp_path: Pa
             assert isinstance(told, errors.LedgerUnavailable)
             assert LedgerChanged(problem=told.message) in world.events
             other.execute("ROLLBACK")
-        async with waiting_for("the ledger to be opened"):
-            while LedgerChanged(problem=None) not in world.events:  # noqa: ASYNC110 (of the ledger)
-                await asyncio.sleep(0.01)
+        await until("the ledger to be opened", lambda: LedgerChanged(problem=None) in world.events)
         await first.ask()
         assert isinstance(await two.ask(), Replay)
