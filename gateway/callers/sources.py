@@ -6,18 +6,25 @@ from pathlib import Path
 
 import aiohttp
 
+from gateway.answers import ACCEPTED, body_of, bounded_session
+
 
 def key_source(location: str) -> Callable[[], Awaitable[bytes]]:
-    """Reads a JWKS anew at each call; raises what reading raises."""
+    """Reads a JWKS anew at each call; raises what reading raises.
+
+    What a URL gives is read within the bounds of ``gateway.answers``.
+    """
 
     async def from_file() -> bytes:
         return await asyncio.to_thread(Path(location).read_bytes)
 
     async def from_url() -> bytes:
         async with (
-            aiohttp.ClientSession(trust_env=False, raise_for_status=True) as session,
-            session.get(location, allow_redirects=False) as response,
+            bounded_session(aiohttp.TCPConnector(), raise_for_status=True) as session,
+            session.get(
+                location, allow_redirects=False, headers={"Accept-Encoding": ACCEPTED}
+            ) as response,
         ):
-            return await response.read()
+            return await body_of(response)
 
     return from_url if location.startswith(("https://", "http://")) else from_file

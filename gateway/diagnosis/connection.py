@@ -27,6 +27,10 @@ _BREAKS = (
     "server that wants a client certificate."
 )
 _SLOW = "The provider is slow or stuck, or a proxy or firewall holds the connection: try again."
+_CHANGED = (
+    "Check host and port in GATEWAY_PROVIDER_URL, and that no proxy on the way compresses or "
+    "replaces answers."
+)
 
 # What is wrong, and what to do. The placeholders are filled from our own settings and clock.
 _KNOWN: dict[type[Cause], tuple[str, str]] = {
@@ -82,6 +86,12 @@ _KNOWN: dict[type[Cause], tuple[str, str]] = {
         "{host} answers with something that is not HTTP",
         "Check host and port in GATEWAY_PROVIDER_URL.",
     ),
+    causes.AnswerTooLarge: ("{host} answers with more than is read of any answer", _CHANGED),
+    causes.CodingNotAccepted: (
+        "{host} answers in a content coding that was not asked for",
+        _CHANGED,
+    ),
+    causes.CodingBroken: ("{host} answers with broken gzip data", _CHANGED),
     causes.DeadlinePassed: ("{host} gives no whole answer within {deadline:g} s", _SLOW),
     causes.ConnectionFailed: (
         "the connection to {host} fails",

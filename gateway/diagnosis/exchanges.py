@@ -57,6 +57,8 @@ async def explain(
     if exchange is None or exchange.reply is None:
         return await broken(exchange.cause if exchange else None, settings)
     url, reply = urlsplit(settings.provider_url), exchange.reply
+    if reply.flaw is not None and reply.status < 300:
+        return await broken(reply.flaw, settings)
     # What servers say on their TLS port to a request in the clear.
     if reply.status == 400 and not answers.is_json(reply) and await wants_tls(settings):
         return missing_tls(settings)

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
 from gateway import __version__, errors
+from gateway.answers import ACCEPTED
 from gateway.config import ProviderSettings
 from gateway.events import ProviderCallEnded, Sink, UnexpectedError
 from gateway.ledger import Claim, unknown
@@ -41,10 +42,9 @@ from gateway.telemetry import NO_REQUEST, caller_id, request_id, traceparent
 
 T = TypeVar("T")
 
-# Identity: a compressed answer would save nothing here and can be made to explode.
 COMMON_HEADERS = {
     "Accept": "application/json",
-    "Accept-Encoding": "identity",
+    "Accept-Encoding": ACCEPTED,
     "User-Agent": f"card-gateway/{__version__}",
 }
 CONFLICT_WAIT = 1.0  # seconds for an earlier request with the same key to be answered
@@ -279,6 +279,9 @@ def _outcome(call: Call[Any], reply: Reply) -> Outcome:
 
 def _read(call: Call[T], reply: Reply, token: AccessToken | None) -> Attempt[T]:
     outcome = _outcome(call, reply)
+    if reply.flaw is not None and refusals.needs_body(call, outcome):
+        flawed = refusals.flawed(reply.flaw)
+        return Attempt(Outcome.UNREADABLE, reply, token=token, error=flawed, cause=reply.flaw)
     if outcome is not Outcome.SUCCESS:
         return Attempt(outcome, reply, token=token)
     try:

@@ -1,13 +1,15 @@
 """From what a call came to, to the error that says so. Messages are safe to show."""
 
 from datetime import datetime
+from types import NoneType
 from typing import Any
 
 from gateway import errors
+from gateway.answers import BODY_LIMIT
 from gateway.provider.endpoints import Call
 from gateway.provider.progress import Attempt
 from gateway.provider.retries import Outcome, parse_retry_after
-from gateway.provider.transport import Reply
+from gateway.provider.transport import Cause, Reply, causes
 
 _OF_THE_KEY = ("idempotency", "in flight", "in-flight", "in progress", "concurren", " key")
 
@@ -63,6 +65,30 @@ def refusal(call: Call[Any], attempt: Attempt[Any], now: datetime) -> errors.Gat
             )
         case _:
             return _no_answer(attempt, status, now)
+
+
+# Those outcomes that the text of the answer decides.
+_BY_TEXT = frozenset({Outcome.CONFLICT, Outcome.IN_FLIGHT, Outcome.UNPROCESSABLE})
+_FLAWS: dict[type[Cause], str] = {
+    causes.AnswerTooLarge: f"The provider's answer is longer than {BODY_LIMIT} bytes.",
+    causes.CodingNotAccepted: "The provider's answer is in a content coding that was not asked "
+    "for; a proxy may compress it.",
+    causes.CodingBroken: "The provider's answer is not the gzip data that it announces.",
+}
+
+
+def needs_body(call: Call[Any], outcome: Outcome) -> bool:
+    """Whether it takes the body of an answer to know what it means."""
+    if outcome is Outcome.SUCCESS:
+        return call.endpoint.reads is not NoneType
+    return outcome in _BY_TEXT
+
+
+def flawed(cause: Cause) -> errors.ProviderProtocolError:
+    """The error for an answer whose body cannot be used."""
+    error = errors.ProviderProtocolError("The provider's answer is not as documented.")
+    error.hint = f"{_FLAWS[type(cause)]} Check GATEWAY_PROVIDER_URL."
+    return error
 
 
 def hint(attempt: Attempt[Any], clocks: str) -> str:

@@ -135,8 +135,9 @@ def drips(sock: socket.socket) -> None:
     with contextlib.suppress(TimeoutError):
         sock.recv(65536)
         sock.settimeout(0.02)
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
         while True:
-            sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            sock.sendall(b" ")
             with contextlib.suppress(TimeoutError):
                 sock.recv(1)
 

@@ -15,6 +15,7 @@ ORDER = [
     "events",
     "turns",
     "runtime",
+    "answers",
     "signing",
     "config",
     "telemetry",
@@ -35,7 +36,7 @@ ORDER = [
 APART = {"graphql": {"cards", "provider", "ledger", "callers", "telemetry", "config"}}
 # The foreign library, and the only parts that may know it.
 ONLY_IN = {
-    "aiohttp": {"provider", "callers"},
+    "aiohttp": {"answers", "provider", "callers"},
     "yarl": {"provider"},
     "httpx": {"provider", "app", "cli"},
     "strawberry": {"cards", "graphql"},

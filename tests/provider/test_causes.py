@@ -12,8 +12,9 @@ from uuid import UUID
 import httpx
 import pytest
 
+from gateway.answers import BODY_LIMIT
 from gateway.emulator import create_emulator
-from gateway.errors import GatewayError, OutcomeUnknown, ProviderUnavailable
+from gateway.errors import GatewayError, OutcomeUnknown, ProviderProtocolError, ProviderUnavailable
 from gateway.provider import Address, ProviderClient
 from gateway.provider.transport import causes
 from gateway.provider.transport.causes import Cause
@@ -78,7 +79,6 @@ async def hangs(connection: Connection) -> None:
 
 close, reset = Connection.close, Connection.reset
 half = message("200 OK", b"{}" * 20)[:-10]
-gzip = message("200 OK", b"{}", "Content-Encoding: gzip")
 SOON = {"read_timeout": 0.3}
 LOST: dict[str, tuple[Script, type[Cause], dict[str, Any]]] = {
     "closed": (answers(b"", close), causes.ConnectionClosed, {}),
@@ -91,7 +91,11 @@ LOST: dict[str, tuple[Script, type[Cause], dict[str, Any]]] = {
         causes.UnreadableAnswer,
         {},
     ),
-    "not what it announces": (answers(gzip), causes.UnreadableAnswer, {}),
+    "endless interim answers": (
+        answers(message("103 Early Hints") * 20),
+        causes.UnreadableAnswer,
+        {},
+    ),
     "silence": (hangs, causes.ReadTimedOut, SOON),
     "silence within the body": (answers(half), causes.ReadTimedOut, SOON),
     "deadline": (hangs, causes.DeadlinePassed, {"call_deadline": 0.3}),
@@ -108,6 +112,21 @@ async def test_a_lost_answer_has_its_cause(
     async with serving(script) as server:
         found = await cause_of(call, server.url, **changes)
     assert found == (ProviderUnavailable if call is read else OutcomeUnknown, cause)
+
+
+FLAWED: dict[str, tuple[bytes, type[Cause]]] = {
+    "not gzip": (message("200 OK", b"{}", "Content-Encoding: gzip"), causes.CodingBroken),
+    "brotli": (message("200 OK", b"{}", "Content-Encoding: br"), causes.CodingNotAccepted),
+    "too long": (message("200 OK", b" " * (BODY_LIMIT + 1)), causes.AnswerTooLarge),
+}
+
+
+@pytest.mark.parametrize("flaw", FLAWED)
+async def test_an_unusable_answer_has_its_cause(flaw: str) -> None:
+    """The error of a read whose answer is whole and unusable is raised from what is wrong."""
+    answer, cause = FLAWED[flaw]
+    async with serving(answers(answer)) as server:
+        assert await cause_of(read, server.url) == (ProviderProtocolError, cause)
 
 
 async def test_a_body_that_is_not_taken_has_its_cause() -> None:

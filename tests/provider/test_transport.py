@@ -294,8 +294,9 @@ async def hang_in_body(connection: Connection) -> None:
 async def drip(connection: Connection) -> None:
     """Answer so slowly that no single wait is long and the whole takes for ever."""
     await connection.request()
+    await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
     while True:
-        await connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await connection.send(b" ")
         skip_time(LIMIT / 10)
         await asyncio.sleep(0.01)
 
@@ -345,7 +346,6 @@ BROKEN = [
     Case("garbage", answers(raw(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")), NO_WHOLE_ANSWER),
     Case("endless head", answers(raw(b"HTTP/1.1 200 OK\r\nA: " + b"a" * 200_000)), NO_WHOLE_ANSWER),
     Case("two lengths", answers(headed("Content-Length: 1")), NO_WHOLE_ANSWER),
-    Case("broken gzip", answers(headed("Content-Encoding: gzip")), NO_WHOLE_ANSWER),
     Case("read timeout", hang, NO_WHOLE_ANSWER, changes=READ_LIMIT),
     Case("read timeout in the body", hang_in_body, NO_WHOLE_ANSWER, changes=READ_LIMIT),
     Case("deadline", hang, NO_WHOLE_ANSWER, changes=CALL_LIMIT),
@@ -374,6 +374,7 @@ WHOLE = [
     ),
     Case("204", answers(raw(message("204 No Content"))), NOT_AS_DOCUMENTED),
     Case("200 for 201 and back", answers(swapped), NOT_AS_DOCUMENTED),
+    Case("broken gzip", answers(headed("Content-Encoding: gzip")), NOT_AS_DOCUMENTED),
     Case("empty body", answers(body(b"")), NOT_AS_DOCUMENTED),
     Case("not JSON", answers(body(b"<html>")), NOT_AS_DOCUMENTED),
     Case("not UTF-8", answers(body(b'{"id": "\xff"}')), NOT_AS_DOCUMENTED),

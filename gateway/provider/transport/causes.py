@@ -86,6 +86,18 @@ class UnreadableAnswer(Cause):
     """What came is not HTTP, or not in the form that it announces."""
 
 
+class AnswerTooLarge(Cause):
+    """The body has more bytes than are read of any answer."""
+
+
+class CodingNotAccepted(Cause):
+    """The body has a content coding that was not asked for and is not read here."""
+
+
+class CodingBroken(Cause):
+    """The body is not in the content coding that it announces."""
+
+
 class DeadlinePassed(Cause):
     """The time for the whole call was over."""
 

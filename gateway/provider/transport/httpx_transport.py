@@ -1,10 +1,20 @@
 """An httpx transport as the way to the provider: for tests, and for the emulator in the process."""
 
+from collections.abc import AsyncIterable
+
 import httpx
 
+from gateway.answers import UnusableBody, whole_body
 from gateway.provider.retries import Outcome
 from gateway.provider.transport import causes
-from gateway.provider.transport.transport import ExchangeFailed, Origin, Reply, Request, Timeouts
+from gateway.provider.transport.transport import (
+    ExchangeFailed,
+    Origin,
+    Reply,
+    Request,
+    Timeouts,
+    flaw_of,
+)
 
 _CAUSES: dict[type[httpx.RequestError], type[causes.Cause]] = {
     httpx.ConnectTimeout: causes.ConnectTimedOut,
@@ -18,6 +28,18 @@ _CAUSES: dict[type[httpx.RequestError], type[causes.Cause]] = {
 def _cause(error: httpx.RequestError) -> causes.Cause:
     found = _CAUSES.get(type(error))
     return found() if found else causes.of_error(error)
+
+
+async def _reply(response: httpx.Response) -> Reply:
+    """The answer, with its body as it came: httpx would inflate it without a bound."""
+    stream, headers = response.stream, response.headers
+    assert isinstance(stream, AsyncIterable)  # noqa: S101 (what an AsyncBaseTransport answers with)
+    coding, length = headers.get("Content-Encoding", ""), headers.get("Content-Length", "")
+    try:
+        body = await whole_body(stream, coding=coding, length=length)
+    except UnusableBody as error:
+        return Reply(response.status_code, headers, flaw=flaw_of(error))
+    return Reply(response.status_code, headers, body)
 
 
 class HttpxTransport:
@@ -35,7 +57,7 @@ class HttpxTransport:
         try:
             response = await self._transport.handle_async_request(self._as_httpx(request, timeouts))
             try:
-                body = await response.aread()
+                return await _reply(response)
             finally:
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -44,7 +66,6 @@ class HttpxTransport:
             raise ExchangeFailed(Outcome.POOL_EXHAUSTED) from None
         except httpx.RequestError as error:
             raise ExchangeFailed(Outcome.NO_WHOLE_ANSWER) from _cause(error)
-        return Reply(response.status_code, response.headers, body)
 
     async def aclose(self) -> None:
         """Close the transport."""

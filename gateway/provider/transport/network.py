@@ -6,6 +6,7 @@ exactly, because a modifying call may be given up only if nothing of it can have
 
     refused, no such name, no connection in time   → NEVER_CONNECTED
     reset, closed, timed out, unreadable           → NO_WHOLE_ANSWER
+    body too large, or in a coding we do not read  → a Reply without body, and with its flaw
 """
 
 import asyncio
@@ -18,13 +19,20 @@ from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
+from gateway.answers import TooManyInterim, UnusableBody, body_of, bounded_session
 from gateway.provider.retries import Outcome
 from gateway.provider.transport import causes
 from gateway.provider.transport.causes import Cause
-from gateway.provider.transport.transport import ExchangeFailed, Origin, Reply, Request, Timeouts
+from gateway.provider.transport.transport import (
+    ExchangeFailed,
+    Origin,
+    Reply,
+    Request,
+    Timeouts,
+    flaw_of,
+)
 
 IDLE = 30.0  # seconds that an unused connection is kept: under the 60 to 75 that servers grant
 
@@ -126,9 +134,7 @@ def _cause(error: BaseException) -> Cause:
             return causes.WriteTimedOut()
         case aiohttp.ServerDisconnectedError():
             return causes.ConnectionClosed()
-        case aiohttp.ClientResponseError():
-            return causes.UnreadableAnswer()
-        case aiohttp.ClientPayloadError() if isinstance(error.__cause__, ContentEncodingError):
+        case aiohttp.ClientResponseError() | TooManyInterim():
             return causes.UnreadableAnswer()
         case aiohttp.ClientPayloadError():  # whether it was reset then is not kept
             return causes.ConnectionClosed()
@@ -170,15 +176,16 @@ class NetworkTransport:
         ) as response:
             if response.status < 200:  # 101: what follows is no HTTP any more
                 raise ExchangeFailed(Outcome.NO_WHOLE_ANSWER) from causes.UnreadableAnswer()
-            return Reply(response.status, response.headers, await response.read())
+            try:
+                return Reply(response.status, response.headers, await body_of(response))
+            except UnusableBody as error:
+                return Reply(response.status, response.headers, flaw=flaw_of(error))
 
     def _open(self) -> aiohttp.ClientSession:
         # Made at the first use: aiohttp's session belongs to the running event loop.
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=self._tls),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
+            self._session = bounded_session(
+                aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=self._tls),
                 request_class=_Request,
             )
             # Else it sends a GET or PUT again by itself when a kept connection breaks.

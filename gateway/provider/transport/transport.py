@@ -12,7 +12,9 @@ from typing import Protocol, Self
 import msgspec
 from yarl import URL
 
+from gateway.answers import BodyTooLarge, CodingBroken, CodingNotAccepted, UnusableBody
 from gateway.provider.retries import Outcome
+from gateway.provider.transport import causes
 from gateway.provider.transport.causes import Cause
 
 
@@ -45,11 +47,28 @@ class Request(msgspec.Struct):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """A whole answer; its header names are looked up in any case."""
+    """A whole answer; its header names are looked up in any case.
+
+    ``flaw`` says why the body cannot be used, where it cannot: it is empty then, and the rest of
+    the answer holds.
+    """
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = b""
+    flaw: Cause | None = None
+
+
+_FLAWS: dict[type[UnusableBody], type[Cause]] = {
+    BodyTooLarge: causes.AnswerTooLarge,
+    CodingNotAccepted: causes.CodingNotAccepted,
+    CodingBroken: causes.CodingBroken,
+}
+
+
+def flaw_of(error: UnusableBody) -> Cause:
+    """Why a body cannot be used, in the vocabulary of causes."""
+    return _FLAWS[type(error)]()
 
 
 class Timeouts(msgspec.Struct, frozen=True):

@@ -1,0 +1,26 @@
+"""How much of an answer is read, whoever gives it: bounds for the HTTP client."""
+
+from gateway.answers.body import (
+    ACCEPTED,
+    BODY_LIMIT,
+    BodyTooLarge,
+    CodingBroken,
+    CodingNotAccepted,
+    UnusableBody,
+    whole_body,
+)
+from gateway.answers.client import INTERIM_LIMIT, TooManyInterim, body_of, bounded_session
+
+__all__ = [
+    "ACCEPTED",
+    "BODY_LIMIT",
+    "INTERIM_LIMIT",
+    "BodyTooLarge",
+    "CodingBroken",
+    "CodingNotAccepted",
+    "TooManyInterim",
+    "UnusableBody",
+    "body_of",
+    "bounded_session",
+    "whole_body",
+]
