@@ -51,6 +51,17 @@ class ProviderCallEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CardFieldsUnreadable:
+    """The provider sent a card of which these ``fields`` are not as documented.
+
+    They are shown as null. Of a card that a call has just made, even a date can be among them.
+    """
+
+    route: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BreakerChanged:
     """The circuit breaker for reads has opened, for ``pause`` seconds at least, or closed."""
 
@@ -235,6 +246,7 @@ class HttpRequestRefused:
 Event: TypeAlias = (
     OperationEnded
     | ProviderCallEnded
+    | CardFieldsUnreadable
     | BreakerChanged
     | TokenRenewed
     | ClockSkewChanged

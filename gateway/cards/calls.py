@@ -191,6 +191,8 @@ class MutationCall(QueryCall, Generic[T]):
             self.replayed = True
             return await self._stored(result.card_id)
         self.replayed = result.replayed
+        if isinstance(result.value, Card) and not result.value.is_dated:
+            return await self._stored(result.card_id)
         return result.value
 
     async def _stored(self, card_id: UUID) -> T:

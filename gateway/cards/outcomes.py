@@ -18,7 +18,7 @@ async def account_cards(
     return [
         AccountCard(card.id, card.created_at.timestamp(), confirms(card.billing_address), card)
         for card in await provider.cards_of(account_id)
-        if card.may_be_virtual
+        if card.may_be_virtual and card.created_at is not None  # which all cards of a list have
     ]
 
 

@@ -7,6 +7,8 @@ from typing import Any, NewType, Self
 import strawberry
 
 from gateway import provider
+from gateway.errors import ProviderProtocolError
+from gateway.provider import without_card_numbers
 
 UUIDText = NewType("UUIDText", str)
 CountryCode = NewType("CountryCode", str)
@@ -20,7 +22,12 @@ def _text(value: object) -> str:
 
 
 def _utc(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    moment = value.astimezone(UTC).isoformat(timespec="microseconds")
+    return moment.replace("+00:00", "Z")
+
+
+def _shown(text: str | None) -> str | None:
+    return None if text is None else without_card_numbers(text)
 
 
 SCALARS: dict[object, Any] = {
@@ -40,8 +47,9 @@ SCALARS: dict[object, Any] = {
     ),
     datetime: strawberry.scalar(
         name="DateTime",
-        description="A moment in UTC, such as 2024-01-12T15:12:26.923705Z.",
-        specified_by_url="https://scalars.graphql.org/andimarek/date-time",
+        description="A moment in UTC, as a date-time of RFC 3339 that always has six fractional "
+        "digits, such as 2024-01-12T15:12:26.923705Z.",
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=_utc,
         parse_value=datetime.fromisoformat,
     ),
@@ -97,12 +105,12 @@ class Address:
     def from_provider(cls, given: provider.Address) -> Self:
         """The provider's address as a frontend sees it."""
         return cls(
-            first_line=given.first_line,
-            second_line=given.second_line,
-            city=given.city,
-            state=given.state,
-            country=CountryCode(given.country),
-            post_code=given.post_code,
+            first_line=without_card_numbers(given.first_line),
+            second_line=_shown(given.second_line),
+            city=without_card_numbers(given.city),
+            state=_shown(given.state),
+            country=CountryCode(without_card_numbers(given.country)),
+            post_code=without_card_numbers(given.post_code),
         )
 
 
@@ -126,13 +134,15 @@ class Card:
 
     @classmethod
     def from_provider(cls, given: provider.Card) -> Self:
-        """The provider's card as a frontend sees it."""
+        """The provider's card as a frontend sees it; raises ProviderProtocolError without dates."""
+        if given.created_at is None or given.updated_at is None:
+            raise ProviderProtocolError("The provider does not say when the card was made.")
         return cls(
             id=strawberry.ID(str(given.id)),
             account_id=strawberry.ID(str(given.account_id)),
             type=CardType[given.type.name],
             status=CardStatus[given.status.name],
-            name=given.name,
+            name=_shown(given.name),
             network=CardNetwork[given.network.name] if given.network else None,
             masked_pan=given.masked_pan,
             expiration_date=given.expiration_date,

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from gateway import __version__, errors
 from gateway.answers import ACCEPTED
 from gateway.config import ProviderSettings
-from gateway.events import ProviderCallEnded, Sink, UnexpectedError
+from gateway.events import CardFieldsUnreadable, ProviderCallEnded, Sink, UnexpectedError
 from gateway.ledger import Claim, unknown
 from gateway.provider import refusals, retries
 from gateway.provider.breaker import Breaker
@@ -23,7 +23,7 @@ from gateway.provider.clock import ProviderClock
 from gateway.provider.concurrency import ConcurrencyLimit
 from gateway.provider.credentials import Credentials, FetchedToken, TokenSource, TooLate
 from gateway.provider.endpoints import Access, Call
-from gateway.provider.models import AccessToken
+from gateway.provider.models import AccessToken, unreadable_fields
 from gateway.provider.progress import Attempt, Progress
 from gateway.provider.refusals import speaks_of_the_key, still_in_flight
 from gateway.provider.retries import Kind, Outcome, Step, may_repeat
@@ -244,8 +244,13 @@ class Sender:
             )
         )
 
+    def _tell_of_fields(self, call: Call[T], value: T) -> None:
+        if fields := unreadable_fields(value):
+            self._emit(CardFieldsUnreadable(route=call.endpoint.path, fields=fields))
+
     def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress, hint: str) -> T:
         if attempt.outcome is Outcome.SUCCESS:
+            self._tell_of_fields(call, attempt.value)
             return attempt.value
         is_open = progress.claim is not None and progress.open
         key_known = speaks_of_the_key(attempt, is_open=is_open)

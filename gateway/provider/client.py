@@ -112,6 +112,8 @@ class ProviderClient:
         """
         ours = self._runtime.now() - (self._runtime.clock() - began)
         began_there = ours + (self.clock.skew or 0.0)
+        if card.created_at is None:
+            return False
         return card.created_at.timestamp() < began_there - self._settings.clock_tolerance
 
     async def register_signing_key(self, key: PublicKey) -> None:

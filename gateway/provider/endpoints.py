@@ -16,7 +16,8 @@ from uuid import UUID
 import msgspec
 
 from gateway import errors
-from gateway.provider.models import AccessToken, Card, decode
+from gateway.provider.decoding import decode, undocumented
+from gateway.provider.models import AccessToken, Card
 from gateway.provider.retries import Kind
 
 T = TypeVar("T")
@@ -94,6 +95,9 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
         shown = {"cardId": card.id, "accountId": card.account_id}
         if any(shown[name] != asked for name, asked in self.ids.items()):
             raise errors.ProviderProtocolError("The provider answered with another card.")
+        # A card that a call has made is known by its id, whatever its dates are.
+        if self.endpoint.kind is Kind.READ and not card.is_dated:
+            raise undocumented("A card has no readable `createdAt` or `updatedAt`.")
 
 
 READ_CARD = Endpoint("GET", "/cards/{cardId}", 200, Card, Kind.READ)

@@ -1,21 +1,20 @@
 """What the provider sends and takes, as frozen values (provider page, section 6).
 
-The provider's JSON becomes one of these once: unknown fields are ignored, an unknown enum value
-becomes ``UNKNOWN``, a missing required field is a ProviderProtocolError. Their ``repr`` holds ids
-only, so that no log line can carry a name or an address.
+Their ``repr`` holds ids only, so that no log line can carry a name or an address. How the
+provider's JSON becomes one of them is in ``decoding``.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
-from gateway.errors import ProviderProtocolError
-
-T = TypeVar("T")
+# A longer text is no name and no part of an address, and would take long to look through.
+LONGEST_TEXT = 1000  # characters
+Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
 
 
 class _WireEnum(Enum):
@@ -58,38 +57,43 @@ class CardNetwork(_WireEnum):
 class Address(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """A postal address; ``country`` is ISO 3166-1 alpha-2."""
 
-    first_line: str
-    second_line: str | None = None
-    city: str
-    state: str | None = None
-    country: str
-    post_code: str
+    first_line: Text
+    second_line: Text | None = None
+    city: Text
+    state: Text | None = None
+    country: Text
+    post_code: Text
 
     def __repr__(self) -> str:
         return "Address(…)"
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A card; the nullable fields may be missing in any status (section 6.3)."""
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """A card; what may be None may be missing in any status (section 6.3).
+
+    ``masked_pan`` is masked in our own style, whatever the provider sends. ``name`` and
+    ``billing_address`` are as they were sent, and compared so: ``without_card_numbers`` before they
+    are shown. ``unreadable`` names the fields that are not as documented, and None here. The dates
+    are among them only where a call has just made the card: its id must not be lost for them.
+    """
 
     id: UUID
     account_id: UUID
     type: CardType
     status: CardStatus
-    created_at: datetime
-    updated_at: datetime
+    created_at: datetime | None
+    updated_at: datetime | None
     name: str | None = None
     network: CardNetwork | None = None
     masked_pan: str | None = None
     expiration_date: str | None = None
     billing_address: Address | None = None
+    unreadable: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        # The provider promises a mask; a card number must not get out even if it breaks that.
-        if self.masked_pan is not None and not _MASKED.fullmatch(self.masked_pan):
-            msgspec.structs.force_setattr(self, "masked_pan", _mask(self.masked_pan))
-        for name in ("created_at", "updated_at"):
-            msgspec.structs.force_setattr(self, name, _utc(getattr(self, name)))
+    @property
+    def is_dated(self) -> bool:
+        """Whether both dates are known."""
+        return self.created_at is not None and self.updated_at is not None
 
     @property
     def may_be_virtual(self) -> bool:
@@ -98,6 +102,13 @@ class Card(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     def __repr__(self) -> str:
         return f"Card(id={self.id})"
+
+
+def unreadable_fields(value: object) -> tuple[str, ...]:
+    """The names of fields that are not as documented, of a card or of any card in a list."""
+    cards = value if isinstance(value, list) else [value]
+    names = {name for card in cards if isinstance(card, Card) for name in card.unreadable}
+    return tuple(sorted(names))
 
 
 class NewCard(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -129,34 +140,3 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")  # what fits into a header
-# At most ten digits (first six, last four) around at least one mask character (PCI DSS 3.4.1).
-_MASKED = re.compile(r"\d{0,6}[*xX•]+\d{0,4}")
-
-
-def _utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError("a timestamp has no time zone")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("a timestamp is out of range") from None
-
-
-def _mask(text: str) -> str:
-    digits = re.sub(r"\D", "", text)
-    return f"{'*' * max(len(digits) - 4, 8)}{digits[-4:] if len(digits) > 8 else ''}"
-
-
-def decode(body: bytes, kind: type[T]) -> T:
-    """Read an answer's body; raises ProviderProtocolError.
-
-    Its hint, for the operator, names the field, never its value.
-    """
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        refused = ProviderProtocolError("The provider's answer is not as documented.")
-        refused.hint = f"{error}."
-        raise refused from None
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        raise ProviderProtocolError("The provider's answer is not JSON.") from None

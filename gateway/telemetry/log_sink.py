@@ -55,6 +55,10 @@ def _provider_call(event: events.ProviderCallEnded) -> Line:
     return "info", "provider_call", facts | advice
 
 
+def _card_fields(event: events.CardFieldsUnreadable) -> Line:
+    return "warning", "card_fields_unreadable", {"route": event.route, "fields": event.fields}
+
+
 def _breaker(event: events.BreakerChanged) -> Line:
     facts = {"state": event.state, "failures": event.failures, "pause": event.pause}
     return "warning", "breaker", facts
@@ -151,6 +155,7 @@ def _http_refused(event: events.HttpRequestRefused) -> Line:
 _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.OperationEnded: _operation,
     events.ProviderCallEnded: _provider_call,
+    events.CardFieldsUnreadable: _card_fields,
     events.BreakerChanged: _breaker,
     events.TokenRenewed: _token,
     events.ClockSkewChanged: _clock_skew,

@@ -381,7 +381,6 @@ async def test_what_the_provider_adds_breaks_nothing() -> None:
         {"createdAt": "yesterday"},
         {"createdAt": "2024-01-12T15:12:26"},
         {"accountId": "canary"},
-        {"billingAddress": {"city": "canary"}},
     ],
 )
 async def test_a_card_that_is_not_as_documented_is_said_to_be(changes: dict[str, Any]) -> None:
@@ -398,7 +397,7 @@ async def test_a_card_that_is_not_as_documented_is_said_to_be(changes: dict[str,
         ("4111 1111 1111 1111", "************1111"),
         ("41111111", "********"),
         ("411111******111111", "********1111"),
-        ("411111xxxxxx1111", "411111xxxxxx1111"),
+        ("411111xxxxxx1111", "411111******1111"),
     ],
 )
 async def test_a_card_number_never_gets_out(pan: str, shown: str) -> None:

@@ -1,0 +1,151 @@
+"""From the JSON of an answer to the values of ``models``.
+
+Unknown fields are ignored, and an unknown enum value becomes ``UNKNOWN``. A required field that is
+missing or malformed is a ProviderProtocolError. An optional one must not hide a card that was
+issued: it becomes None, and ``Card.unreadable`` names it. Of a field that stands twice, the last
+one counts.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+
+from gateway.errors import ProviderProtocolError
+from gateway.provider.card_numbers import masked
+from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType, Text
+from gateway.provider.moments import parse_moment
+
+T = TypeVar("T")
+_ABSENT = msgspec.Raw()
+# The text form of RFC 9562, section 4; msgspec's UUID takes others, too.
+_UUID_FORM = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z"
+_Id = Annotated[str, msgspec.Meta(pattern=_UUID_FORM)]
+_EXPIRY = re.compile(r"(0[1-9]|1[0-2])/[0-9]{4}")
+_ESCAPE = re.compile(
+    rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F]..)|.)",
+    re.DOTALL,
+)
+# Written by many who mean that there is nothing.
+_NOTHING = {b"", b"null", b'""'}
+
+
+class _CardForm(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A card as it is sent, with each field that may be dropped still as JSON."""
+
+    id: _Id
+    account_id: _Id
+    type: CardType
+    status: CardStatus
+    created_at: msgspec.Raw = _ABSENT
+    updated_at: msgspec.Raw = _ABSENT
+    name: msgspec.Raw = _ABSENT
+    network: msgspec.Raw = _ABSENT
+    masked_pan: msgspec.Raw = _ABSENT
+    expiration_date: msgspec.Raw = _ABSENT
+    billing_address: msgspec.Raw = _ABSENT
+
+    def card(self) -> Card:
+        """The card, with None for what cannot be read."""
+        unreadable: list[str] = []
+
+        def read(name: str, raw: msgspec.Raw, parse: Callable[[msgspec.Raw], T]) -> T | None:
+            try:
+                return parse(raw)
+            except (ValueError, msgspec.MsgspecError, RecursionError):
+                unreadable.append(name)
+                return None
+
+        def read_optional(
+            name: str, raw: msgspec.Raw, parse: Callable[[msgspec.Raw], T]
+        ) -> T | None:
+            return None if bytes(raw) in _NOTHING else read(name, raw, parse)
+
+        card = Card(
+            id=UUID(self.id),
+            account_id=UUID(self.account_id),
+            type=self.type,
+            status=self.status,
+            created_at=read("createdAt", self.created_at, _moment),
+            updated_at=read("updatedAt", self.updated_at, _moment),
+            name=read_optional("name", self.name, _text),
+            network=read_optional("network", self.network, _network),
+            masked_pan=read_optional("maskedPan", self.masked_pan, _masked_pan),
+            expiration_date=read_optional("expirationDate", self.expiration_date, _expiration_date),
+            billing_address=read_optional("billingAddress", self.billing_address, _address),
+        )
+        return msgspec.structs.replace(card, unreadable=tuple(unreadable))
+
+
+def _text(raw: msgspec.Raw) -> str:
+    return msgspec.json.decode(raw, type=Text)
+
+
+def _moment(raw: msgspec.Raw) -> datetime:
+    return parse_moment(_text(raw))
+
+
+def _network(raw: msgspec.Raw) -> CardNetwork:
+    return msgspec.json.decode(raw, type=CardNetwork)
+
+
+def _address(raw: msgspec.Raw) -> Address:
+    return msgspec.json.decode(raw, type=Address)
+
+
+def _masked_pan(raw: msgspec.Raw) -> str:
+    if (shown := masked(_text(raw))) is None:
+        raise ValueError("neither digits nor a mask")
+    return shown
+
+
+def _expiration_date(raw: msgspec.Raw) -> str:
+    if not _EXPIRY.fullmatch(text := _text(raw)):
+        raise ValueError("not of the form MM/YYYY")
+    return text
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Read an answer's body; raises ProviderProtocolError.
+
+    Its hint, for the operator, names the field, never its value.
+    """
+    try:
+        body.decode()  # of what is passed over, msgspec does not look at the encoding
+        return _decoded(body, kind)
+    except msgspec.ValidationError as error:
+        raise undocumented(f"{error}.") from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise ProviderProtocolError("The provider's answer is not JSON.") from None
+
+
+def undocumented(hint: str) -> ProviderProtocolError:
+    """The error for an answer that is JSON of another form; ``hint`` is for the operator."""
+    error = ProviderProtocolError("The provider's answer is not as documented.")
+    error.hint = hint
+    return error
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    if kind is Card:
+        return cast(T, _parsed(body, _CardForm).card())
+    if kind == list[Card]:
+        return cast(T, [form.card() for form in _parsed(body, list[_CardForm])])
+    return _parsed(body, kind)
+
+
+def _parsed(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return msgspec.json.decode(_ESCAPE.sub(_whole, body), type=kind)
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    """U+FFFD for half of a surrogate pair, which JSON can write and Unicode does not have."""
+    return rb"\ufffd" if escape.group(2) is not None else escape.group()
