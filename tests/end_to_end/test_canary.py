@@ -14,6 +14,7 @@ import structlog
 
 from gateway.emulator import GUIDE_ACCOUNT
 from gateway.telemetry import configure_logging
+from tests.cards.test_cards import WIRE_CARD
 from tests.pair import pair
 from tests.stack import API_SECRET, Clock, Stack, options, running
 from tests.tokens import IdentityProvider
@@ -87,6 +88,48 @@ def answers(status: int, body: str, **headers: str) -> Trouble:
     )
 
 
+def cards(**changes: Any) -> Trouble:
+    """A card with marked values, for whatever is asked of the provider."""
+
+    def trouble(request: httpx.Request) -> httpx.Response | None:
+        if "/auth/" in request.url.path:
+            return None
+        makes = request.method == "POST"
+        card_id = str(uuid.uuid4()) if makes else request.url.path.rpartition("/")[2]
+        card = WIRE_CARD | {"id": card_id, "accountId": GUIDE_ACCOUNT} | changes
+        return httpx.Response(201 if makes else 200, json=card)
+
+    return trouble
+
+
+GROUPED = "4111 1111 1111 1111"
+SHOWN = """id status name network maskedPan expirationDate
+  billingAddress { firstLine secondLine city state country postCode }"""
+EVERYTHING = f"query Card($id: ID!) {{ card(id: $id) {{ {SHOWN} }} }}"
+WIRE_ADDRESS = {"firstLine": "1 Test Avenue", "city": "London", "country": "GB", "postCode": "SW1"}
+# A card number in each field that may have one, and in forms that cannot be read.
+CARDS: dict[str, dict[str, Any]] = {
+    "name": {"name": f"x {GROUPED}"},
+    "maskedPan": {"maskedPan": GROUPED},
+    "expirationDate": {"expirationDate": PAN},
+    "network": {"network": PAN},
+    "status": {"status": PAN},
+    "type": {"type": PAN},
+    **{
+        line: {"billingAddress": WIRE_ADDRESS | {line: GROUPED}}
+        for line in ("firstLine", "secondLine", "city", "state", "country", "postCode")
+    },
+    "a number for a name": {"name": int(PAN)},
+    "a number for a status": {"status": int(PAN)},
+    "an address that is none": {"billingAddress": PAN},
+    "an address of numbers": {"billingAddress": dict.fromkeys(WIRE_ADDRESS, int(PAN))},
+    "a date that is none": {"createdAt": PAN},
+    "a number for a date": {"updatedAt": int(PAN)},
+    "an id that is none": {"id": PAN},
+    "an unknown field": {PAN: GROUPED},
+}
+
+
 MARKED = f'{{"error": "{PAN} {LINE} {NAME}"}}'
 TROUBLES: dict[str, Trouble] = {
     "none": lambda _request: None,
@@ -99,6 +142,12 @@ TROUBLES: dict[str, Trouble] = {
         for status in (200, 201, 302, 400, 401, 403, 404, 409, 422, 429, 500, 503)
     },
     "not json": answers(200, PAN),
+    "not UTF-8": lambda request: (
+        None
+        if "/auth/" in request.url.path
+        else httpx.Response(201, content=f'{{"name": "{PAN} \xe9"}}'.encode("latin-1"))
+    ),
+    "an unknown coding": answers(409, MARKED, **{"Content-Encoding": "br"}),
     "a wrong card": answers(201, f'{{"id": "{PAN}", "name": "{NAME}"}}'),
     "no token": lambda request: httpx.Response(401, text=MARKED),
     "a wrong token": lambda request: httpx.Response(200, json={"token": PAN}),
@@ -161,6 +210,23 @@ async def test_nothing_leaks(stack: Stack, log: io.StringIO, trouble: str) -> No
     assert '"event":"operation"' in written
     for secret, text in itertools.product(secrets_of(stack), [written, *answered]):
         assert secret not in text, f"{secret} leaked in {text[:2000]}"
+
+
+@pytest.mark.parametrize("field", CARDS)
+async def test_no_card_number_of_the_provider_is_shown(
+    stack: Stack, log: io.StringIO, field: str
+) -> None:
+    """A card number in any field of the provider's cards is in no answer and no log line."""
+    stack.wire.answer = cards(**CARDS[field])
+    issue = ISSUE.replace("card { id }", f"card {{ {SHOWN} }}")
+    answered = [
+        await stack.post(issue, {"input": {"accountId": GUIDE_ACCOUNT, "billingAddress": ADDRESS}}),
+        await stack.post(EVERYTHING, {"id": str(uuid.uuid4())}),
+    ]
+    written = log.getvalue()
+    assert '"event":"operation"' in written
+    for text in [written, *(response.text for response in answered)]:
+        assert PAN not in text.replace(" ", "")
 
 
 @pytest.mark.process
