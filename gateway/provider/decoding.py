@@ -29,6 +29,7 @@ _ESCAPE = re.compile(
     rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F]..)|.)",
     re.DOTALL,
 )
+_MENDED_AT_MOST = 64 * 1024  # bytes: far more than a card has; more would take long to look through
 # Written by many who mean that there is nothing.
 _NOTHING = {b"", b"null", b'""'}
 
@@ -143,6 +144,8 @@ def _parsed(body: bytes, kind: type[T]) -> T:
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
+        if len(body) > _MENDED_AT_MOST:
+            raise
         return msgspec.json.decode(_ESCAPE.sub(_whole, body), type=kind)
 
 
