@@ -9,16 +9,15 @@ from gateway.answers.body import (
     UnusableBody,
     whole_body,
 )
-from gateway.answers.client import INTERIM_LIMIT, TooManyInterim, body_of, bounded_session
+from gateway.answers.client import EndlessAnswer, body_of, bounded_session
 
 __all__ = [
     "ACCEPTED",
     "BODY_LIMIT",
-    "INTERIM_LIMIT",
     "BodyTooLarge",
     "CodingBroken",
     "CodingNotAccepted",
-    "TooManyInterim",
+    "EndlessAnswer",
     "UnusableBody",
     "body_of",
     "bounded_session",

@@ -1,7 +1,8 @@
 """aiohttp's client, with the bounds that it lacks.
 
 aiohttp bounds the fields of an answer (128 of them, 8,190 bytes each). It inflates whatever comes,
-reads a body of any length, and reads interim answers (1xx) for as long as they come.
+reads a body of any length, and reads interim answers (1xx), empty lines before an answer and chunk
+extensions for as long as they come.
 """
 
 import asyncio
@@ -11,35 +12,54 @@ from typing import Any
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
-from gateway.answers.body import UnusableBody, whole_body
+from gateway.answers.body import BODY_LIMIT, BodyTooLarge, UnusableBody, whole_body
 
 INTERIM_LIMIT = 8
 """Interim answers (RFC 9110, 15.2) to one request: there is a use for two or three."""
+RECEIVED_LIMIT = 2 * BODY_LIMIT
+"""Bytes that are received for one request: a body, and as much of heads and of framing."""
 _PIECE = 64 * 1024  # bytes of a body that are read at once
 
 
-class TooManyInterim(aiohttp.ClientError):
-    """More interim answers came than INTERIM_LIMIT; the connection is closed."""
+class EndlessAnswer(aiohttp.ClientError):
+    """More came for one request than RECEIVED_LIMIT or INTERIM_LIMIT permits."""
 
 
 class _Answers(ResponseHandler):
-    """The answers on one connection; its interim answers are counted."""
+    """The answers on one connection, which is closed where one of them has no end."""
 
-    _interim = 0
+    _received = _interim = 0
+
+    def set_response_params(self, **options: Any) -> None:
+        """Begin to wait for the answer to one more request."""
+        self._received = self._interim = 0
+        super().set_response_params(**options)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes of any part of an answer, chunk extensions and empty lines among them."""
+        self._received += len(data)
+        if self._received <= RECEIVED_LIMIT:
+            super().data_received(data)
+        else:
+            self._give_up()
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """Take the head of an answer, which is in ``data`` together with its body to come."""
-        if self._interim > INTERIM_LIMIT:
-            return  # these came together with the one that was too many
-        code = data[0].code
         # 101 ends what is HTTP: it is the last answer there is.
-        self._interim = self._interim + 1 if 100 <= code < 200 and code != 101 else 0
+        if 100 <= data[0].code < 200 and data[0].code != 101:
+            self._interim += 1
         if self._interim <= INTERIM_LIMIT:
             super().feed_data(data, size)
+        else:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        # Whoever waits closes the connection: nothing is taken until then.
+        if self.exception() is not None:
             return
-        self.set_exception(TooManyInterim())
-        if self.transport is not None:
-            self.transport.close()
+        self.set_exception(EndlessAnswer())
+        if self._payload is not None:
+            self._payload.set_exception(EndlessAnswer())
 
 
 def _answers(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
@@ -74,3 +94,6 @@ async def body_of(response: aiohttp.ClientResponse) -> bytes:
     except UnusableBody:
         response.close()
         raise
+    except EndlessAnswer:
+        response.close()
+        raise BodyTooLarge from None

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.answers import BODY_LIMIT, BodyTooLarge, CodingNotAccepted, TooManyInterim
+from gateway.answers import BODY_LIMIT, BodyTooLarge, CodingNotAccepted, EndlessAnswer
 from gateway.callers import KeySet, key_source
 from gateway.errors import (
     GatewayError,
@@ -63,13 +63,15 @@ FLOODS: dict[str, tuple[bytes, bytes]] = {
     "a length": (JSON + b"Content-Length: %d\r\n\r\n" % PLENTY, b" "),
     "chunks": (JSON + b"Transfer-Encoding: chunked\r\n\r\n", b"2\r\n  \r\n"),
     "until it closes": (JSON + b"Connection: close\r\n\r\n", b" "),
+    "chunk extensions": (JSON + b"Transfer-Encoding: chunked\r\n\r\n2;", b"a"),
+    "empty lines": (b"", b"\r\n"),
     "100": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
     "102": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
     "103": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"),
     "fields": (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
     "one field": (b"HTTP/1.1 200 OK\r\nX-A: ", b"b"),
 }
-ENDLESS_HEAD = {"100", "102", "103", "fields", "one field"}
+ENDLESS_HEAD = {"empty lines", "100", "102", "103", "fields", "one field"}
 
 
 async def end(
@@ -181,7 +183,7 @@ KEYS: dict[str, tuple[Script, type[BaseException]]] = {
     "too long": (answers(message("200 OK", b" " * (BODY_LIMIT + 1))), BodyTooLarge),
     "a bomb": (answers(message("200 OK", BOMB, "Content-Encoding: gzip")), BodyTooLarge),
     "brotli": (answers(message("200 OK", b"{}", "Content-Encoding: br")), CodingNotAccepted),
-    "103": (Flood(*FLOODS["103"]), TooManyInterim),
+    "103": (Flood(*FLOODS["103"]), EndlessAnswer),
     "fields": (Flood(*FLOODS["fields"]), aiohttp.ClientResponseError),
 }
 

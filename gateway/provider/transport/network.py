@@ -21,7 +21,7 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from gateway.answers import TooManyInterim, UnusableBody, body_of, bounded_session
+from gateway.answers import EndlessAnswer, UnusableBody, body_of, bounded_session
 from gateway.provider.retries import Outcome
 from gateway.provider.transport import causes
 from gateway.provider.transport.causes import Cause
@@ -134,7 +134,7 @@ def _cause(error: BaseException) -> Cause:
             return causes.WriteTimedOut()
         case aiohttp.ServerDisconnectedError():
             return causes.ConnectionClosed()
-        case aiohttp.ClientResponseError() | TooManyInterim():
+        case aiohttp.ClientResponseError() | EndlessAnswer():
             return causes.UnreadableAnswer()
         case aiohttp.ClientPayloadError():  # whether it was reset then is not kept
             return causes.ConnectionClosed()
