@@ -242,6 +242,13 @@ BROKEN: dict[str, Broken] = {
         "try again",
         {"call_deadline": 0.5},
     ),
+    "an answer in a coding of its own": Broken(
+        lambda _: talks(
+            says(b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n{}"), "http"
+        ),
+        "content coding",
+        "proxy",
+    ),
 }
 
 
