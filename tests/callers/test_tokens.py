@@ -227,7 +227,9 @@ ACCEPTED: dict[str, Make] = {
         b'{"iss": "https://id.example", "aud": "card-gateway", "sub": "alice", "exp": 2.5e9,'
         b' "scope": "cards:read", "accounts": "*"}'
     ),
-    "within the leeway": claims(exp=NOW - 3, nbf=NOW + 5, iat=NOW + 5),
+    "within the leeway": lambda idp: idp.token(
+        exp=int(time.time()) - 3, nbf=int(time.time()) + 5, iat=int(time.time()) + 5
+    ),
     "an access token by its type": header(typ="at+jwt"),
     "its type in full": header(typ="application/at+jwt"),
     "its type in capitals": header(typ="AT+JWT"),
