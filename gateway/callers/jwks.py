@@ -66,14 +66,14 @@ class KeySet:
             self._came.popitem(last=False)
         return self._good > came and self._clock() - self._good_at < LEAST_INTERVAL
 
-    async def renew(self) -> None:
-        """Wait for the fetch that is going on, or for one that begins now.
+    async def renew(self, key_id: str | None) -> None:
+        """Wait for the fetch that is going on, or for one that begins now, for a token of this key.
 
         Raises IdentityUnavailable where it fails, or where it is too early for another one.
         """
         fetching = self._in_flight() or self._begin_on_demand()
         if fetching is None or not await _succeeds(fetching):
-            raise self._unavailable()
+            raise self._unavailable(key_id)
 
     async def check(self) -> None:
         """Raise IdentityUnavailable where no keys are held; a first fetch has a second to end."""
@@ -136,10 +136,11 @@ class KeySet:
         last = self._asked_at if self._failed else self._demanded_at
         return max(last + LEAST_INTERVAL - self._clock(), 0.0)
 
-    def _unavailable(self) -> IdentityUnavailable:
+    def _unavailable(self, key_id: str | None = None) -> IdentityUnavailable:
         return IdentityUnavailable(
             "The keys that prove callers cannot be had now; try again in a moment.",
             retry_after=max(self._seconds_to_next(), 1.0),
+            key_id=key_id,
         )
 
     def _age(self) -> float:

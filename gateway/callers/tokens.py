@@ -107,7 +107,7 @@ class TokenVerifier:
             self._refuse_at_once(token)
             if self._keys.has_looked_for(token.text):
                 raise _Refused("its signature does not hold" if keys else "its key is not known")
-            await self._keys.renew()
+            await self._keys.renew(token.key_id)
 
     def _refuse_at_once(self, token: _Token) -> None:
         """Raise _Refused for what is refused whatever its key is: that needs no fetch."""

@@ -107,7 +107,7 @@ class NotAuthenticated(GatewayError):
 class IdentityUnavailable(GatewayError):
     """Callers cannot be told apart now: the keys that prove them cannot be had.
 
-    ``retry_after`` is in seconds.
+    ``retry_after`` is in seconds; ``reason`` and ``key_id`` are for the log, as above.
     """
 
     code = "IDENTITY_UNAVAILABLE"
@@ -115,10 +115,14 @@ class IdentityUnavailable(GatewayError):
     advice = "Repeat in a moment."
     status = 503
     retryable = True
+    reason = "its key cannot be fetched now"
 
-    def __init__(self, message: str, *, retry_after: float = 10.0) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float = 10.0, key_id: str | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.key_id = key_id
 
 
 class NotAllowed(GatewayError):

@@ -140,11 +140,8 @@ class GraphQLView:
             return await self._dependencies.authenticator.identify(
                 request.headers.get("authorization")
             )
-        except NotAuthenticated as error:
-            self._emit(_not_let_in(request, error.code, error.reason, error.key_id))
-            raise
-        except IdentityUnavailable as error:
-            self._emit(_not_let_in(request, error.code, "its key cannot be fetched now"))
+        except (NotAuthenticated, IdentityUnavailable) as error:
+            self._emit(_not_let_in(request, error))
             raise
 
     def _refused(self, error: Exception, media_type: str, progress: _Progress) -> Response:
@@ -169,12 +166,15 @@ def _codes(answer: GraphQLResponse, context: Context) -> tuple[str, ...]:
     return tuple(sorted({*codes, *context.failures}))
 
 
-def _not_let_in(
-    request: Request, code: str, reason: str, key_id: str | None = None
-) -> CallerRefused:
+def _not_let_in(request: Request, error: NotAuthenticated | IdentityUnavailable) -> CallerRefused:
     """Nobody's ``X-Forwarded-For`` is believed: the peer may be a proxy."""
     peer = request.client.host if request.client else None
-    return CallerRefused(code=code, reason=reason, key_id=loggable(key_id), peer=loggable(peer))
+    return CallerRefused(
+        code=error.code,
+        reason=error.reason,
+        key_id=loggable(error.key_id),
+        peer=loggable(peer),
+    )
 
 
 def _ended(progress: _Progress, status: int) -> OperationEnded:

@@ -100,7 +100,9 @@ async def test_a_key_set_that_hangs_holds_nothing_up_for_long(idp: IdentityProvi
                 assert error["extensions"]["code"] == "IDENTITY_UNAVAILABLE"
                 assert error["extensions"]["retryable"]
     refused = [event for event in told if isinstance(event, CallerRefused)]
-    assert [event.code for event in refused] == ["IDENTITY_UNAVAILABLE"] * 2
+    assert [(event.code, event.key_id) for event in refused] == [
+        ("IDENTITY_UNAVAILABLE", "ec-1")
+    ] * 2
 
 
 async def test_an_open_breaker_is_degraded() -> None:
