@@ -6,7 +6,8 @@
     it does not, or is too early  → IdentityUnavailable, with the seconds until the next fetch
 
 Only a fetch that began after a token came says that its key is not known: a key may have been
-published, under a new id or under an old one, a moment ago.
+published a moment ago. A signature that does not fit a key which is listed is refused after any
+fetch on demand in the last interval.
 """
 
 import asyncio
@@ -43,7 +44,8 @@ class KeySet:
         self._begun = 0  # how many fetches have begun
         self._good = 0  # the number of the one that brought the keys which are held
         self._good_at = 0.0  # when that one began
-        self._asked_at = self._demanded_at = -math.inf  # when the last one began, and for a token
+        self._demanded = 0  # the number of the last one that a token caused
+        self._asked_at = self._demanded_at = -math.inf  # when the last one began, and that one
         self._failed = False  # whether the last one that ended did
         self._fetching: asyncio.Task[bool] | None = None
         self._upkeep: asyncio.Task[None] | None = None
@@ -55,16 +57,26 @@ class KeySet:
         fitting = (key for key in self._held() if algorithm in key.algorithms)
         return [key for key in fitting if key_id is None or key.id == key_id]
 
-    def has_looked_for(self, token: str) -> bool:
+    def has_looked_for(self, token: str, key_id: str | None) -> bool:
         """Whether keys were fetched after this token came first, and not long ago.
 
-        Then it is known that none of them proves it, and otherwise ``renew`` is worth a call.
+        Then it is known that none of them proves it, and otherwise ``renew`` is worth a call. For a
+        key that is listed any fetch on demand within the interval will do: that it was replaced
+        since is less likely than that the token is forged.
         """
         name = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
         came = self._came.setdefault(name, self._begun)
         if len(self._came) > MOST_TOKENS:
             self._came.popitem(last=False)
-        return self._good > came and self._clock() - self._good_at < LEAST_INTERVAL
+        is_recent = self._clock() - self._good_at < LEAST_INTERVAL
+        return is_recent and (self._good > came or self._is_confirmed(key_id))
+
+    def _is_confirmed(self, key_id: str | None) -> bool:
+        """Whether a fetch for a token was good just now, and lists this key, usable or not."""
+        is_recent = self._clock() - self._demanded_at < LEAST_INTERVAL
+        listed = {key.id for key in self._keys} | {key.id for key in self._refused}
+        is_listed = key_id is None or key_id in listed
+        return is_recent and self._good >= self._demanded and is_listed
 
     async def renew(self, key_id: str | None) -> None:
         """Wait for the fetch that is going on, or for one that begins now, for a token of this key.
@@ -119,8 +131,9 @@ class KeySet:
         """Begin a fetch for a token, unless one was begun for another token a moment ago."""
         if self._seconds_to_next() > 0:
             return None
-        self._demanded_at = self._clock()
-        return self._begin()
+        begun = self._begin()
+        self._demanded, self._demanded_at = self._begun, self._asked_at
+        return begun
 
     def _begin(self) -> asyncio.Task[bool]:
         self._begun += 1

@@ -105,7 +105,7 @@ class TokenVerifier:
             if claims is not None:
                 return claims
             self._refuse_at_once(token)
-            if self._keys.has_looked_for(token.text):
+            if self._keys.has_looked_for(token.text, token.key_id):
                 raise _Refused("its signature does not hold" if keys else "its key is not known")
             await self._keys.renew(token.key_id)
 

@@ -90,6 +90,34 @@ async def test_made_up_ids_cause_one_fetch_in_each_interval(source: KeySource) -
     assert source.fetches == 3
 
 
+async def test_a_refused_token_is_looked_for_again(source: KeySource) -> None:
+    """A token whose key was not published yet is let in once it is, although it was refused."""
+    await source.identify()
+    source.idp.keys["ec-2"] = new_key()
+    token = source.idp.token("ec-2")
+    assert await refusal(source, token) == "its key is not known"
+    source.idp.publish()
+    source.time += LEAST_INTERVAL
+    assert await refusal(source, token) == "let in"
+
+
+async def test_forged_signatures_are_refused_at_once(source: KeySource) -> None:
+    """Tokens that name a listed key and are not signed by it are refused, however many come; they
+    cause one fetch in each interval."""
+    await source.identify()
+    forged = [
+        source.idp.signed(EC, "ES256", headers={"kid": "ec-1"}, sub=f"mallory-{number}")
+        for number in range(20)
+    ]
+    answers = await asyncio.gather(*(refusal(source, token) for token in forged[:10]))
+    answers += [await refusal(source, token) for token in forged[10:]]
+    assert set(answers) == {"its signature does not hold"}
+    assert source.fetches == 2
+    source.time += LEAST_INTERVAL
+    assert await refusal(source, forged[0]) == "its signature does not hold"
+    assert source.fetches == 3
+
+
 async def test_what_no_key_could_help_causes_no_fetch(source: KeySource) -> None:
     """A token that has expired is refused at once, whatever its key is."""
     await source.identify()
