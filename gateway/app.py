@@ -18,6 +18,8 @@ from gateway.callers import (
     RateLimits,
     TokenRules,
     TokenVerifier,
+    as_they_are,
+    hashed_with,
     key_source,
 )
 from gateway.cards import (
@@ -59,7 +61,7 @@ from gateway.provider import ProviderClient
 from gateway.provider.transport import transport_to
 from gateway.runtime import Runtime, Shutdown
 from gateway.storage import ledger_store
-from gateway.telemetry import LogSink, RequestIdMiddleware, request_id
+from gateway.telemetry import LogSink, RequestIdMiddleware, request_id, with_subject_key
 from gateway.turns import Turns
 
 if TYPE_CHECKING:
@@ -81,6 +83,8 @@ def create_app(
     application, where the ledger cannot be opened.
     """
     runtime, emit = runtime or Runtime(), to_all([LogSink(), *sinks])
+    if settings.auth == "jwt":
+        settings = with_subject_key(settings, emit)
     network = transport_to(
         settings.provider_url, through=transport, ca_file=settings.provider_ca_file
     )
@@ -92,6 +96,7 @@ def create_app(
         emit=emit,
     )
     limits = _rate_limits(settings, emit)
+    keys = _key_set(settings, runtime.clock, emit)
 
     def new_context(caller: Caller, header_key: str | None) -> Context:
         return Context(
@@ -114,8 +119,12 @@ def create_app(
         await limits.check()
         try:
             await ledger.start()
+            if keys is not None:
+                keys.start()
             yield {"shutdown": shutdown}
         finally:
+            if keys is not None:
+                await keys.aclose()
             await ledger.aclose(min(shutdown.seconds_for_calls(), settings.call_deadline))
             await provider.aclose()
             await limits.aclose()
@@ -124,7 +133,7 @@ def create_app(
     view = GraphQLView(
         Dependencies(
             executor=_executor(settings, trusted, runtime.turns),
-            authenticator=_authenticator(settings, runtime.clock, emit),
+            authenticator=_authenticator(settings, keys),
             new_context=new_context,
             trusted=trusted,
             documents_mode=settings.documents_mode,
@@ -135,7 +144,7 @@ def create_app(
     app = Starlette(
         routes=[
             ExactRoute("/graphql", view),
-            *health_routes(provider, ledger, shutdown),
+            *health_routes(provider, ledger, keys, shutdown),
             *(ide_routes() if settings.graphiql else []),
         ],
         middleware=_middleware(settings, emit),
@@ -207,12 +216,17 @@ def _trusted_documents(settings: TrustedDocumentSettings) -> TrustedDocuments:
         raise ConfigError([f"GATEWAY_DOCUMENTS: {one}" for one in error.problems]) from error
 
 
-def _authenticator(
-    settings: CallerSettings, clock: Callable[[], float], emit: Sink
-) -> Authenticator:
+def _key_set(settings: CallerSettings, clock: Callable[[], float], emit: Sink) -> KeySet | None:
+    """The keys that prove callers, where these need a token."""
     if settings.auth is None:
         raise ConfigError(["GATEWAY_AUTH: is not set; decide who is let in"])
     if settings.auth != "jwt":
+        return None
+    return KeySet(key_source(settings.jwt_keys), clock=clock, emit=emit)
+
+
+def _authenticator(settings: Settings, keys: KeySet | None) -> Authenticator:
+    if keys is None:
         return AnyoneAllowed()
     rules = TokenRules(
         issuer=settings.jwt_issuer,
@@ -220,8 +234,9 @@ def _authenticator(
         leeway=settings.jwt_leeway,
         accounts_claim=settings.jwt_accounts_claim,
     )
-    keys = KeySet(key_source(settings.jwt_keys), clock=clock, emit=emit)
-    return TokenVerifier(keys, rules)
+    if settings.log_subjects == "raw":
+        return TokenVerifier(keys, rules, as_they_are)
+    return TokenVerifier(keys, rules, hashed_with(settings.subject_key.get_secret_value()))
 
 
 def _rate_limits(settings: CallerSettings, emit: Sink) -> RateLimits:

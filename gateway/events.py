@@ -18,7 +18,8 @@ _FRAMES = 8  # of a traceback
 class OperationEnded:
     """One HTTP request to ``/graphql`` was answered.
 
-    ``caller`` is None where nobody was identified; ``operation`` (its name), ``kind`` and
+    ``caller`` (never the subject of a token, unless a setting says so) is None where nobody was
+    identified; ``operation`` (its name), ``kind`` and
     ``fields`` (of the root) are empty where none was executed. ``errors`` are codes, those of
     failures in results included.
     """
@@ -87,9 +88,16 @@ class ClockSkewChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallerRefused:
-    """A request was refused before it was known what it asks for; ``code`` says why."""
+    """A request was refused before it was known what it asks for; ``code`` and ``reason`` say why.
+
+    ``key_id`` is the ``kid`` of its token and ``peer`` the address of the other end of the
+    connection, both as ``telemetry.loggable`` shows them; nothing else of the token is here.
+    """
 
     code: str
+    reason: str
+    key_id: str | None
+    peer: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,10 +141,26 @@ class IdentityKeysUnavailable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityKeyRefused:
+    """A key of the identity provider is passed over, for this ``reason``; told once for each key.
+
+    ``key_id`` is its ``kid`` as ``telemetry.loggable`` shows it.
+    """
+
+    key_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityKeysExpired:
     """The keys of the identity provider were fetched ``seconds`` ago, and hold no longer."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectKeyMade:
+    """Callers are hashed with a random key: their names in the log end with this process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +279,9 @@ Event: TypeAlias = (
     | RateLimitHit
     | RateLimitStoreChanged
     | IdentityKeysUnavailable
+    | IdentityKeyRefused
     | IdentityKeysExpired
+    | SubjectKeyMade
     | DocumentRefused
     | ClickSettled
     | LedgerFull

@@ -41,6 +41,11 @@ class IdentityProvider:
     def token(self, key_id: str = "ec-1", *, headers: Any = None, **changes: Any) -> str:
         """A good token, with changes to its claims; a claim that is ... is left out."""
         key = self.keys[key_id]
+        algorithm = "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256"
+        return self.signed(key, algorithm, headers={"kid": key_id} | (headers or {}), **changes)
+
+    def signed(self, key: Any, algorithm: str, *, headers: Any, **changes: Any) -> str:
+        """The same, signed by any key."""
         claims = {
             "iss": ISSUER,
             "aud": AUDIENCE,
@@ -50,9 +55,7 @@ class IdentityProvider:
             "accounts": "*",
         } | changes
         claims = {name: value for name, value in claims.items() if value is not ...}
-        algorithm = "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256"
-        named = {"kid": key_id} | (headers or {})
-        shown = {name: value for name, value in named.items() if value is not ...}
+        shown = {name: value for name, value in headers.items() if value is not ...}
         return jwt.encode(claims, key, algorithm, headers=shown)
 
     def settings(self, **changes: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from gateway.callers.jwks import KeySet
 from gateway.callers.pace import pace_of
 from gateway.callers.rate_limits import RateLimits
 from gateway.callers.sources import key_source
+from gateway.callers.subjects import as_they_are, hashed_with
 from gateway.callers.tokens import AnyoneAllowed, Authenticator, TokenRules, TokenVerifier
 
 __all__ = [
@@ -15,6 +16,8 @@ __all__ = [
     "RateLimits",
     "TokenRules",
     "TokenVerifier",
+    "as_they_are",
+    "hashed_with",
     "key_source",
     "pace_of",
 ]

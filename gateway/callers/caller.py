@@ -11,17 +11,19 @@ from gateway.errors import NotAllowed
 class Caller:
     """Who asks. ``accounts`` are those whose cards they may see and issue.
 
-    None means all scopes, and all accounts.
+    None means all scopes, and all accounts. ``id`` tells callers apart and is never logged;
+    events and log lines have ``name``.
     """
 
     id: str
+    name: str
     scopes: frozenset[str] | None
     accounts: frozenset[UUID] | None
 
     @classmethod
     def anyone(cls) -> Self:
         """Everybody, where callers are not told apart: all scopes, all accounts."""
-        return cls("anyone", None, None)
+        return cls("anyone", "anyone", None, None)
 
     def require(self, scope: str) -> None:
         """Raise NotAllowed unless the caller has this scope."""

@@ -1,85 +1,197 @@
-"""The identity provider's public keys (RFC 7517 JWKS): cached, rotated, fetched within bounds."""
+"""The identity provider's public keys: fetched in the background, and within bounds on demand.
+
+    a key that is held            → at once, whatever else is fetched
+    keys older than 5 minutes     → fetched anew in the background, while they serve on
+    a token that no key proves    → waits for one fetch, which all such tokens share
+    it does not, or is too early  → IdentityUnavailable, with the seconds until the next fetch
+
+Only a fetch that began after a token came says that its key is not known: a key may have been
+published a moment ago. A signature that does not fit a key which is listed is refused after any
+fetch on demand in the last interval.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import hashlib
+import math
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
-import jwt
-
+from gateway.callers.published_keys import KeysUnusable, PublicKey, RefusedKey, read_keys
 from gateway.errors import IdentityUnavailable
-from gateway.events import IdentityKeysExpired, IdentityKeysUnavailable, Sink
+from gateway.events import IdentityKeyRefused, IdentityKeysExpired, IdentityKeysUnavailable, Sink
+from gateway.telemetry import loggable
 
 Fetch = Callable[[], Awaitable[bytes]]
 
 CACHE_LIFE = 300.0  # seconds until a set of keys is fetched anew
 LONGEST_LIFE = 3600.0  # seconds that keys serve at most, counted from when they were asked for
-LEAST_INTERVAL = 10.0  # seconds between two fetches, whatever key ids callers make up
+LEAST_INTERVAL = 10.0  # seconds between two fetches that tokens cause, and after one that failed
 FETCH_TIME = 5.0  # seconds, the whole of it
-_ASYMMETRIC = {"RSA", "EC", "OKP"}
+READY_TIME = 1.0  # seconds that readiness waits for the first keys
+MOST_TOKENS = 4096  # of which is remembered when they came; 0.2 KB each
 
 
 class KeySet:
-    """Finds the key that a token names; ``clock`` is monotonic seconds."""
+    """Finds the keys that may have signed a token; ``clock`` is monotonic seconds."""
 
     def __init__(self, fetch: Fetch, *, clock: Callable[[], float], emit: Sink) -> None:
         self._fetch = fetch
         self._clock = clock
         self._emit = emit
-        self._keys: dict[str | None, jwt.PyJWK] = {}
-        self._asked_at: float | None = None  # the last time, whatever came of it
-        self._good_at = clock()  # when the keys that are kept were asked for
-        self._lock = asyncio.Lock()
+        self._keys: Sequence[PublicKey] = ()
+        self._refused: frozenset[RefusedKey] = frozenset()
+        self._begun = 0  # how many fetches have begun
+        self._good = 0  # the number of the one that brought the keys which are held
+        self._good_at = 0.0  # when that one began
+        self._demanded = 0  # the number of the last one that a token caused
+        self._asked_at = self._demanded_at = -math.inf  # when the last one began, and that one
+        self._failed = False  # whether the last one that ended did
+        self._fetching: asyncio.Task[bool] | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+        self._came: OrderedDict[bytes, int] = OrderedDict()
 
-    async def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """The key with this id; without an id the only key there is. None when there is none.
+    def find(self, key_id: str | None, algorithm: str) -> Sequence[PublicKey]:
+        """The keys for this algorithm that have this id; without an id all of the algorithm."""
+        self._refresh()
+        fitting = (key for key in self._held() if algorithm in key.algorithms)
+        return [key for key in fitting if key_id is None or key.id == key_id]
 
-        Raises IdentityUnavailable when there are no keys, or only such as have served too long.
+    def has_looked_for(self, token: str, key_id: str | None) -> bool:
+        """Whether keys were fetched after this token came first, and not long ago.
+
+        Then it is known that none of them proves it, and otherwise ``renew`` is worth a call. For a
+        key that is listed any fetch on demand within the interval will do: that it was replaced
+        since is less likely than that the token is forged.
         """
-        if self._age() > CACHE_LIFE or self._lookup(key_id) is None:
-            await self._refresh()
-        return self._lookup(key_id)
+        name = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        came = self._came.setdefault(name, self._begun)
+        if len(self._came) > MOST_TOKENS:
+            self._came.popitem(last=False)
+        is_recent = self._clock() - self._good_at < LEAST_INTERVAL
+        return is_recent and (self._good > came or self._is_confirmed(key_id))
 
-    def _drop_old_keys(self) -> None:
-        """A key that was revoked meanwhile must not serve for ever while the source is broken."""
-        if self._keys and self._clock() - self._good_at > LONGEST_LIFE:
-            self._keys = {}
-            self._emit(IdentityKeysExpired(seconds=LONGEST_LIFE))
+    def _is_confirmed(self, key_id: str | None) -> bool:
+        """Whether a fetch for a token was good just now, and lists this key, usable or not."""
+        is_recent = self._clock() - self._demanded_at < LEAST_INTERVAL
+        listed = {key.id for key in self._keys} | {key.id for key in self._refused}
+        is_listed = key_id is None or key_id in listed
+        return is_recent and self._good >= self._demanded and is_listed
 
-    def _lookup(self, key_id: str | None) -> jwt.PyJWK | None:
-        self._drop_old_keys()
-        if key_id is None:
-            return next(iter(self._keys.values())) if len(self._keys) == 1 else None
-        return self._keys.get(key_id)
+    async def renew(self, key_id: str | None) -> None:
+        """Wait for the fetch that is going on, or for one that begins now, for a token of this key.
+
+        Raises IdentityUnavailable where it fails, or where it is too early for another one.
+        """
+        fetching = self._in_flight() or self._begin_on_demand()
+        if fetching is None or not await _succeeds(fetching):
+            raise self._unavailable(key_id)
+
+    async def check(self) -> None:
+        """Raise IdentityUnavailable where no keys are held; a first fetch has a second to end."""
+        self._refresh()
+        fetching = self._in_flight()
+        if not self._held() and fetching is not None:
+            await asyncio.wait([fetching], timeout=READY_TIME)
+        if not self._held():
+            raise self._unavailable()
+
+    def condition(self) -> dict[str, Any]:
+        """``state`` (fresh, aging or unavailable), ``keys`` (a number) and ``ageSeconds``."""
+        held, age = self._held(), self._age()
+        if not held:
+            return {"state": "unavailable", "keys": 0, "ageSeconds": None}
+        state = "fresh" if age <= CACHE_LIFE + FETCH_TIME else "aging"
+        return {"state": state, "keys": len(held), "ageSeconds": round(age)}
+
+    def start(self) -> None:
+        """Fetch the keys now, and anew whenever they have aged; nobody waits for it."""
+        self._upkeep = asyncio.create_task(self._keep_fresh())
+
+    async def aclose(self) -> None:
+        """Stop what was started."""
+        for task in (self._upkeep, self._fetching):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+
+    async def _keep_fresh(self) -> None:
+        while True:
+            self._refresh()
+            await asyncio.sleep(LEAST_INTERVAL)
+
+    def _refresh(self) -> None:
+        """Begin a fetch where the keys are old, unless one is going on or has just failed."""
+        due = not self._held() or self._age() > CACHE_LIFE
+        early = self._clock() - self._asked_at < LEAST_INTERVAL
+        if due and not early and self._in_flight() is None:
+            self._begin()
+
+    def _begin_on_demand(self) -> asyncio.Task[bool] | None:
+        """Begin a fetch for a token, unless one was begun for another token a moment ago."""
+        if self._seconds_to_next() > 0:
+            return None
+        begun = self._begin()
+        self._demanded, self._demanded_at = self._begun, self._asked_at
+        return begun
+
+    def _begin(self) -> asyncio.Task[bool]:
+        self._begun += 1
+        self._asked_at = self._clock()
+        self._fetching = asyncio.create_task(self._fetch_keys(self._begun, self._asked_at))
+        return self._fetching
+
+    def _in_flight(self) -> asyncio.Task[bool] | None:
+        fetching = self._fetching
+        return None if fetching is None or fetching.done() else fetching
+
+    def _seconds_to_next(self) -> float:
+        last = self._asked_at if self._failed else self._demanded_at
+        return max(last + LEAST_INTERVAL - self._clock(), 0.0)
+
+    def _unavailable(self, key_id: str | None = None) -> IdentityUnavailable:
+        return IdentityUnavailable(
+            "The keys that prove callers cannot be had now; try again in a moment.",
+            retry_after=max(self._seconds_to_next(), 1.0),
+            key_id=key_id,
+        )
 
     def _age(self) -> float:
-        return float("inf") if self._asked_at is None else self._clock() - self._asked_at
+        return self._clock() - self._good_at
 
-    async def _refresh(self) -> None:
-        async with self._lock:
-            # Another caller may have been here first, or made-up key ids come too fast.
-            if self._age() >= LEAST_INTERVAL:
-                await self._fetch_keys()
-        self._drop_old_keys()
-        if not self._keys:
-            raise IdentityUnavailable(
-                "The keys that prove callers cannot be had now; try again in a moment."
-            )
+    def _held(self) -> Sequence[PublicKey]:
+        """A key that was revoked meanwhile must not serve for ever while the source is broken."""
+        if self._keys and self._age() > LONGEST_LIFE:
+            self._keys = ()
+            self._emit(IdentityKeysExpired(seconds=LONGEST_LIFE))
+        return self._keys
 
-    async def _fetch_keys(self) -> None:
-        self._asked_at = began = self._clock()
+    async def _fetch_keys(self, number: int, began: float) -> bool:
+        """Fetch the keys, and tell whether that succeeded."""
+        self._failed = True  # unless it ends well
         try:
             async with asyncio.timeout(FETCH_TIME):
-                self._keys = _public_keys(await self._fetch())
-            self._good_at = began
+                document = await self._fetch()
+            keys = self._usable(document)
         except Exception as error:
             # Keys that were good a while ago are better than turning everybody away.
-            self._emit(IdentityKeysUnavailable(error=type(error).__name__, kept=len(self._keys)))
+            kept = len(self._held())
+            self._emit(IdentityKeysUnavailable(error=type(error).__name__, kept=kept))
+            return False
+        self._keys, self._good, self._good_at, self._failed = keys, number, began, False
+        return True
+
+    def _usable(self, document: bytes) -> Sequence[PublicKey]:
+        published = read_keys(document)
+        for refused in dict.fromkeys(published.refused):
+            if refused not in self._refused:  # once, and not at each fetch
+                self._emit(IdentityKeyRefused(key_id=loggable(refused.id), reason=refused.reason))
+        self._refused = frozenset(published.refused)
+        if not published.usable:
+            raise KeysUnusable("it has no usable key")
+        return published.usable
 
 
-def _public_keys(document: bytes) -> dict[str | None, jwt.PyJWK]:
-    """The asymmetric signing keys of a JWKS by key id; anything else in it is passed over."""
-    keys = jwt.PyJWKSet.from_json(document.decode()).keys
-    return {
-        key.key_id: key
-        for key in keys
-        if key.key_type in _ASYMMETRIC and key.public_key_use in {None, "sig"}
-    }
+async def _succeeds(fetching: asyncio.Task[bool]) -> bool:
+    await asyncio.wait([fetching])  # which a caller that goes away does not cancel
+    return not fetching.cancelled() and fetching.result()

@@ -1,5 +1,6 @@
 """How often a caller may ask: one limit per caller and operation, counted here or in a store."""
 
+import hashlib
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Mapping
@@ -8,6 +9,7 @@ from gateway.callers.pace import Pace, pace_of
 from gateway.callers.shared_limits import SharedLimits, StoreUnavailable
 from gateway.errors import LimitedBy, Overloaded, RateLimited
 from gateway.events import RateLimitHit, Sink
+from gateway.telemetry import caller_name
 
 _ROUNDING = 1e-6  # seconds
 
@@ -63,7 +65,7 @@ class RateLimits:
             self._shared = SharedLimits(store, emit=emit)
 
     async def count(self, caller: str, operation: str) -> None:
-        """Count one operation.
+        """Count one operation of the caller with this id.
 
         Raises RateLimited with the seconds until one more is allowed, or Overloaded when the
         operation cannot be counted now, and KeyError for an operation without a rule.
@@ -74,7 +76,8 @@ class RateLimits:
         wait = await self._hit(pace, caller, operation)
         if wait > 0:
             after = max(round(wait, 1), 0.1)
-            self._emit(RateLimitHit(caller=caller, field=operation, retry_after=after))
+            name = caller_name.get()
+            self._emit(RateLimitHit(caller=name, field=operation, retry_after=after))
             raise RateLimited(
                 f"Rate limit exceeded; retry after {after:g} s.",
                 by=LimitedBy.GATEWAY,
@@ -85,7 +88,7 @@ class RateLimits:
         if self._shared is None:
             return self._limiter.hit(pace, caller, operation)
         try:
-            return await self._shared.hit(pace, caller, operation)
+            return await self._shared.hit(pace, _hidden(caller), operation)
         except StoreUnavailable:
             if self._store_required:
                 raise Overloaded(
@@ -102,3 +105,11 @@ class RateLimits:
         """Close the connections to the store."""
         if self._shared is not None:
             await self._shared.aclose()
+
+
+def _hidden(caller: str) -> str:
+    """A name of a fixed length, so that whoever reads the store does not see who the callers are.
+
+    It has no secret key: all gateways that share the store must find the same counts.
+    """
+    return hashlib.sha256(caller.encode(errors="surrogatepass")).hexdigest()[:32]

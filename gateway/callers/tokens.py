@@ -4,30 +4,52 @@ Only asymmetric algorithms are known here: a public key cannot be mistaken for a
 ``none`` is no algorithm.
 """
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
 import jwt
+from jwt.exceptions import InvalidSubjectError
+from jwt.types import Options
 
 from gateway.callers.caller import Caller
 from gateway.callers.jwks import KeySet
+from gateway.callers.published_keys import ALGORITHMS, PublicKey
+from gateway.callers.subjects import NameOf
 from gateway.errors import NotAuthenticated
 
-ALGORITHMS = {  # by the type of the key that they need
-    "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    "EC": ("ES256", "ES384", "ES512"),
-    "OKP": ("EdDSA",),
-}
 ALL_ACCOUNTS = "*"
+MOST_KEYS = 5  # that are tried for one token
+LONGEST_SUBJECT = 2048  # characters; SPIFFE-ID, section 2.3, the longest that is known
+
+# What an access token may say that it is (RFC 9068, section 2.1): other kinds of JWT come from the
+# same issuer, with the same audience (RFC 8725, section 3.11).
+_TYPES = {"jwt", "at+jwt", "application/jwt", "application/at+jwt"}
+_DATES = ("exp", "nbf", "iat")
+_CLAIMS: Options = {
+    "require": ["exp", "iss", "aud", "sub"],
+    # Without a signature the library would check none of these.
+    "verify_exp": True,
+    "verify_nbf": True,
+    "verify_iat": True,
+    "verify_aud": True,
+    "verify_iss": True,
+    "verify_sub": True,
+}
+_LATEST = 253_402_300_800  # UNIX seconds: the end of the year 9999
+_NOT_IN_SUBJECTS = {"Cc", "Cs", "Zl", "Zp"}  # Unicode: controls, surrogates, line separators
 
 
 class Authenticator(Protocol):
     """Tells who asks."""
 
     async def identify(self, authorization: str | None) -> Caller:
-        """The caller behind an ``Authorization`` header; raises NotAuthenticated."""
+        """The caller behind an ``Authorization`` header.
+
+        Raises NotAuthenticated, or IdentityUnavailable while that cannot be told.
+        """
 
 
 class AnyoneAllowed:
@@ -48,68 +70,167 @@ class TokenRules:
     accounts_claim: str
 
 
-class TokenVerifier:
-    """Checks bearer tokens against a key set."""
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A token, and what its header names; nothing of it is proved."""
 
-    def __init__(self, keys: KeySet, rules: TokenRules) -> None:
+    text: str
+    key_id: str | None
+    algorithm: str
+
+
+class TokenVerifier:
+    """Checks bearer tokens against a key set; ``name_of`` makes the names of callers in the log."""
+
+    def __init__(self, keys: KeySet, rules: TokenRules, name_of: NameOf) -> None:
         self._keys = keys
         self._rules = rules
+        self._name_of = name_of
 
     async def identify(self, authorization: str | None) -> Caller:
-        """The token's caller; raises NotAuthenticated, or IdentityUnavailable without keys."""
-        token = _bearer(authorization)
-        try:
-            header = jwt.get_unverified_header(token)
-        except jwt.InvalidTokenError as error:
-            raise _refused("it is not a JWT") from error
-        if not any(header.get("alg") in names for names in ALGORITHMS.values()):
-            raise _refused("its algorithm is not accepted")
-        key = await self._keys.find(header.get("kid"))
-        if key is None:
-            raise _refused("its key is not known")
-        return self._caller(self._claims(token, key))
+        """The token's caller; raises NotAuthenticated, or IdentityUnavailable.
 
-    def _claims(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
+        Who has a token of a known key never waits. Others wait for the keys to be fetched anew.
+        """
+        token = _parsed(_bearer(authorization))
+        try:
+            return self._caller(await self._claims(token))
+        except _Refused as refusal:
+            raise _refused(str(refusal), token.key_id) from refusal.__cause__
+
+    async def _claims(self, token: _Token) -> Mapping[str, Any]:
+        while True:
+            keys = self._keys.find(token.key_id, token.algorithm)
+            claims = self._proved(token, keys)
+            if claims is not None:
+                return claims
+            self._refuse_at_once(token)
+            if self._keys.has_looked_for(token.text, token.key_id):
+                raise _Refused("its signature does not hold" if keys else "its key is not known")
+            await self._keys.renew(token.key_id)
+
+    def _refuse_at_once(self, token: _Token) -> None:
+        """Raise _Refused for what is refused whatever its key is: that needs no fetch."""
+        self._caller(self._decoded(token, None))
+
+    def _proved(self, token: _Token, keys: Sequence[PublicKey]) -> Mapping[str, Any] | None:
+        """The claims, or None where none of the keys has signed them."""
+        if len(keys) > MOST_KEYS:
+            raise _Refused("its header names no key (kid), and too many keys fit")
+        for key in keys:
+            try:
+                return self._decoded(token, key)
+            except jwt.InvalidSignatureError:
+                continue
+        return None
+
+    def _decoded(self, token: _Token, key: PublicKey | None) -> Mapping[str, Any]:
+        """The claims, checked; without a key they are what anybody may have written."""
         try:
             claims: Mapping[str, Any] = jwt.decode(
-                token,
-                key.key,
-                algorithms=ALGORITHMS[key.key_type or ""],
+                token.text,
+                key.key if key else "",
+                algorithms=[token.algorithm],
                 issuer=self._rules.issuer,
                 audience=self._rules.audience,
                 leeway=self._rules.leeway,
-                options={"require": ["exp", "iss", "aud", "sub"]},
+                options={**_CLAIMS, "verify_signature": key is not None},
             )
-        except jwt.ExpiredSignatureError as error:
-            raise _refused("it has expired") from error
-        except (jwt.InvalidAudienceError, jwt.InvalidIssuerError) as error:
-            raise _refused("it is not meant for this gateway") from error
-        except jwt.InvalidTokenError as error:
-            raise _refused("its signature or its claims do not hold") from error
+        except jwt.InvalidSignatureError:
+            raise
+        except jwt.PyJWTError as error:
+            raise _Refused(_reason(error)) from error
         return claims
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
+        _check_dates(claims)
         # Subjects are unique within their issuer only; of those there is one.
+        subject = _subject(claims["sub"])
         return Caller(
-            id=str(claims["sub"]),
+            id=subject,
+            name=self._name_of(subject),
             scopes=_scopes(claims),
             accounts=_accounts(claims.get(self._rules.accounts_claim)),
         )
 
 
+class _Refused(Exception):
+    """Why a token is refused: words that hold nothing of it."""
+
+
 def _bearer(authorization: str | None) -> str:
     if authorization is None:
-        raise NotAuthenticated("An access token is needed: send Authorization: Bearer <token>.")
+        raise NotAuthenticated(
+            "An access token is needed: send Authorization: Bearer <token>.", reason="no token"
+        )
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise _refused("the Authorization header is not of the form Bearer <token>")
     return token.strip()
 
 
+def _parsed(text: str) -> _Token:
+    try:
+        header = jwt.get_unverified_header(text)
+    except (jwt.PyJWTError, UnicodeEncodeError) as error:
+        raise _refused("it is not a JWT, or its header cannot be read") from error
+    key_id, algorithm, kind = header.get("kid"), header.get("alg"), header.get("typ")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        raise _refused("its algorithm is not accepted", key_id)
+    if kind is not None and not (isinstance(kind, str) and kind.lower() in _TYPES):
+        raise _refused("its type (typ) is not that of an access token", key_id)
+    return _Token(text, key_id, algorithm)
+
+
+def _reason(error: jwt.PyJWTError) -> str:
+    match error:
+        case jwt.ExpiredSignatureError():
+            return "it has expired"
+        case jwt.ImmatureSignatureError():
+            return "it is not valid yet"
+        case jwt.InvalidAudienceError() | jwt.InvalidIssuerError():
+            return "it is not meant for this gateway"
+        case jwt.MissingRequiredClaimError():
+            return "it lacks one of the claims exp, iss, aud and sub"
+        case InvalidSubjectError():
+            return _NO_SUBJECT
+    return "its claims cannot be read"
+
+
+def _check_dates(claims: Mapping[str, Any]) -> None:
+    """Numbers (RFC 7519, section 2) of a year that there will be; the library takes texts too."""
+    for name in _DATES:
+        date = claims.get(name, 0)
+        is_number = isinstance(date, int | float) and not isinstance(date, bool)
+        if not is_number or not abs(date) < _LATEST:  # NaN is not less than anything
+            raise _Refused(f"its {name} is not a number of seconds since 1970")
+
+
+_NO_SUBJECT = "its subject (sub) is not a text with visible characters"
+
+
+def _subject(claim: Any) -> str:
+    """The subject exactly as it is: no two subjects are the same caller."""
+    if not isinstance(claim, str) or not any(map(_is_visible, claim)):
+        raise _Refused(_NO_SUBJECT)
+    if len(claim) > LONGEST_SUBJECT:
+        raise _Refused(f"its subject (sub) is longer than {LONGEST_SUBJECT} characters")
+    if any(unicodedata.category(character) in _NOT_IN_SUBJECTS for character in claim):
+        raise _Refused("its subject (sub) has control characters or half characters")
+    return claim
+
+
+def _is_visible(character: str) -> bool:
+    return character.isprintable() and not character.isspace()
+
+
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
-    """``scope`` as one text (RFC 8693) or ``scp`` as a list, as issuers write it."""
-    given = claims.get("scope", claims.get("scp", ""))
-    words = given.split() if isinstance(given, str) else given if isinstance(given, list) else []
+    """``scope`` (RFC 8693, section 4.2), or ``scp`` where that says nothing; texts and lists."""
+    return _words(claims.get("scope")) or _words(claims.get("scp"))
+
+
+def _words(claim: Any) -> frozenset[str]:
+    words = claim.split() if isinstance(claim, str) else claim if isinstance(claim, list) else []
     return frozenset(word for word in words if isinstance(word, str))
 
 
@@ -128,5 +249,6 @@ def _uuid(text: Any) -> UUID | None:
         return None
 
 
-def _refused(reason: str) -> NotAuthenticated:
-    return NotAuthenticated(f"The access token is refused: {reason}.")
+def _refused(reason: str, key_id: str | None = None) -> NotAuthenticated:
+    message = f"The access token is refused: {reason}."
+    return NotAuthenticated(message, reason=reason, key_id=key_id)

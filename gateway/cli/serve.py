@@ -76,7 +76,10 @@ def _bounds(settings: "Settings") -> "Bounds":
 def _serve_with_workers(settings: "Settings") -> None:
     from gateway import serving
     from gateway.cli.workers import Supervisor, work
+    from gateway.telemetry import LogSink, with_subject_key
 
+    if settings.auth == "jwt":
+        settings = with_subject_key(settings, LogSink())  # one key for all workers
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
     bounds = _bounds(settings)
     # Workers wait for SIGINT, which comes once nothing more is handed to them.

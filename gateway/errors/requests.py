@@ -88,26 +88,41 @@ class InvalidInput(GatewayError):
 
 
 class NotAuthenticated(GatewayError):
-    """The caller has not shown who it is."""
+    """The caller has not shown who it is.
+
+    ``reason`` is for the log, and so is ``key_id``, the ``kid`` of the token as it was sent.
+    """
 
     code = "NOT_AUTHENTICATED"
     meaning = "The access token is missing or refused."
     advice = "Sign in."
     status = 401
 
+    def __init__(self, message: str, *, reason: str, key_id: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.key_id = key_id
+
 
 class IdentityUnavailable(GatewayError):
-    """Callers cannot be told apart now: the keys that prove them cannot be had."""
+    """Callers cannot be told apart now: the keys that prove them cannot be had.
+
+    ``retry_after`` is in seconds; ``reason`` and ``key_id`` are for the log, as above.
+    """
 
     code = "IDENTITY_UNAVAILABLE"
     meaning = "Access tokens cannot be checked now."
     advice = "Repeat in a moment."
     status = 503
     retryable = True
+    reason = "its key cannot be fetched now"
 
-    def __init__(self, message: str, *, retry_after: float = 10.0) -> None:
+    def __init__(
+        self, message: str, *, retry_after: float = 10.0, key_id: str | None = None
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.key_id = key_id
 
 
 class NotAllowed(GatewayError):

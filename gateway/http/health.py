@@ -1,13 +1,13 @@
 """``/healthz`` and ``/readyz``."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from gateway.errors import GatewayError, Overloaded, ProviderUnavailable
+from gateway.callers import KeySet
+from gateway.errors import GatewayError, Overloaded
 from gateway.http.responses import error_content, retry_after
 from gateway.http.routes import ExactRoute
 from gateway.ledger import Ledger
@@ -16,14 +16,17 @@ from gateway.runtime import Shutdown
 
 
 def health_routes(
-    provider: ProviderClient, ledger: Ledger[Any], shutdown: Shutdown
+    provider: ProviderClient, ledger: Ledger[Any], keys: KeySet | None, shutdown: Shutdown
 ) -> list[BaseRoute]:
-    """The process lives; and it is not ending, and the provider gives it an access token."""
+    """The process lives; and it is not ending, and can carry out what callers ask for.
+
+    ``keys`` are the identity provider's, where callers need a token.
+    """
 
     async def ready(_request: Request) -> Response:
         if shutdown.begun:
-            return _unavailable(Overloaded("The gateway is ending; ask another one."))
-        return await _readiness(provider, ledger)
+            return _unavailable(Overloaded("The gateway is ending; ask another one."), {})
+        return await _readiness(provider, ledger, keys)
 
     return [ExactRoute("/healthz", _alive), ExactRoute("/readyz", ready)]
 
@@ -32,28 +35,37 @@ async def _alive(_request: Request) -> Response:
     return JSONResponse({"status": "ok"})
 
 
-async def _readiness(provider: ProviderClient, ledger: Ledger[Any]) -> Response:
-    """Ready means: the provider gives us an access token, and reads are not held back.
+async def _readiness(
+    provider: ProviderClient, ledger: Ledger[Any], keys: KeySet | None
+) -> Response:
+    """Ready means: tokens of callers can be checked, and the provider gives us an access token.
 
+    While reads are held back the gateway is degraded and ready: mutations and replays go on.
     The ledger is named and decides nothing: reads never depend on it, and gateways that share one
     would all be taken out of service at once.
     """
     try:
+        if keys is not None:
+            await keys.check()
         await provider.check_token()
     except GatewayError as error:
-        return _unavailable(error)
+        return _unavailable(error, _identity(keys))
+    breaker = provider.breaker
     facts: dict[str, Any] = {
-        "breaker": provider.breaker.value,
+        "status": "ok" if breaker is BreakerState.CLOSED else "degraded",
+        "breaker": breaker.value,
         "clockSkewSeconds": provider.clock.skew,
         "ledger": await ledger.condition(),
     }
-    if provider.breaker is BreakerState.OPEN:
-        return _unavailable(ProviderUnavailable("Reads are held back: the provider fails."), facts)
-    return JSONResponse({"status": "ok"} | facts)
+    return JSONResponse(facts | _identity(keys))
 
 
-def _unavailable(error: GatewayError, facts: Mapping[str, Any] | None = None) -> Response:
+def _identity(keys: KeySet | None) -> dict[str, Any]:
+    return {} if keys is None else {"identityKeys": keys.condition()}
+
+
+def _unavailable(error: GatewayError, facts: dict[str, Any]) -> Response:
     """503 with the error as every other answer has it, and its code for monitoring."""
     body = {"status": "unavailable", "code": error.code, "message": error.with_hint}
-    content = {**body, **(facts or {}), **error_content(error)}
+    content = {**body, **facts, **error_content(error)}
     return JSONResponse(content, 503, retry_after(error.retry_after))

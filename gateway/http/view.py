@@ -43,7 +43,7 @@ from gateway.http.requests import (
     idempotency_key,
 )
 from gateway.http.responses import compressed, error_response, graphql_response
-from gateway.telemetry import on_behalf_of
+from gateway.telemetry import loggable, on_behalf_of
 
 # What resolvers get, for a caller and the ``Idempotency-Key`` header of the request.
 NewContext: TypeAlias = Callable[[Caller, str | None], Context]
@@ -108,8 +108,8 @@ class GraphQLView:
         if request.method == "GET":
             refuse_other_sites(request, self._settings)
         caller = await self._identify(request)
-        progress.caller = caller.id
-        with on_behalf_of(caller.id):
+        progress.caller = caller.name
+        with on_behalf_of(caller.id, name=caller.name):
             return await self._answer_to(caller, request, media_type, progress)
 
     async def _answer_to(
@@ -136,7 +136,13 @@ class GraphQLView:
             raise
 
     async def _identify(self, request: Request) -> Caller:
-        return await self._dependencies.authenticator.identify(request.headers.get("authorization"))
+        try:
+            return await self._dependencies.authenticator.identify(
+                request.headers.get("authorization")
+            )
+        except (NotAuthenticated, IdentityUnavailable) as error:
+            self._emit(_not_let_in(request, error))
+            raise
 
     def _refused(self, error: Exception, media_type: str, progress: _Progress) -> Response:
         refusal = self._refusal(error)
@@ -146,8 +152,6 @@ class GraphQLView:
     def _refusal(self, error: Exception) -> GatewayError:
         """What is told of an error before, or beside, the execution."""
         match error:
-            case NotAuthenticated() | IdentityUnavailable():
-                self._emit(CallerRefused(code=error.code))
             case DocumentNotTrusted() | DocumentNotFound() | DocumentsNotSupported():
                 self._emit(DocumentRefused(codes=(error.code,)))
         if isinstance(error, GatewayError):
@@ -160,6 +164,17 @@ def _codes(answer: GraphQLResponse, context: Context) -> tuple[str, ...]:
     """The codes of the errors, and of the failures in results."""
     codes = [error["extensions"]["code"] for error in answer.body.get("errors", [])]
     return tuple(sorted({*codes, *context.failures}))
+
+
+def _not_let_in(request: Request, error: NotAuthenticated | IdentityUnavailable) -> CallerRefused:
+    """Nobody's ``X-Forwarded-For`` is believed: the peer may be a proxy."""
+    peer = request.client.host if request.client else None
+    return CallerRefused(
+        code=error.code,
+        reason=error.reason,
+        key_id=loggable(error.key_id),
+        peer=loggable(peer),
+    )
 
 
 def _ended(progress: _Progress, status: int) -> OperationEnded:

@@ -1,8 +1,9 @@
 """What the gateway tells its operators; never a value of a caller or of a card."""
 
-from gateway.telemetry.caller_id import caller_id, on_behalf_of
+from gateway.telemetry.caller_id import caller_id, caller_name, on_behalf_of
 from gateway.telemetry.log_sink import LogSink
 from gateway.telemetry.log_writers import DirectWriter, QueuedWriter
+from gateway.telemetry.loggable import loggable
 from gateway.telemetry.logs import configure_logging
 from gateway.telemetry.request_id import (
     NO_REQUEST,
@@ -11,6 +12,7 @@ from gateway.telemetry.request_id import (
     request_id,
     traceparent,
 )
+from gateway.telemetry.subject_key import with_subject_key
 
 __all__ = [
     "NO_REQUEST",
@@ -19,9 +21,12 @@ __all__ = [
     "QueuedWriter",
     "RequestIdMiddleware",
     "caller_id",
+    "caller_name",
     "configure_logging",
+    "loggable",
     "new_request_id",
     "on_behalf_of",
     "request_id",
     "traceparent",
+    "with_subject_key",
 ]

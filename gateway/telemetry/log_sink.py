@@ -74,7 +74,8 @@ def _clock_skew(event: events.ClockSkewChanged) -> Line:
 
 
 def _caller_refused(event: events.CallerRefused) -> Line:
-    return "debug", "caller_refused", {"code": event.code}
+    facts = {"code": event.code, "reason": event.reason, "kid": event.key_id, "peer": event.peer}
+    return "info", "caller_refused", facts
 
 
 def _preflight(event: events.PreflightRefused) -> Line:
@@ -96,8 +97,17 @@ def _keys_unavailable(event: events.IdentityKeysUnavailable) -> Line:
     return "warning", "jwks_unavailable", {"error": event.error, "keys_kept": event.kept}
 
 
+def _key_refused(event: events.IdentityKeyRefused) -> Line:
+    return "warning", "jwks_key_refused", {"kid": event.key_id, "reason": event.reason}
+
+
 def _keys_expired(event: events.IdentityKeysExpired) -> Line:
     return "warning", "jwks_too_old", {"seconds": event.seconds}
+
+
+def _subject_key(_event: events.SubjectKeyMade) -> Line:
+    hint = "Set GATEWAY_SUBJECT_KEY to compare callers between gateways, and after a restart."
+    return "info", "subject_key_is_random", {"hint": hint}
 
 
 def _document(event: events.DocumentRefused) -> Line:
@@ -164,7 +174,9 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.RateLimitHit: _rate_limit,
     events.RateLimitStoreChanged: _store,
     events.IdentityKeysUnavailable: _keys_unavailable,
+    events.IdentityKeyRefused: _key_refused,
     events.IdentityKeysExpired: _keys_expired,
+    events.SubjectKeyMade: _subject_key,
     events.DocumentRefused: _document,
     events.ClickSettled: _click,
     events.LedgerFull: _ledger_full,

@@ -193,6 +193,19 @@ async def test_counts_go_by_themselves(server: Store) -> None:
 
 @pytest.mark.process
 @needs_server
+async def test_the_store_does_not_hold_who_the_callers_are(server: Store) -> None:
+    """Whoever reads the store finds counts, and no subject of a token."""
+    limits = RateLimits({"field": "60/hour"}, reads=[], store=server.url, emit=to_nobody)
+    await limits.count("alice@example.com", "field")
+    async with Valkey(host="127.0.0.1", port=server.port) as client:
+        keys = [key async for key in client.scan_iter("*:field:*")]
+    await limits.aclose()
+    assert len(keys) == 1
+    assert b"alice" not in keys[0]
+
+
+@pytest.mark.process
+@needs_server
 async def test_another_rate_is_another_count(server: Store) -> None:
     """A rate that was changed does not hold callers to what the old one counted."""
     limits = SharedLimits(server.url, emit=to_nobody)

@@ -448,11 +448,13 @@ async def test_the_breaker_fails_reads_fast_and_finds_its_way_back() -> None:
         assert await read(stack) == "PROVIDER_UNAVAILABLE"
         assert len(stack.wire.sent("GET")) == sent
         ready = await stack.client.get("/readyz")
-        assert (ready.status_code, ready.json()["breaker"]) == (503, "open")
+        assert (ready.status_code, ready.json()["breaker"]) == (200, "open")
+        assert ready.json()["status"] == "degraded", "mutations and replays go on"
 
         clock.time += 5
         ready = await stack.client.get("/readyz")
         assert (ready.status_code, ready.json()["breaker"]) == (200, "half_open")
+        assert ready.json()["status"] == "degraded"
         assert await read(stack) == "PROVIDER_UNAVAILABLE"
         assert len(stack.wire.sent("GET")) > sent
         sent = len(stack.wire.sent("GET"))

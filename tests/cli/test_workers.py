@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ from tests.commands import Command
 from tests.pair import Pair, pair
 from tests.processes import ROOT, Process
 from tests.stack import environment
+from tests.tokens import IdentityProvider
 from tests.waiting import PATIENCE
 
 process = pytest.mark.process
@@ -61,6 +63,27 @@ def answers(gateway: Process) -> Counter[int]:
     """How many operations each worker has answered, by the log of a gateway that has ended."""
     lines = [json.loads(line) for line in gateway.lines if line.startswith("{")]
     return Counter(line["worker"] for line in lines if line["event"] == "operation")
+
+
+@process
+@pytest.mark.long
+async def test_workers_give_a_caller_one_name(tmp_path: Path) -> None:
+    """The random key that callers are hashed with is one for all workers, and is said once."""
+    idp = IdentityProvider(tmp_path)
+    settings: dict[str, Any] = idp.settings()
+    async with pair(tmp_path, workers="2", **settings) as one:
+        workers_of(one.gateway)
+        bearer = {"Authorization": f"Bearer {idp.token()}"}
+        for _ in range(4):
+            async with http_client() as client:
+                body = {"query": "{ __typename }"}
+                await client.post(f"{one.url}/graphql", json=body, headers=bearer)
+        assert one.gateway.stop() == 0
+    lines = [json.loads(line) for line in one.gateway.lines if line.startswith("{")]
+    callers = {(line["worker"], line["caller"]) for line in lines if line["event"] == "operation"}
+    assert len(callers) == 2
+    assert len({name for _, name in callers}) == 1
+    assert [line["event"] for line in lines].count("subject_key_is_random") == 1
 
 
 @process

@@ -1,5 +1,6 @@
 """Nothing leaked: marked values in every sensitive place, every path, and all output searched."""
 
+import hmac
 import io
 import itertools
 import logging
@@ -13,6 +14,7 @@ import pytest
 import structlog
 
 from gateway.emulator import GUIDE_ACCOUNT
+from gateway.events import OperationEnded, SubjectKeyMade
 from gateway.telemetry import configure_logging
 from tests.cards.test_cards import WIRE_CARD
 from tests.pair import pair
@@ -227,6 +229,48 @@ async def test_no_card_number_of_the_provider_is_shown(
     assert '"event":"operation"' in written
     for text in [written, *(response.text for response in answered)]:
         assert PAN not in text.replace(" ", "")
+
+
+SUBJECT = "canary.subject@example.com"
+
+
+@pytest.mark.parametrize("raw", [False, True], ids=["by default", "raw by setting"])
+async def test_no_line_names_a_caller(tmp_path: Path, log: io.StringIO, raw: bool) -> None:
+    """Whatever a caller does, and whatever is wrong with the token, no line and no event holds the
+    subject or a part of the token, unless a setting says that lines name subjects."""
+    idp, told = IdentityProvider(tmp_path), list[Any]()
+    changes: dict[str, Any] = {"rate_limits": {"issueVirtualCard": "1/hour"}} | (
+        {"log_subjects": "raw"} if raw else {}
+    )
+    async with running(sinks=[told.append], **idp.settings(**changes)) as stack:
+        tokens = [idp.token(sub=SUBJECT), idp.token(sub=SUBJECT, exp=1)]
+        tokens += [
+            idp.token(sub=SUBJECT, headers={"kid": SUBJECT * 3}),
+            tokens[0][:-9] + "AAAAAAAAA",
+        ]
+        for token, (query, variables) in itertools.product(tokens, REQUESTS[:3] + REQUESTS[12:16]):
+            await stack.post(query, variables, Authorization=f"Bearer {token}")
+    written = log.getvalue() + repr(told)
+    assert all(f'"event":"{name}"' in written for name in ("caller_refused", "rate_limit_exceeded"))
+    assert (SUBJECT in written) == raw
+    assert [part for token in tokens for part in token.split(".")[1:] if part in written] == []
+
+
+async def test_one_key_gives_one_name(tmp_path: Path) -> None:
+    """Gateways with the same key give a caller the same name, others do not, and a key that is made
+    at random is said."""
+    idp, names, made = IdentityProvider(tmp_path), [], []
+    for key in ("shared", "shared", "", ""):
+        told: list[Any] = []
+        async with running(sinks=[told.append], **idp.settings(subject_key=key)) as stack:
+            await stack.post("{ __typename }", Authorization=f"Bearer {idp.token()}")
+        [ended] = [event for event in told if isinstance(event, OperationEnded)]
+        names.append(ended.caller)
+        made.append(sum(isinstance(event, SubjectKeyMade) for event in told))
+    expected = hmac.digest(b"shared", b"alice", "sha256").hex()[:20]
+    assert names[:2] == [expected, expected]
+    assert len(set(names)) == 3
+    assert made == [0, 0, 1, 1]
 
 
 @pytest.mark.process
