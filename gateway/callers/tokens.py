@@ -14,6 +14,7 @@ import jwt
 from gateway.callers.caller import Caller
 from gateway.callers.jwks import KeySet
 from gateway.errors import NotAuthenticated
+from gateway.uuids import parse_uuid
 
 ALGORITHMS = {  # by the type of the key that they need
     "RSA": ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -123,8 +124,8 @@ def _accounts(claim: Any) -> frozenset[UUID] | None:
 
 def _uuid(text: Any) -> UUID | None:
     try:
-        return UUID(text)
-    except (ValueError, TypeError, AttributeError):
+        return parse_uuid(text)
+    except ValueError:
         return None
 
 

@@ -10,6 +10,7 @@ from gateway import provider
 from gateway.cards.types import AddressInput
 from gateway.errors import InvalidInput
 from gateway.ledger import field_key
+from gateway.uuids import parse_uuid
 
 LINE_LENGTH = 100
 POST_CODE_LENGTH = 20
@@ -20,15 +21,13 @@ COUNTRIES = frozenset(iso3166.countries_by_alpha2) - {"XK"}
 
 
 def parse_id(text: str, field: str) -> UUID:
-    """A UUID in its usual text form; ids go into paths, so nothing else may pass."""
-    if len(text) == 36:
-        try:
-            return UUID(text)
-        except ValueError:
-            pass
-    raise InvalidInput(
-        f"{field} must be a UUID such as 123e4567-e89b-12d3-a456-426614174000.", field=field
-    )
+    """A UUID in its text form; ids go into paths, so nothing else may pass."""
+    try:
+        return parse_uuid(text)
+    except ValueError:
+        raise InvalidInput(
+            f"{field} must be a UUID such as 123e4567-e89b-12d3-a456-426614174000.", field=field
+        ) from None
 
 
 def parse_key(
@@ -38,9 +37,8 @@ def parse_key(
 
     None where the client sent neither; raises InvalidInput where one is ``required``, and where
     both are there and differ: one of them would be ignored, and a retry without it a new click.
-    The header may be quoted, as the IETF draft of ``Idempotency-Key`` writes it.
     """
-    whole = parse_id(header.strip().strip('"'), "Idempotency-Key") if header is not None else None
+    whole = parse_id(_unquoted(header), "Idempotency-Key") if header is not None else None
     if isinstance(given, str):
         key = parse_id(given, "input.idempotencyKey")
         if whole not in (None, key):
@@ -57,6 +55,16 @@ def parse_key(
             field="input.idempotencyKey",
         )
     return None
+
+
+def _unquoted(header: str) -> str:
+    """The header's value; it may be a quoted string, as the IETF draft of Idempotency-Key has it.
+
+    Blanks and tabs around it are no part of it (RFC 9110, section 5.5).
+    """
+    value = header.strip(" \t")
+    is_quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if is_quoted else value
 
 
 def parse_address(given: AddressInput, field: str) -> provider.Address:
