@@ -19,6 +19,7 @@ from gateway.callers.jwks import KeySet
 from gateway.callers.published_keys import ALGORITHMS, PublicKey
 from gateway.callers.subjects import NameOf
 from gateway.errors import NotAuthenticated
+from gateway.uuids import parse_uuid
 
 ALL_ACCOUNTS = "*"
 MOST_KEYS = 5  # that are tried for one token
@@ -244,8 +245,8 @@ def _accounts(claim: Any) -> frozenset[UUID] | None:
 
 def _uuid(text: Any) -> UUID | None:
     try:
-        return UUID(text)
-    except (ValueError, TypeError, AttributeError):
+        return parse_uuid(text)
+    except ValueError:
         return None
 
 

@@ -24,7 +24,7 @@ from gateway.errors import (
     OutcomeUnknown,
     ProviderUnavailable,
 )
-from gateway.ledger import AccountCard, Actions, Ledger, Replay, Row, Seen, State, not_sent
+from gateway.ledger import VERSION, AccountCard, Actions, Ledger, Replay, Row, Seen, State, not_sent
 from gateway.provider import Address, Call, Card, CardStatus, Endpoint
 
 T = TypeVar("T")
@@ -126,6 +126,21 @@ class MutationCall(QueryCall, Generic[T]):
         self._seen: Seen | None = None
         self.replayed = False
 
+    async def version(self) -> int:
+        """Of the rules by which an input becomes the bytes that its key is bound to.
+
+        A key that has a row keeps those of its row, also where today's read the same input as
+        another one: it would be told to use a new key, and make a second card.
+        """
+        row = (await self._look()).row
+        return VERSION if row is None else min(row.version, VERSION)
+
+    async def _look(self) -> Seen:
+        """What the ledger knew of the key when it was asked first."""
+        if self._seen is None:
+            self._seen = await self._context.ledger.look(self._key.provider)
+        return self._seen
+
     @property
     def key(self) -> UUIDText:
         """The client's key, or the one that the gateway made."""
@@ -149,7 +164,7 @@ class MutationCall(QueryCall, Generic[T]):
         For a key whose call was carried out earlier the answer is its card, read afresh. The wait
         ends with the operation's deadline; the call itself goes on.
         """
-        self._seen = await self._context.ledger.look(self._key.provider)
+        seen = await self._look()
         await self._check(ids)
         await self._count()
         self._check_time()
@@ -157,7 +172,7 @@ class MutationCall(QueryCall, Generic[T]):
         actions = self._actions(call, address, reached)
         try:
             async with asyncio.timeout_at(self._context.deadline):
-                value = await self._run(call, actions, self._seen)
+                value = await self._run(call, actions, seen)
         except TimeoutError:
             raise await self._unfinished() from None
         if changed := ids.get("cardId"):
@@ -186,7 +201,8 @@ class MutationCall(QueryCall, Generic[T]):
 
     async def _run(self, call: Call[T], actions: Actions[T], seen: Seen) -> T:
         ledger: Ledger[T] = self._context.ledger
-        result = await ledger.run(self._key.click(self._operation, call), actions, seen)
+        click = self._key.click(self._operation, call, await self.version())
+        result = await ledger.run(click, actions, seen)
         if isinstance(result, Replay):
             self.replayed = True
             return await self._stored(result.card_id)

@@ -46,8 +46,8 @@ class Key:
     provider: UUID
     made_here: bool
 
-    def click(self, operation: str, call: Call[Any]) -> Click:
-        """What the ledger knows of a request with this key."""
+    def click(self, operation: str, call: Call[Any], version: int) -> Click:
+        """What the ledger knows of a request with this key, made by the rules of a ``version``."""
         account = call.ids.get("accountId")
         return Click(
             self.provider,
@@ -57,6 +57,7 @@ class Key:
             target=call.ids.get("cardId"),
             made_here=self.made_here,
             time=time_of(self.client),
+            version=version,
         )
 
 

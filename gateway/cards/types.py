@@ -7,6 +7,7 @@ from typing import Any, NewType, Self
 import strawberry
 
 from gateway import provider
+from gateway.cards.lines import LINE_LENGTH, POST_CODE_LENGTH
 from gateway.errors import ProviderProtocolError
 from gateway.provider import without_card_numbers
 
@@ -99,7 +100,9 @@ class Address:
     city: str = strawberry.field(description="City or town.")
     state: str | None = strawberry.field(description="State or province, where used.")
     country: CountryCode = strawberry.field(description="The country.")
-    post_code: str = strawberry.field(description="Postal or ZIP code.")
+    post_code: str = strawberry.field(
+        description="Postal or ZIP code; empty where the country has none."
+    )
 
     @classmethod
     def from_provider(cls, given: provider.Address) -> Self:
@@ -154,20 +157,30 @@ class Card:
         )
 
 
-@strawberry.input(description="A postal address to put on a card.")
+_LINE = f"at most {LINE_LENGTH} characters"
+
+
+@strawberry.input(
+    description="A postal address to put on a card, in any script. Each text is one line; it is "
+    "trimmed, put into Unicode's form NFC, and its characters are counted after that. Separators "
+    "such as U+3000 become blanks; bidirectional overrides are refused."
+)
 class AddressInput:
     """GraphQL input AddressInput."""
 
-    first_line: str = strawberry.field(description="Street and number; at most 100 characters.")
+    first_line: str = strawberry.field(description=f"Street and number; {_LINE}.")
     second_line: str | None = strawberry.field(
-        default=strawberry.UNSET, description="More of the same; at most 100 characters."
+        default=strawberry.UNSET, description=f"More of the same; {_LINE}. An empty one is none."
     )
-    city: str = strawberry.field(description="City or town; at most 100 characters.")
+    city: str = strawberry.field(description=f"City or town; {_LINE}.")
     state: str | None = strawberry.field(
-        default=strawberry.UNSET, description="State or province; at most 100 characters."
+        default=strawberry.UNSET, description=f"State or province; {_LINE}. An empty one is none."
     )
     country: CountryCode = strawberry.field(description="The country.")
-    post_code: str = strawberry.field(description="Postal or ZIP code; at most 20 characters.")
+    post_code: str = strawberry.field(
+        description=f"Postal or ZIP code; at most {POST_CODE_LENGTH} characters. Where the country "
+        'has none, it is the empty text: "".'
+    )
 
 
 def key_input() -> Any:

@@ -11,6 +11,7 @@ import typer
 
 from gateway.cli.options import DefaultFrom
 from gateway.errors import ConfigError, GatewayError
+from gateway.uuids import parse_uuid
 
 if TYPE_CHECKING:
     from gateway.config import LastingLedgerSettings, ResolveSettings
@@ -25,7 +26,11 @@ def _anyone(attribute: str) -> str:
 
 Key = Annotated[
     UUID | None,
-    typer.Argument(metavar="KEY", help="The client's idempotency key, as the result names it."),
+    typer.Argument(
+        parser=parse_uuid,
+        metavar="KEY",
+        help="The client's idempotency key, as the result names it.",
+    ),
 ]
 CallerId = Annotated[
     str,
@@ -39,10 +44,16 @@ FieldName = Annotated[
     str, typer.Option(metavar="NAME", help="The mutation that the key was sent with.")
 ]
 RowKey = Annotated[
-    UUID | None, typer.Option(metavar="UUID", help="The row's own key, in place of the client's.")
+    UUID | None,
+    typer.Option(
+        parser=parse_uuid, metavar="UUID", help="The row's own key, in place of the client's."
+    ),
 ]
 CardId = Annotated[
-    UUID | None, typer.Option(metavar="ID", help="The call made this card; the account has it.")
+    UUID | None,
+    typer.Option(
+        parser=parse_uuid, metavar="ID", help="The call made this card; the account has it."
+    ),
 ]
 NotExecuted = Annotated[
     bool, typer.Option("--not-executed", help="The call made no card, and will make none.")

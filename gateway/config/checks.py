@@ -9,12 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
-from uuid import UUID
 
 from gateway.config.files import read_named
 from gateway.config.rates import Rate
 from gateway.errors import SigningError
 from gateway.signing import PrivateKey
+from gateway.uuids import is_uuid
 
 OFF = "off"
 STORE_SCHEMES = {"async+redis", "async+rediss", "async+valkey", "async+valkeys"}
@@ -144,11 +144,7 @@ def paths(value: Any, *examples: str) -> Any:
 
 def uuid_text(value: str) -> str:
     """A UUID in its usual form, as text."""
-    try:
-        usable = str(UUID(value)) == value.lower()
-    except ValueError:
-        usable = False
-    if not usable:
+    if not is_uuid(value):
         raise ValueError("must be a UUID")
     return value
 

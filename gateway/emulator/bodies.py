@@ -7,8 +7,9 @@ import msgspec
 from msgspec import Meta
 
 from gateway.emulator.answers import Refusal
+from gateway.uuids import PATTERN
 
-Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")]
+Uuid = Annotated[str, Meta(pattern=rf"^{PATTERN}\Z")]
 """The one spelling that ``format: uuid`` means; msgspec's own UUID also takes it without dashes."""
 Body = TypeVar("Body")
 _MISSING = re.compile(r"Object missing required field `(\w+)`")

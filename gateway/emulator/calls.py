@@ -1,16 +1,15 @@
 """What the emulator is asked: one request, read whole."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from gateway.emulator.answers import Refusal
+from gateway.uuids import is_uuid
 
 LATENCY = "emulator.latency"
 """Where the ASGI scope says for how many seconds more than usual a call is to be worked on."""
-UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -52,7 +51,7 @@ async def read_call(request: Request) -> ReceivedCall:
 
 def uuid_text(text: str, refusal: str) -> str:
     """The UUID in lower case; refuses other spellings (no dashes, braces, urn:) with 400."""
-    if not UUID_TEXT.fullmatch(text):
+    if not is_uuid(text):
         raise Refusal(400, refusal)
     return text.lower()
 

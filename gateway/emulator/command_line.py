@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from gateway.emulator.calls import UUID_TEXT
 from gateway.emulator.fault_texts import read_faults
 from gateway.emulator.faults import Faults
 from gateway.emulator.hosts import host_name
 from gateway.emulator.options import GUIDE_ACCOUNT, EmulatorOptions
 from gateway.errors import ConfigError
+from gateway.uuids import is_uuid
 
 LONGEST = 315_360_000
 """Seconds of ten years: the longest time that an option takes."""
@@ -63,7 +63,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _uuid(text: str) -> str:
-    if not UUID_TEXT.fullmatch(text):
+    if not is_uuid(text):
         raise ValueError("must be a UUID, such as 123e4567-e89b-12d3-a456-426614174000")
     return text
 

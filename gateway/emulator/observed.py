@@ -9,8 +9,8 @@ from types import TracebackType
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.emulator.answers import RECORD
-from gateway.emulator.calls import UUID_TEXT
 from gateway.emulator.faults import Kind
+from gateway.uuids import is_uuid
 
 # A word of a path, or a UUID. Other segments may hold anything: card numbers, control characters.
 _SHOWN = re.compile(r"[A-Za-z0-9_.~-]{1,40}")
@@ -84,7 +84,7 @@ def shown_path(scope: Scope) -> str:
 
 
 def _shown_segment(segment: str) -> str:
-    if not segment or UUID_TEXT.fullmatch(segment):
+    if not segment or is_uuid(segment):
         return segment
     few = sum(map(str.isdigit, segment)) <= _MOST_DIGITS
     return segment if few and _SHOWN.fullmatch(segment) else "..."

@@ -1,8 +1,10 @@
 """The parameters of a GraphQL request, from the query string or from the body."""
 
 import asyncio
+import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qs
 
 import msgspec
@@ -18,6 +20,7 @@ MAX_BODY = 100_000  # bytes; the guide's three steps need under 1,000
 # JSON values, counted by the brackets and commas of the text, those in strings too: a document has
 # fewer. An empty list takes two bytes to send and some 60 to keep.
 MAX_VALUES = 10_000
+_HALF = re.compile(rb"\\u[Dd][89A-Fa-f]")  # the escape of a surrogate, also of one of a pair
 
 
 def from_query_string(request: Request) -> dict[str, Any]:
@@ -27,7 +30,10 @@ def from_query_string(request: Request) -> dict[str, Any]:
     given: dict[str, Any] = {name: values[-1] for name, values in pairs.items()}
     for name in ("variables", "extensions"):
         if name in given:
-            given[name] = decode_json(given[name].encode(), name)
+            raw = given[name].encode()
+            given[name] = decode_json(raw, name)
+            if name == "extensions":
+                _check_whole(given[name], name, raw)
     return given
 
 
@@ -39,10 +45,13 @@ async def from_body(request: Request, seconds: float) -> dict[str, Any]:
     _refuse_encoded(request)
     if not _is_json(request.headers.getlist("content-type")):
         raise BadRequest(f"Send the request as {JSON} in UTF-8.", status=415, Accept=JSON)
-    given = decode_json(await _body_within(seconds, request), "The body")
+    raw = await _body_within(seconds, request)
+    given = decode_json(raw, "The body")
     if not isinstance(given, dict):
         several = "Batches are not supported: send one operation in each request."
         raise BadRequest(several if isinstance(given, list) else "The body must be a JSON object.")
+    beside = {name: value for name, value in given.items() if name != "variables"}
+    _check_whole(beside, "What stands beside the variables", raw)
     return given
 
 
@@ -89,9 +98,47 @@ def decode_json(raw: bytes, what: str) -> Any:
     if sum(map(raw.count, (b",", b"[", b"{"))) > MAX_VALUES:
         raise BadRequest(f"{what} has more than {MAX_VALUES:,} values.", status=413)
     try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return _decoded(raw)
+    except (ValueError, RecursionError):  # msgspec's and those of UTF-8 are ValueErrors
         raise BadRequest(f"{what} is not readable as JSON in UTF-8.") from None
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        if not _HALF.search(raw):
+            raise
+    return _decode_with_halves(raw)
+
+
+def _decode_with_halves(raw: bytes) -> Any:
+    """JSON that escapes lone surrogates (RFC 8259, section 8.2); raises ValueError for any other.
+
+    JavaScript writes an emoji so that was cut in two. msgspec refuses them; here they pass, in
+    texts and not in names, so that the resolver can name the field that has one.
+    """
+    return json.loads(raw.decode(), object_pairs_hook=_named, parse_constant=_no_constant)
+
+
+def _named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    for name, _ in pairs:
+        name.encode()  # raises ValueError
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _check_whole(given: Any, what: str, raw: bytes) -> None:
+    """Texts beside the variables are hashed and logged; raises BadRequest for half a character."""
+    if not _HALF.search(raw):
+        return
+    try:
+        json.dumps(given, ensure_ascii=False).encode()
+    except (UnicodeError, RecursionError):
+        raise BadRequest(f"{what} must not hold half a character (a lone surrogate).") from None
 
 
 def as_graphql_request(text: str, given: Mapping[str, Any]) -> GraphQLRequest:

@@ -13,7 +13,7 @@ from gateway.ledger.keys import field_key, provider_key
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.memory import MemoryEngine
 from gateway.ledger.refusals import not_sent, too_late, unknown
-from gateway.ledger.rows import Click, Facts, Row, Seen, State, time_of
+from gateway.ledger.rows import VERSION, Click, Facts, Row, Seen, State, time_of
 from gateway.ledger.sql import DAY, NEVER, SCHEMA_VERSION
 from gateway.ledger.sqlite import SqliteEngine
 from gateway.ledger.store import CLOCK_TOLERANCE, Engine, Store, Windows
@@ -25,6 +25,7 @@ __all__ = [
     "NEVER",
     "NO_ROW",
     "SCHEMA_VERSION",
+    "VERSION",
     "AccountCard",
     "Actions",
     "CallResult",

@@ -34,7 +34,7 @@ class Inquiry:
 
     async def _of(self, row: Row, now: float) -> Replay | None:
         promise = self._parts.promises.of_row(row, now)
-        if row.version != VERSION:
+        if row.version > VERSION:
             raise refusals.newer_version(promise)
         if found := settled(row):
             return found

@@ -24,9 +24,9 @@ from gateway.errors import (
 from gateway.events import ClickSettled, LedgerChanged, LedgerFull, Sink, UnexpectedError
 from gateway.ledger.actions import Actions, CallResult, Replay
 from gateway.ledger.inquiry import FindCardsOf, Inquiry
-from gateway.ledger.parts import Parts
+from gateway.ledger.parts import Parts, check_input
 from gateway.ledger.promises import Promises, is_certain
-from gateway.ledger.refusals import full, key_reused
+from gateway.ledger.refusals import full
 from gateway.ledger.resolution import Resolution
 from gateway.ledger.rows import Click, Seen, State
 from gateway.ledger.settling import Settler
@@ -148,8 +148,8 @@ class Ledger(Generic[T]):
         while (call := self._calls.get(click.key)) is not None:
             if call.fingerprint == click.fingerprint and not call.has_failed:
                 break
-            if seen.row is not None and seen.row.fingerprint != click.fingerprint:
-                raise key_reused()
+            if seen.row is not None:
+                check_input(seen.row, click, self.promise(seen))
             # Until its end is written; of another input, until a row says which one is bound.
             await asyncio.wait([call.task], timeout=None if call.has_failed else _SHORT)
             seen = await self.look(click.key)

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.errors import Promise
 from gateway.events import Sink
 from gateway.ledger import refusals
 from gateway.ledger.actions import Replay
 from gateway.ledger.promises import Promises
-from gateway.ledger.rows import Row, State
+from gateway.ledger.rows import VERSION, Click, Row, State
 from gateway.ledger.settling import Settler
 from gateway.ledger.store import Store
 from gateway.runtime import Runtime
@@ -38,6 +39,21 @@ class Waits:
         """Wait before the next look, at most so many seconds."""
         await self._runtime.sleep(min(self._next, most))
         self._next = min(self._next * 2, _LONGEST_WAIT)
+
+
+def check_input(row: Row, click: Click, promise: Promise) -> None:
+    """Raise IdempotencyConflict, or OutcomeUnknown, unless a click is of the row's own input.
+
+    Inputs are compared by the rules of one version. Where the row came after the click was read,
+    as of another gateway with older rules, the next request is read by those of the row.
+    """
+    if row.version > VERSION:
+        raise refusals.newer_version(promise)
+    if row.fingerprint == click.fingerprint:
+        return
+    if row.version != click.version:
+        raise refusals.not_sent(promise)
+    raise refusals.key_reused()
 
 
 def settled(row: Row) -> Replay | None:

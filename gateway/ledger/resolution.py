@@ -20,10 +20,10 @@ from gateway.events import UnexpectedError
 from gateway.ledger import refusals
 from gateway.ledger.actions import Actions, CallResult, Replay
 from gateway.ledger.claims import Claim, Moment
-from gateway.ledger.parts import Parts, Waits, settled
+from gateway.ledger.parts import Parts, Waits, check_input, settled
 from gateway.ledger.promises import is_certain, is_younger
 from gateway.ledger.reconciling import Reconciler
-from gateway.ledger.rows import VERSION, Click, Row, Seen, State, new_token
+from gateway.ledger.rows import Click, Row, Seen, State, new_token
 from gateway.ledger.sql import ROW_LIFE
 from gateway.ledger.store import CLOCK_TOLERANCE, Claimed
 
@@ -137,10 +137,7 @@ class Resolution(Generic[T]):
 
     async def _continue(self, row: Row, now: float) -> CallResult[T] | Replay | None:
         """The key is known."""
-        if row.version != VERSION:
-            raise refusals.newer_version(self._promises.of_row(row, now))
-        if row.fingerprint != self._click.fingerprint:
-            raise refusals.key_reused()
+        check_input(row, self._click, self._promises.of_row(row, now))
         if found := settled(row):
             return found
         if row.lease_until > now:

@@ -11,8 +11,12 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
-VERSION = 1
-"""Of the rules by which an input becomes a fingerprint and bytes; a row keeps the one it has."""
+VERSION = 2
+"""Of the rules by which an input becomes a fingerprint and bytes; a row keeps the one it has.
+
+By version 1 lines of an address were refused that version 2 takes. What version 1 took has the same
+bytes by version 2, but for lines without any visible character, which are absent or refused now.
+"""
 
 
 class State(StrEnum):
@@ -102,6 +106,7 @@ class Click:
 
     ``made_here`` says that the gateway made the key for this very request. ``time`` is when a
     version 7 key says that it was made, in UNIX seconds; None for keys of other versions.
+    ``version`` is that of the rules by which the fingerprint was made.
     """
 
     key: UUID
@@ -111,6 +116,7 @@ class Click:
     target: UUID | None = None
     made_here: bool = False
     time: float | None = None
+    version: int = VERSION
 
 
 def time_of(key: UUID) -> float | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from gateway.errors import ConfigError, LedgerUnavailable
 from gateway.ledger import sql
-from gateway.ledger.rows import VERSION, Click, Facts, Row, Seen, State
+from gateway.ledger.rows import Click, Facts, Row, Seen, State
 
 Values = Mapping[str, Any]
 CLOCK_TOLERANCE = 30.0  # seconds that the clocks of store, gateway and provider may differ
@@ -172,10 +172,10 @@ class Store:
             "lease": self.windows.lease if state is State.SENDING else 0.0,
             "window": self.windows.send,
             "tolerance": CLOCK_TOLERANCE,
-            "version": VERSION,
+            "version": click.version,
         }
         if known is not None:
-            given["provider_key"] = known.provider_key
+            given |= {"provider_key": known.provider_key, "version": known.version}
         claimed = _claimed(await self._engine.execute(sql.CLAIM, given))
         self._rows += claimed is not None and known is None
         return claimed

@@ -18,12 +18,12 @@ from gateway.errors import ProviderProtocolError
 from gateway.provider.card_numbers import masked
 from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType, Text
 from gateway.provider.moments import parse_moment
+from gateway.uuids import PATTERN
 
 T = TypeVar("T")
 _ABSENT = msgspec.Raw()
-# The text form of RFC 9562, section 4; msgspec's UUID takes others, too.
-_UUID_FORM = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z"
-_Id = Annotated[str, msgspec.Meta(pattern=_UUID_FORM)]
+# msgspec's UUID takes other forms, too.
+_Id = Annotated[str, msgspec.Meta(pattern=rf"^{PATTERN}\Z")]
 _EXPIRY = re.compile(r"(0[1-9]|1[0-2])/[0-9]{4}")
 _ESCAPE = re.compile(
     rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F]..)|.)",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Command
+from tests.misspelt import MISSPELT
 from tests.processes import ROOT, on_a_terminal, started
 from tests.stack import environment
 
@@ -61,6 +62,10 @@ OPTIONS = [
     (["ledger", "show", KEY, "--row", KEY], "Give one of KEY and --row."),
     (["ledger", "show", "x"], "KEY: must be a UUID."),
     (["ledger", "show", "--row", "x"], "--row: must be a UUID."),
+    (["ledger", "show", MISSPELT["braces"]], "KEY: must be a UUID."),
+    (["ledger", "show", "--row", MISSPELT["a URN"]], "--row: must be a UUID."),
+    (["ledger", "show", "--row", MISSPELT["a blank after"]], "--row: must be a UUID."),
+    (["ledger", "resolve", KEY, "--card", MISSPELT["no hyphens"]], "--card: must be a UUID."),
     (["ledger", "show", KEY, "--field", "card"], FIELD),
     (["ledger", "resolve", KEY], ONE_OF),
     (["ledger", "resolve", KEY, "--card", KEY, "--not-executed"], ONE_OF),

@@ -174,7 +174,7 @@ def test_a_row_is_shown_with_all_its_fields(command: Command, file: Path) -> Non
         "fingerprint": (b"f" * 32).hex(),
         "operation": "issueVirtualCard",
         "state": "indeterminate",
-        "version": "1",
+        "version": "2",
         "account": GUIDE_ACCOUNT,
         "target": "none",
         "card": "none",

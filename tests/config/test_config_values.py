@@ -9,6 +9,7 @@ import pytest
 from gateway.app import create_app
 from gateway.config import ServeSettings, Settings
 from gateway.errors import ConfigError
+from tests.misspelt import MISSPELT
 from tests.stack import settings
 
 
@@ -47,7 +48,7 @@ REFUSED = [
     ("signing_key_id", ["x", "d04953b7"], "must be a UUID"),
     (
         "provider_api_key",
-        ["x", "d04953b758784fd089700a5f77fbce59", "{d04953b7-5878-4fd0-8970-0a5f77fbce59}"],
+        [text for text in MISSPELT.values() if text],
         "must be a UUID",
     ),
     ("cors_origins", ["https://a.example", "{}", "[1]", "[", '"x"', "[" * 100_000], ORIGINS),

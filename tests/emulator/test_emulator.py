@@ -5,6 +5,7 @@ import base64
 import re
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -27,6 +28,7 @@ from tests.emulator_client import (
     connect,
     encoded_pem,
 )
+from tests.misspelt import MISSPELT
 from tests.waiting import waiting_for
 
 HOUR = 3600
@@ -354,6 +356,9 @@ async def test_digest_without_a_body_is_refused() -> None:
         ("123e4567-e89b-12d3-a456-4266141740001", "Idempotency-Key is not a UUID"),
         ("{123e4567-e89b-12d3-a456-426614174000}", "Idempotency-Key is not a UUID"),
         ("123e4567e89b12d3a456426614174000", "Idempotency-Key is not a UUID"),
+        (MISSPELT["an underscore for a digit"], "Idempotency-Key is not a UUID"),
+        (MISSPELT["a hyphen too early"], "Idempotency-Key is not a UUID"),
+        (MISSPELT["quoted"], "Idempotency-Key is not a UUID"),
     ],
 )
 async def test_modifying_calls_need_a_uuid_as_key(value: str | None, text: str) -> None:
@@ -842,6 +847,14 @@ async def test_path_id_must_be_a_uuid(name: str) -> None:
     )
     path = f"/v1/accounts/{name}/cards"
     refused(await client.send("GET", path), 400, "the accountId in the path is not a UUID")
+
+
+async def test_path_id_in_another_form_is_refused() -> None:
+    """Nothing that is nearly a UUID is taken for one."""
+    client = await connect()
+    for text in filter(None, MISSPELT.values()):
+        answer = await client.send("GET", f"/v1/cards/{quote(text)}")
+        refused(answer, 400, "the cardId in the path is not a UUID")
 
 
 async def test_path_id_in_capitals_is_the_same_card() -> None:

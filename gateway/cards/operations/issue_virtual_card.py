@@ -51,7 +51,8 @@ async def issue_virtual_card(
 ) -> IssueVirtualCardSuccess:
     """Ask the provider for a new virtual card."""
     account_id = parse_id(given.account_id, "input.accountId")
-    address = parse_address(given.billing_address, "input.billingAddress")
+    version = await call.version()
+    address = parse_address(given.billing_address, "input.billingAddress", version)
     card = await call.send(NewCard(billing_address=address), address=address, accountId=account_id)
     return IssueVirtualCardSuccess(
         card=Card.from_provider(card), idempotency_key=call.key, replayed=call.replayed
