@@ -148,7 +148,7 @@ class Ledger(Generic[T]):
         while (call := self._calls.get(click.key)) is not None:
             if call.fingerprint == click.fingerprint and not call.has_failed:
                 break
-            if seen.row is not None and seen.row.fingerprint != click.fingerprint:
+            if seen.row is not None and not seen.row.is_of(click.fingerprint):
                 raise key_reused()
             # Until its end is written; of another input, until a row says which one is bound.
             await asyncio.wait([call.task], timeout=None if call.has_failed else _SHORT)
