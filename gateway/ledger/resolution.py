@@ -131,7 +131,7 @@ class Resolution(Generic[T]):
         if unknown:
             await self._reconciler.check_others()
             lost = {"mark": True, "uncertain": True, "state": State.INDETERMINATE}
-            await self._claim(None, latest=seen.now - windows.key_life, **lost)
+            await self._claim(None, latest=seen.now - windows.key_life, bound=False, **lost)
             raise refusals.lost(unknown)
         latest = min(latest, seen.now - windows.grace)
         return await self._send(await self._claim(None, latest=latest, mark=True, uncertain=True))

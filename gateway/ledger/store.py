@@ -156,11 +156,13 @@ class Store:
         mark: bool = False,
         uncertain: bool = False,
         state: State = State.SENDING,
+        bound: bool = True,
     ) -> Claimed | None:
         """Take the claim of a key: a new one's, or that of ``known`` where it may be sent again.
 
-        The first send of a new key is now, or ``latest`` where that is earlier. None: another
-        process was faster, or the window is over.
+        The first send of a new key is now, or ``latest`` where that is earlier. Where it is not
+        ``bound`` to this click's input, any input may be the key's own. None: another process was
+        faster, or the window is over.
         """
         given = _of_click(click) | {
             "claim": token,
@@ -177,6 +179,8 @@ class Store:
         }
         if known is not None:
             given["provider_key"] = known.provider_key
+        if not bound:
+            given["fingerprint"] = UNBOUND
         claimed = _claimed(await self._engine.execute(sql.CLAIM, given))
         self._rows += claimed is not None and known is None
         return claimed

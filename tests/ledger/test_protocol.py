@@ -1047,3 +1047,15 @@ async def test_a_key_of_a_lost_row_is_never_sent_after_its_window(
             assert isinstance(told, errors.OutcomeUnknown)
             assert len(told.candidates) == 1
         assert (world.made, len(world.provider.calls)) == (0, 1)
+
+
+async def test_an_input_that_was_not_sent_binds_no_lost_key(new_world: World) -> None:
+    """A store that may have lost the key's row tells a wrong input and the right one the same: to
+    "use a new key" would make a second card."""
+    one = await new_world.process()
+    new_world.provider.add()
+    for bound in (B, A, B):
+        told = await one.told(bound=bound)
+        assert isinstance(told, errors.OutcomeUnknown)
+        assert len(told.candidates) == 1
+    assert (new_world.made, new_world.provider.calls) == (0, [])
