@@ -67,7 +67,7 @@ class TokenSource:
         self._emit = emit
         self._token: AccessToken | None = None
         self._is_proven = False
-        self._fetched_at = self._renew_at = 0.0
+        self._fetched_at = self._renew_at = self._expires_at = 0.0
         self._fetching: asyncio.Task[AccessToken] | None = None
         self._failure: GatewayError | None = None
         self._next_fetch = 0.0
@@ -79,7 +79,7 @@ class TokenSource:
         """The current token, fetched where there is none or where it is about to expire.
 
         Raises what fetching raises, for a while without fetching; all callers that waited for the
-        same fetch see the same error.
+        same fetch see the same error. One that cannot be renewed is used until it expires.
         """
         if self._token is not None and self._clock() < self._renew_at:
             return self._token
@@ -125,11 +125,15 @@ class TokenSource:
             fetched = await self._fetch()
         except GatewayError as error:
             self._failed(error)
-            raise
+            if self._token is None or self._clock() >= self._expires_at:
+                raise
+            self._renew_at = min(self._next_fetch, self._expires_at)
+            return self._token
         self._failure = None
         self._fetches.reset()
         self._token, self._is_proven, self._fetched_at = fetched.access, False, self._clock()
         self._renew_at = self._fetched_at + self._life(fetched.lifetime)
+        self._expires_at = self._fetched_at + fetched.lifetime
         self._emit(TokenRenewed(lifetime=fetched.lifetime))
         return fetched.access
 

@@ -141,16 +141,21 @@ class Sender:
             step = may_repeat(attempt.outcome, call.endpoint.kind, progress.outcomes)
             progress.outcomes.append(attempt.outcome)
             self.breaker.note(attempt.outcome)
+            # Also after the last attempt: the next call needs another token.
+            is_renewed = step is Step.RENEW_TOKEN and self._renew(attempt)
             if step is Step.STOP or progress.counted >= self._settings.max_attempts:
                 return attempt
             if step is Step.RENEW_TOKEN:
-                if attempt.token is None or not self.tokens.forget(attempt.token):
+                if not is_renewed:
                     return attempt
                 continue
             wait = self._wait(attempt, len(progress.outcomes))
             if self._runtime.clock() + wait >= ends:
                 return attempt
             await self._runtime.sleep(wait)
+
+    def _renew(self, attempt: Attempt[Any]) -> bool:
+        return attempt.token is not None and self.tokens.forget(attempt.token)
 
     async def _attempt(self, call: Call[T], progress: Progress, *, left: float) -> Attempt[T]:
         """One attempt, or none while the provider's hint holds for its API.
