@@ -14,6 +14,7 @@ from gateway.errors import GatewayError, ProviderUnavailable
 from gateway.events import RequestsHeldBack, Sink, TokenRenewed
 from gateway.provider.models import AccessToken
 from gateway.provider.retries import LONGEST_HOLD
+from gateway.provider.transport import Cause, causes
 from gateway.runtime import Runtime, look_at
 
 # A token that lives for seconds only is still used for most of its life before it is renewed.
@@ -70,6 +71,7 @@ class TokenSource:
         self._fetched_at = self._renew_at = self._expires_at = 0.0
         self._fetching: asyncio.Task[AccessToken] | None = None
         self._failure: GatewayError | None = None
+        self._cause: Cause | None = None
         self._next_fetch = 0.0
         self._fetches = Backoff(runtime.random)
         self._next_renewal = 0.0
@@ -113,12 +115,10 @@ class TokenSource:
         return True
 
     def _check_failure(self) -> None:
+        """Raise the known error while it is too early for another fetch."""
         left = self._next_fetch - self._clock()
-        if self._failure is None or left <= 0:
-            return
-        known = self._failure.worded(self._failure.message)
-        known.retry_after = left
-        raise known
+        if self._failure is not None and left > 0:
+            raise _with_hint(self._failure, left) from self._cause
 
     async def _renew(self) -> AccessToken:
         try:
@@ -148,6 +148,13 @@ class TokenSource:
         refused = isinstance(error, ProviderUnavailable) and error.refuses_us
         wait = self._fetches.next(LONGEST_HOLD if refused else _LONGEST_UNREACHED)
         wait = max(wait, min(error.retry_after or 0.0, LONGEST_HOLD))
-        self._failure = error.worded(error.message)
+        # Without its traceback, whose frames hold the request with its secret.
+        self._failure, self._cause = error.worded(error.message), causes.known(error)
         self._next_fetch = self._clock() + wait
         self._emit(RequestsHeldBack(of="access_token", seconds=wait, code=error.code))
+
+
+def _with_hint(error: GatewayError, seconds: float) -> GatewayError:
+    told = error.worded(error.message)
+    told.retry_after = seconds
+    return told

@@ -9,8 +9,8 @@ from gateway.provider.progress import Attempt
 from gateway.provider.retries import Outcome
 from gateway.provider.transport import Reply
 
-_OF_THE_KEY = ("idempotency", "in flight", "in-flight", "in progress", "concurren", " key")
-_IN_FLIGHT = ("flight", "progress", "concurren", "outstanding", "pending", "processed")
+_OF_THE_KEY = ("idempoten", "in flight", "in-flight", "in progress", "concurren", " key")
+_IN_FLIGHT = ("flight", "progress", "concurren", "outstanding", "pending", "processing", "being")
 _REUSED = re.compile(
     r"payload|parameter|body|match|re-?used?|already (been )?used|used (already|before|for|with)"
     r"|different (content|input|request)|another (content|input)"
@@ -29,7 +29,7 @@ def outcome_of_conflict(call: Call[Any], reply: Reply) -> Outcome:
     is_reused = bool(_REUSED.search(text)) and not any(word in text for word in _IN_FLIGHT)
     match reply.status:
         case 400:
-            is_reused = is_reused and "idempotency" in text
+            is_reused = is_reused and "idempoten" in text
             return Outcome.KEY_REUSED if is_reused else Outcome.OTHER_REFUSAL
         case 422:
             return Outcome.KEY_REUSED if of_the_key else Outcome.UNPROCESSABLE

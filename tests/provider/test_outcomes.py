@@ -219,11 +219,17 @@ TEXTS = [
     (409, '{"type": "IdempotencyKeyReused", "detail": "payload mismatch"}', False),
     (409, "Idempotency-Key is already used", False),
     (409, "This Idempotency-Key was sent with different parameters", False),
-    (400, "Keys for idempotency must come with the same parameters", False),
+    (400, "Keys for idempotent requests can only be used with the same parameters", False),
+    (409, "Idempotency-Key was processed already with a different request", False),
     (409, "a request with this idempotency key is in flight", True),
     (409, "Idempotency-Key Concurrency Conflict", True),
     (409, "A request is outstanding for this Idempotency-Key", True),
     (409, "another request with this key is already being processed", True),
+    (
+        409,
+        "The request with this idempotency key is still processing; its body is kept",
+        True,
+    ),
     (409, "", True),
 ]
 
