@@ -125,8 +125,14 @@ async def test_a_repeat_of_a_lost_click_is_held_back_and_stays_unknown() -> None
         assert sent(stack, "/accounts") == 2
 
 
+def lost(_request: httpx.Request) -> httpx.Response:
+    """No answer."""
+    raise httpx.ReadError("lost")
+
+
 async def test_one_request_asks_whether_a_hint_is_over() -> None:
-    """After the end of a hint one read goes out, and the others follow its answer."""
+    """After the end of a hint one read goes out, and the others follow its answer; where it has
+    none, the next read asks."""
     clock = Clock()
     async with running(clock=clock, max_attempts=1, call_deadline=9) as stack:
         stack.wire.answer = only("/cards/", lambda _: busy(429, "60"))
@@ -141,15 +147,15 @@ async def test_one_request_asks_whether_a_hint_is_over() -> None:
             return await passing(request)
 
         stack.wire.handle_async_request = hold  # type: ignore[method-assign]
-        stack.wire.answer = lambda _request: None
+        stack.wire.answer = lost
         probe = asyncio.create_task(read(stack))
         await settled()
         assert [(await read(stack))["code"] for _ in range(5)] == ["RATE_LIMITED"] * 5
         assert held == 1
-        probe.cancel()
-        await asyncio.gather(probe, return_exceptions=True)
         gate.set()
-        await settled()
+        assert (await probe)["code"] == "PROVIDER_UNAVAILABLE"
+        stack.wire.answer = lambda _request: None
+        assert await read(stack) == {}
         assert await asyncio.gather(*(read(stack) for _ in range(5))) == [{}] * 5
 
 
