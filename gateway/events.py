@@ -79,6 +79,19 @@ class TokenRenewed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsHeldBack:
+    """No request is sent for so many seconds, nor one after them before a probe was answered.
+
+    ``of`` is ``api``, where the provider asked for it, or ``access_token``, where none was given:
+    ``code`` is that of the error.
+    """
+
+    of: str
+    seconds: float
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClockSkewChanged:
     """The provider's clock has gone out of the tolerance, or come back; ``seconds`` ahead of us."""
 
@@ -273,6 +286,7 @@ Event: TypeAlias = (
     | CardFieldsUnreadable
     | BreakerChanged
     | TokenRenewed
+    | RequestsHeldBack
     | ClockSkewChanged
     | CallerRefused
     | PreflightRefused

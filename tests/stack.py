@@ -277,7 +277,7 @@ async def running(
             transport=transport,
             engine=engine,
             sinks=sinks,
-            runtime=clock.runtime() if clock else runtime,
+            runtime=runtime or (clock.runtime() if clock else None),
         )
         front = httpx.ASGITransport(app=app)
         client = httpx.AsyncClient(transport=front, base_url="http://gateway")

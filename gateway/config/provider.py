@@ -61,7 +61,10 @@ class ProviderSettings(Loadable):
         default=20, description="Longest time for one provider call, all its attempts included."
     )
     max_attempts: int = Field(
-        default=4, ge=1, le=20, description="Most attempts of one provider call."
+        default=4,
+        ge=1,
+        le=20,
+        description="Most attempts of one provider call; waits for a key in flight do not count.",
     )
     max_connections: int = Field(
         default=100,

@@ -42,7 +42,8 @@ class ProviderUnavailable(ProviderError):
     """A read failed, or this attempt at a modifying call was not carried out.
 
     Of earlier requests with the same idempotency key it says nothing. ``retry_after`` is the
-    provider's hint in seconds, if it gave one.
+    provider's hint in seconds, if it gave one. ``refuses_us``: the provider answers, and does not
+    accept the gateway's credentials or gives no usable access token for them.
     """
 
     code = "PROVIDER_UNAVAILABLE"
@@ -51,9 +52,14 @@ class ProviderUnavailable(ProviderError):
     in_results = True
     retryable = True
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    refuses_us: bool = False
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, refuses_us: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.refuses_us = refuses_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class OutcomeUnknown(ProviderError):
         candidates: tuple[Any, ...] = (),
         in_flight: bool = False,
         key_known: bool = False,
+        is_bound: bool = True,
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
@@ -93,6 +100,7 @@ class OutcomeUnknown(ProviderError):
         self.candidates = candidates
         self.in_flight = in_flight
         self.key_known = key_known
+        self.is_bound = is_bound
 
 
 class ProviderProtocolError(ProviderError):

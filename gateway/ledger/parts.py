@@ -49,7 +49,7 @@ def check_input(row: Row, click: Click, promise: Promise) -> None:
     """
     if row.version > VERSION:
         raise refusals.newer_version(promise)
-    if row.fingerprint == click.fingerprint:
+    if row.is_of(click.fingerprint):
         return
     if row.version != click.version:
         raise refusals.not_sent(promise)

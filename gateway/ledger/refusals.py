@@ -20,6 +20,28 @@ def unknown(*, in_flight: bool, key_known: bool) -> errors.OutcomeUnknown:
     )
 
 
+def key_of_another_input() -> errors.OutcomeUnknown:
+    """The provider has the key with another payload, which no row knows: its row was lost.
+
+    That payload is the key's, not this one: the key is not bound to this input.
+    """
+    return errors.OutcomeUnknown(
+        "The provider knows this idempotencyKey with another input, and did not carry this one "
+        "out. An earlier request with that input may have worked: send it again with this "
+        "idempotencyKey to learn what came of it.",
+        key_known=True,
+        is_bound=False,
+    )
+
+
+def card_of_another_key() -> errors.OutcomeUnknown:
+    """The provider answered with a card that it has given to another key before."""
+    return errors.OutcomeUnknown(
+        "The provider answered with the card of another request. "
+        f"{_AGAIN} to learn what came of it."
+    )
+
+
 def not_sent(promise: errors.Promise) -> errors.OutcomeUnknown:
     """A retry that was not carried out, of a call that may have happened."""
     return errors.OutcomeUnknown(

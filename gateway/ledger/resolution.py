@@ -34,8 +34,9 @@ _LIST_IS_GOOD_FOR = 60.0  # seconds; a card may have come since
 class Resolution(Generic[T]):
     """Brings one click to its outcome, and ``told`` to what its callers are told.
 
-    They are told before it is written wherever nothing can follow from a write that fails: the
-    card, that nobody knows. "Had no effect" is told only when the row is gone.
+    They are told before it is written wherever nothing can follow from a write that fails: that
+    nobody knows. "Had no effect" is told only when the row is gone. A card is told when it is
+    written that it is this key's and no other's, or when the store does not take that.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class Resolution(Generic[T]):
         if unknown:
             await self._reconciler.check_others()
             lost = {"mark": True, "uncertain": True, "state": State.INDETERMINATE}
-            await self._claim(None, latest=seen.now - windows.key_life, **lost)
+            await self._claim(None, latest=seen.now - windows.key_life, bound=False, **lost)
             raise refusals.lost(unknown)
         latest = min(latest, seen.now - windows.grace)
         return await self._send(await self._claim(None, latest=latest, mark=True, uncertain=True))
@@ -176,9 +177,16 @@ class Resolution(Generic[T]):
             self._told.set_exception(InternalError())
             await self._settler.open(self._click, row)
             raise InternalError from error
-        self._told.set_result(result)
-        await self._settler.done(self._click, row, result.card_id)
-        return result
+        if await self._settler.done(
+            self._click, row, result.card_id, unwritten=lambda: self._tell(result)
+        ):
+            self._tell(result)
+            return result
+        raise await self._left_open(row, refusals.card_of_another_key())
+
+    def _tell(self, result: CallResult[T]) -> None:
+        if not self._told.done():
+            self._told.set_result(result)
 
     def _claim_of(self, claimed: Claimed) -> Claim:
         most_skew = CLOCK_TOLERANCE if self._store.is_complete else math.inf
@@ -206,6 +214,8 @@ class Resolution(Generic[T]):
         told = error.worded(error.message)
         known = row._replace(lease_until=0.0, uncertain=row.uncertain or int(error.key_known))
         told.promise = self._promises.of_row(known)
-        self._told.set_exception(told)
-        await self._settler.open(self._click, row, in_flight=error.in_flight, lost=error.key_known)
+        if not self._told.done():
+            self._told.set_exception(told)
+        marks = {"in_flight": error.in_flight, "lost": error.key_known, "bound": error.is_bound}
+        await self._settler.open(self._click, row, **marks)
         return told

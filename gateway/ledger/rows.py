@@ -11,6 +11,10 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+UNBOUND = b""
+"""The fingerprint of a row whose key is bound to no input: the provider has the key with another
+input than the one that the row was made for, so any other one may be the key's own."""
+
 VERSION = 2
 """Of the rules by which an input becomes a fingerprint and bytes; a row keeps the one it has.
 
@@ -54,6 +58,10 @@ class Row(NamedTuple):
     card: bytes | None
     version: int
     expires: float
+
+    def is_of(self, fingerprint: bytes) -> bool:
+        """Whether the key may be that of an input with this fingerprint."""
+        return self.fingerprint in (UNBOUND, fingerprint)
 
     @property
     def card_id(self) -> UUID:

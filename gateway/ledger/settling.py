@@ -26,27 +26,41 @@ class Settler:
         self._runtime = runtime
         self._emit = emit
 
-    async def done(self, click: Click, row: Row, card: UUID) -> None:
-        """The call was carried out and speaks of ``card``."""
+    async def done(
+        self, click: Click, row: Row, card: UUID, *, unwritten: Callable[[], None] | None = None
+    ) -> bool:
+        """The call was carried out and speaks of ``card``; False where that is another key's.
+
+        ``unwritten`` is called as soon as the store does not take it.
+        """
         try:
-            settled = await self._surely(lambda: self._store.done(click, row, card))
+            settled = await self._surely(lambda: self._store.done(click, row, card), unwritten)
         except CardTaken:
             self._emit(LedgerAlarm(what="card_of_another_key"))
-            await self.open(click, row)
-            return
+            return False
         if settled is None:
             await self._compare(click, card)
         elif settled.row.uncertain and not row.uncertain:
             await self._doubt()
         elif settled.row.claim != row.claim:
             self._emit(LedgerAlarm(what="late_success"))
+        return True
 
     async def open(
-        self, click: Click, row: Row, *, in_flight: bool = False, lost: bool = False
+        self,
+        click: Click,
+        row: Row,
+        *,
+        in_flight: bool = False,
+        lost: bool = False,
+        bound: bool = True,
     ) -> None:
-        """The call may have been carried out; ``lost``: so may one whose row was lost."""
+        """The call may have been carried out; ``lost``: so may one whose row was lost.
+
+        Where the key is not ``bound``, another input may be the one that it was used with.
+        """
         settled = await self._surely(
-            lambda: self._store.open(click, row, in_flight=in_flight, lost=lost)
+            lambda: self._store.open(click, row, in_flight=in_flight, lost=lost, bound=bound)
         )
         if settled is not None and settled.row.uncertain and not (row.uncertain or lost):
             await self._doubt()
@@ -89,11 +103,15 @@ class Settler:
         self._emit(LedgerAlarm(what="lost_entries"))
         await self._surely(self._store.doubt)
 
-    async def _surely(self, write: Callable[[], Awaitable[T]]) -> T:
+    async def _surely(
+        self, write: Callable[[], Awaitable[T]], unwritten: Callable[[], None] | None = None
+    ) -> T:
         wait = 0.1
         while True:
             try:
                 return await write()
             except GatewayError:
+                if unwritten is not None:
+                    unwritten()
                 await self._runtime.sleep(wait)
                 wait = min(wait * 2, _LONGEST_WAIT)

@@ -20,6 +20,7 @@ _COLUMNS = (
 _ROW = ", ".join(f"k.{name}" for name in _COLUMNS.split(", "))
 _RETURNING = f"RETURNING {{now}}, {_COLUMNS}"
 _UNRESOLVED = "state IN ('sending', 'indeterminate')"
+_SAME_INPUT = "(k.fingerprint = excluded.fingerprint OR k.fingerprint = :unbound)"
 
 SCHEMA = (
     """CREATE TABLE IF NOT EXISTS ledger_store (
@@ -64,8 +65,9 @@ VALUES (:key, :operation, :account, :target, :provider_key, :fingerprint, :state
     {{now}} + :lease, NULL, :version, {{now}} + {ROW_LIFE})
 ON CONFLICT (key) DO UPDATE SET
     state = 'sending', claim = excluded.claim, lease_until = {{now}} + :lease,
+    fingerprint = excluded.fingerprint,
     indeterminate = CASE WHEN k.claim = excluded.claim THEN k.indeterminate ELSE 1 END
-WHERE k.fingerprint = excluded.fingerprint AND k.version = excluded.version
+WHERE {_SAME_INPUT} AND k.version = excluded.version
     AND k.{_UNRESOLVED} AND (k.claim = excluded.claim OR k.lease_until <= {{now}})
     AND k.first_send > {{now}} - :window AND k.first_send <= {{now}} + :tolerance
 {_RETURNING}"""
@@ -81,12 +83,14 @@ VALUES (:key, :operation, :account, :target, :provider_key, :fingerprint, 'indet
     :in_flight_seen, :first_send, :claim, 0.0, NULL, :version, {{now}} + {ROW_LIFE})
 ON CONFLICT (key) DO UPDATE SET indeterminate = 1,
     uncertain = CASE WHEN :lost = 1 THEN 1 ELSE k.uncertain END,
+    fingerprint = CASE WHEN :bound = 0 AND k.claim = excluded.claim
+        THEN :unbound ELSE k.fingerprint END,
     in_flight_seen = CASE WHEN excluded.in_flight_seen = 1 THEN 1 ELSE k.in_flight_seen END,
     first_send = CASE WHEN k.account IS NOT NULL AND excluded.first_send < k.first_send
         THEN excluded.first_send ELSE k.first_send END,
     state = CASE WHEN k.claim = excluded.claim THEN 'indeterminate' ELSE k.state END,
     lease_until = CASE WHEN k.claim = excluded.claim THEN 0.0 ELSE k.lease_until END
-WHERE k.{_UNRESOLVED} AND k.fingerprint = excluded.fingerprint
+WHERE k.{_UNRESOLVED} AND {_SAME_INPUT}
 {_RETURNING}"""
 
 # It was carried out: from any claim, also after "not executed", also where the row is gone.
@@ -94,14 +98,15 @@ DONE = f"""INSERT INTO idempotency_key AS k ({_COLUMNS})
 VALUES (:key, :operation, :account, :target, :provider_key, :fingerprint, 'done', 1, 1, 0,
     :first_send, :claim, 0.0, :card, :version, {{now}} + {DONE_LIFE})
 ON CONFLICT (key) DO UPDATE SET
-    state = 'done', card = excluded.card, expires = k.expires + {DAY}
-WHERE k.state <> 'done' AND k.fingerprint = excluded.fingerprint
+    state = 'done', card = excluded.card, expires = k.expires + {DAY},
+    fingerprint = excluded.fingerprint
+WHERE k.state <> 'done' AND {_SAME_INPUT}
 {_RETURNING}"""
 
 # Takes the claim of a row that is too old to be sent, to find out what became of it.
 RECLAIM = f"""UPDATE idempotency_key SET
     state = 'indeterminate', indeterminate = 1, claim = :claim, lease_until = {{now}} + :lease
-WHERE key = :key AND fingerprint = :fingerprint AND {_UNRESOLVED}
+WHERE key = :key AND fingerprint IN (:fingerprint, :unbound) AND {_UNRESOLVED}
     AND lease_until <= {{now}} AND first_send <= {{now}} - :window
 {_RETURNING}"""
 

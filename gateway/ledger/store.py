@@ -8,7 +8,7 @@ from uuid import UUID
 
 from gateway.errors import ConfigError, LedgerUnavailable
 from gateway.ledger import sql
-from gateway.ledger.rows import Click, Facts, Row, Seen, State
+from gateway.ledger.rows import UNBOUND, Click, Facts, Row, Seen, State
 
 Values = Mapping[str, Any]
 CLOCK_TOLERANCE = 30.0  # seconds that the clocks of store, gateway and provider may differ
@@ -156,11 +156,13 @@ class Store:
         mark: bool = False,
         uncertain: bool = False,
         state: State = State.SENDING,
+        bound: bool = True,
     ) -> Claimed | None:
         """Take the claim of a key: a new one's, or that of ``known`` where it may be sent again.
 
-        The first send of a new key is now, or ``latest`` where that is earlier. None: another
-        process was faster, or the window is over.
+        The first send of a new key is now, or ``latest`` where that is earlier. Where it is not
+        ``bound`` to this click's input, any input may be the key's own. None: another process was
+        faster, or the window is over.
         """
         given = _of_click(click) | {
             "claim": token,
@@ -173,9 +175,12 @@ class Store:
             "window": self.windows.send,
             "tolerance": CLOCK_TOLERANCE,
             "version": click.version,
+            "unbound": UNBOUND,
         }
         if known is not None:
             given |= {"provider_key": known.provider_key, "version": known.version}
+        if not bound:
+            given["fingerprint"] = UNBOUND
         claimed = _claimed(await self._engine.execute(sql.CLAIM, given))
         self._rows += claimed is not None and known is None
         return claimed
@@ -187,10 +192,15 @@ class Store:
         self._rows -= deleted
         return deleted
 
-    async def open(self, click: Click, row: Row, *, in_flight: bool, lost: bool) -> Claimed | None:
-        """Mark the row: its outcome is not known. ``lost``: an earlier row must have been lost."""
+    async def open(
+        self, click: Click, row: Row, *, in_flight: bool, lost: bool, bound: bool = True
+    ) -> Claimed | None:
+        """Mark the row: its outcome is not known. ``lost``: an earlier row must have been lost.
+
+        Where the key is not ``bound`` to this click's input, any input may take the row over.
+        """
         given = _of_click(click) | _of_row(row)
-        marks = {"in_flight_seen": int(in_flight), "lost": int(lost)}
+        marks = {"in_flight_seen": int(in_flight), "lost": int(lost), "bound": int(bound)}
         return _claimed(await self._engine.execute(sql.OPEN, given | marks))
 
     async def done(self, click: Click, row: Row, card: UUID) -> Claimed | None:
@@ -202,6 +212,7 @@ class Store:
     async def reclaim(self, click: Click, token: bytes) -> Claimed | None:
         """Take the claim of a row that is too old to be sent."""
         given = {"key": click.key.bytes, "fingerprint": click.fingerprint, "claim": token}
+        given["unbound"] = UNBOUND
         windows = {"lease": self.windows.lease, "window": self.windows.send}
         return _claimed(await self._engine.execute(sql.RECLAIM, given | windows))
 
@@ -319,4 +330,5 @@ def _of_row(row: Row) -> dict[str, Any]:
         "first_send": row.first_send,
         "claim": row.claim,
         "version": row.version,
+        "unbound": UNBOUND,
     }

@@ -16,17 +16,18 @@ from gateway import __version__, errors
 from gateway.answers import ACCEPTED
 from gateway.config import ProviderSettings
 from gateway.events import CardFieldsUnreadable, ProviderCallEnded, Sink, UnexpectedError
-from gateway.ledger import Claim, unknown
+from gateway.ledger import Claim, key_of_another_input, unknown
 from gateway.provider import refusals, retries
+from gateway.provider.access_tokens import FetchedToken, TokenSource
 from gateway.provider.breaker import Breaker
 from gateway.provider.clock import ProviderClock
 from gateway.provider.concurrency import ConcurrencyLimit
-from gateway.provider.credentials import Credentials, FetchedToken, TokenSource, TooLate
+from gateway.provider.credentials import Credentials, TooLate
 from gateway.provider.endpoints import Access, Call
 from gateway.provider.models import AccessToken, unreadable_fields
 from gateway.provider.progress import Attempt, Progress
-from gateway.provider.refusals import speaks_of_the_key, still_in_flight
 from gateway.provider.retries import Kind, Outcome, Step, may_repeat
+from gateway.provider.retry_hints import RetryHint
 from gateway.provider.transport import (
     ExchangeFailed,
     Origin,
@@ -47,6 +48,8 @@ COMMON_HEADERS = {
     "Accept-Encoding": ACCEPTED,
     "User-Agent": f"card-gateway/{__version__}",
 }
+_OF_KNOWN_CALLERS = (Outcome.SUCCESS, Outcome.NOT_FOUND)  # no proxy answers so without a token
+_CONFLICTS = (400, 409, 422)  # whose text may be about the key
 CONFLICT_WAIT = 1.0  # seconds for an earlier request with the same key to be answered
 
 
@@ -74,7 +77,7 @@ class Sender:
             backdate=settings.created_backdate,
         )
         self.tokens = TokenSource(
-            fetch_token, clock=runtime.clock, margin=settings.token_margin, emit=emit
+            fetch_token, runtime=runtime, margin=settings.token_margin, emit=emit
         )
         self.clock = ProviderClock(
             now=runtime.now,
@@ -89,6 +92,7 @@ class Sender:
             clock=runtime.clock,
             emit=emit,
         )
+        self.hint = RetryHint(clock=runtime.clock, emit=emit)
         self._concurrency = ConcurrencyLimit(
             most=settings.max_connections, wait=settings.pool_timeout
         )
@@ -137,19 +141,39 @@ class Sender:
             step = may_repeat(attempt.outcome, call.endpoint.kind, progress.outcomes)
             progress.outcomes.append(attempt.outcome)
             self.breaker.note(attempt.outcome)
-            if step is Step.STOP or len(progress.outcomes) >= self._settings.max_attempts:
+            # Also after the last attempt: the next call needs another token.
+            is_renewed = step is Step.RENEW_TOKEN and self._renew(attempt)
+            if step is Step.STOP or progress.counted >= self._settings.max_attempts:
                 return attempt
             if step is Step.RENEW_TOKEN:
-                if attempt.token is None:
+                if not is_renewed:
                     return attempt
-                self.tokens.forget(attempt.token)
                 continue
             wait = self._wait(attempt, len(progress.outcomes))
             if self._runtime.clock() + wait >= ends:
                 return attempt
             await self._runtime.sleep(wait)
 
+    def _renew(self, attempt: Attempt[Any]) -> bool:
+        return attempt.token is not None and self.tokens.forget(attempt.token)
+
     async def _attempt(self, call: Call[T], progress: Progress, *, left: float) -> Attempt[T]:
+        """One attempt, or none while the provider's hint holds for its API.
+
+        The token endpoint has hints of its own, which the token source obeys.
+        """
+        if call.endpoint.access is Access.NOTHING:
+            return await self._ask(call, progress, left=left)
+        if wait := self.hint.wait():
+            refusal = self.hint.refusal(wait)
+            return Attempt(Outcome.HELD_BACK, error=refusal, retry_after=wait)
+        with self.hint.request():
+            attempt = await self._ask(call, progress, left=left)
+            if attempt.reply is not None:
+                self.hint.learn(attempt.outcome, attempt.retry_after)
+        return attempt
+
+    async def _ask(self, call: Call[T], progress: Progress, *, left: float) -> Attempt[T]:
         token = None
         if call.endpoint.access is not Access.NOTHING:
             try:
@@ -172,7 +196,9 @@ class Sender:
             attempt = Attempt(broken.outcome, cause=broken.cause)
         else:
             self.clock.watch(reply)
-            attempt = _read(call, reply, token)
+            attempt = _read(call, reply, token, self.clock.retry_after(reply))
+            if token and attempt.outcome in _OF_KNOWN_CALLERS:
+                self.tokens.proven(token)
         progress.in_flight = False
         return attempt
 
@@ -221,12 +247,10 @@ class Sender:
         )
 
     def _wait(self, attempt: Attempt[T], number: int) -> float:
-        hint = None
-        if attempt.reply is not None:
-            header = attempt.reply.headers.get("Retry-After")
-            hint = retries.parse_retry_after(header, now=self._runtime.utc_now())
+        """Never less than the hint, and not as long as all others that got the same one."""
         least = CONFLICT_WAIT if attempt.outcome is Outcome.IN_FLIGHT else 0.0
-        return max(hint or least, retries.backoff(number, random=self._runtime.random))
+        spread = retries.backoff(number, random=self._runtime.random)
+        return (attempt.retry_after or least) + spread
 
     def _tell(
         self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float, hint: str
@@ -249,15 +273,13 @@ class Sender:
             self._emit(CardFieldsUnreadable(route=call.endpoint.path, fields=fields))
 
     def _conclude(self, call: Call[T], attempt: Attempt[T], progress: Progress, hint: str) -> T:
-        if attempt.outcome is Outcome.SUCCESS:
+        if attempt.readable:
             self._tell_of_fields(call, attempt.value)
             return attempt.value
         is_open = progress.claim is not None and progress.open
-        key_known = speaks_of_the_key(attempt, is_open=is_open)
-        if progress.claim is not None and (is_open or key_known):
-            in_flight = Outcome.IN_FLIGHT in progress.outcomes
-            raise unknown(in_flight=in_flight, key_known=key_known) from attempt.cause
-        found = refusals.refusal(call, attempt, self._runtime.utc_now())
+        if is_open or attempt.outcome is Outcome.KEY_REUSED:
+            raise _unknown(attempt, progress) from attempt.cause
+        found = refusals.refusal(call, attempt)
         raise _own(found, progress, hint) from (attempt.cause or found.__cause__)
 
 
@@ -272,24 +294,33 @@ def _own(error: errors.GatewayError, progress: Progress, hint: str) -> errors.Ga
     return own
 
 
+def _unknown(attempt: Attempt[Any], progress: Progress) -> errors.OutcomeUnknown:
+    """A call that may have been carried out, or whose key somebody has used before.
+
+    Where an earlier attempt may have been carried out, every 422 may be about the key.
+    """
+    if attempt.outcome is Outcome.KEY_REUSED:
+        return key_of_another_input()
+    in_flight = Outcome.IN_FLIGHT in progress.outcomes
+    return unknown(in_flight=in_flight, key_known=attempt.outcome is Outcome.UNPROCESSABLE)
+
+
 def _outcome(call: Call[Any], reply: Reply) -> Outcome:
     """What an answer means; only a call with a key can have a conflict about its key."""
     outcome = retries.outcome_of_status(reply.status, call.endpoint.success)
     if call.endpoint.kind is not Kind.KEYED:
         return Outcome.OTHER_REFUSAL if outcome is Outcome.UNPROCESSABLE else outcome
-    if outcome is Outcome.CONFLICT and still_in_flight(call, reply):
-        return Outcome.IN_FLIGHT
-    return outcome
+    return refusals.outcome_of_conflict(call, reply) if reply.status in _CONFLICTS else outcome
 
 
-def _read(call: Call[T], reply: Reply, token: AccessToken | None) -> Attempt[T]:
+def _read(call: Call[T], reply: Reply, token: AccessToken | None, hint: float | None) -> Attempt[T]:
     outcome = _outcome(call, reply)
     if reply.flaw is not None and refusals.needs_body(call, outcome):
         flawed = refusals.flawed(reply.flaw)
         return Attempt(Outcome.UNREADABLE, reply, token=token, error=flawed, cause=reply.flaw)
-    if outcome is not Outcome.SUCCESS:
-        return Attempt(outcome, reply, token=token)
+    if outcome is not Outcome.SUCCESS and not call.accepts(reply.status, reply.body):
+        return Attempt(outcome, reply, token=token, retry_after=hint)
     try:
-        return Attempt(outcome, reply, call.read(reply.body), token)
+        return Attempt(outcome, reply, call.read(reply.body), token, readable=True)
     except errors.ProviderProtocolError as error:
         return Attempt(Outcome.UNREADABLE, reply, token=token, error=error)

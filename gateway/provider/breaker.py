@@ -18,7 +18,7 @@ FAILURES = frozenset(
     {Outcome.NEVER_CONNECTED, Outcome.NO_WHOLE_ANSWER, Outcome.BUSY, Outcome.SERVER_ERROR}
 )
 # These say nothing of the provider: it was not asked.
-_SILENT = frozenset({Outcome.NO_TOKEN, Outcome.POOL_EXHAUSTED})
+_SILENT = frozenset({Outcome.NO_TOKEN, Outcome.HELD_BACK, Outcome.POOL_EXHAUSTED})
 
 
 class BreakerState(Enum):

@@ -10,10 +10,10 @@ from gateway import errors
 from gateway.config import ProviderSettings
 from gateway.events import Sink, UnexpectedError
 from gateway.ledger import CallResult, Claim
+from gateway.provider.access_tokens import FetchedToken
 from gateway.provider.attempts import Sender
 from gateway.provider.breaker import BreakerState
 from gateway.provider.clock import ProviderClock
-from gateway.provider.credentials import FetchedToken
 from gateway.provider.endpoints import FETCH_TOKEN, LIST_CARDS, READ_CARD, REGISTER_KEY, Call
 from gateway.provider.models import Card
 from gateway.provider.single_flight import SingleFlight
@@ -63,7 +63,10 @@ class ProviderClient:
         return self._sender.breaker.state
 
     async def check_token(self) -> None:
-        """Make sure that an access token can be had; raises what fetching it raises."""
+        """Make sure that an access token can be had; raises what fetching it raises.
+
+        After a fetch that failed this is what is known of it, until it is time for another one.
+        """
         await self._sender.tokens.get()
 
     async def card(self, card_id: UUID) -> Card | None:
@@ -134,9 +137,9 @@ class ProviderClient:
         except (errors.NotFound, errors.Refused, errors.ProviderProtocolError) as error:
             # Said of the token, not of the card: a 404 here must not read as "no such card".
             unavailable = errors.ProviderUnavailable(
-                f"The gateway gets no access token. {error.message}"
+                f"The gateway gets no access token. {error.message}", refuses_us=True
             )
-            unavailable.hint = error.hint
+            unavailable.hint, unavailable.retry_after = error.hint, error.retry_after
             raise unavailable from error
         # The expiry is on the provider's clock; ours may differ from it.
         provider_now = self._runtime.now() + (self.clock.skew or 0.0)

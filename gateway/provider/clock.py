@@ -1,10 +1,12 @@
 """The provider's clock, as its ``Date`` headers show it: signatures and tokens depend on it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 from gateway.events import ClockSkewChanged, Sink
+from gateway.provider.retries import parse_retry_after
 from gateway.provider.transport import Reply
 
 
@@ -47,6 +49,15 @@ class ProviderClock:
         self._provider_now, self._seen_at = date + 0.5, self._clock()
         if self.is_off != was_off:
             self._emit(ClockSkewChanged(seconds=round(self.skew, 1), within_tolerance=was_off))
+
+    def retry_after(self, reply: Reply) -> float | None:
+        """The seconds of an answer's ``Retry-After``; None where it has none that can be read.
+
+        A date counts from the answer's own, whatever our clock shows.
+        """
+        date = _date(reply.headers.get("Date", ""))
+        now = datetime.fromtimestamp(self._now() if date is None else date, UTC)
+        return parse_retry_after(reply.headers.get("Retry-After"), now=now)
 
     def differs_by_more_than(self, seconds: float) -> bool:
         """Whether the clocks are known to be so far apart that the age of a key is not known.

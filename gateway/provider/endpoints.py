@@ -16,12 +16,15 @@ from uuid import UUID
 import msgspec
 
 from gateway import errors
+from gateway.provider.addresses import contradicts
 from gateway.provider.decoding import decode, undocumented
-from gateway.provider.models import AccessToken, Card
+from gateway.provider.models import AccessToken, Card, CardType, NewCard
 from gateway.provider.retries import Kind
 
 T = TypeVar("T")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_ACCEPTANCES = frozenset({200, 201, 202, 203, 204})
+_SMALL = 1024  # bytes
 
 
 class Access(Enum):
@@ -90,14 +93,34 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
                 self._check(card)
         return value
 
+    def accepts(self, status: int, body: bytes) -> bool:
+        """Whether an answer with another 2xx than the documented one may say the same.
+
+        A card may be in any of them. Where nothing is documented to be there, a short text is as
+        good as nothing, but a page of a proxy is not.
+        """
+        if self.endpoint.kind is not Kind.KEYED or status not in _ACCEPTANCES:
+            return False
+        is_page = body.lstrip()[:1] == b"<"
+        return self.endpoint.reads is Card or (len(body) <= _SMALL and not is_page)
+
     def _check(self, card: Card) -> None:
         """An answer to somebody else's question is none to ours."""
         shown = {"cardId": card.id, "accountId": card.account_id}
-        if any(shown[name] != asked for name, asked in self.ids.items()):
+        asked_for = all(shown[name] == asked for name, asked in self.ids.items())
+        if not asked_for or (self.body and self._contradicts(card)):
             raise errors.ProviderProtocolError("The provider answered with another card.")
         # A card that a call has made is known by its id, whatever its dates are.
         if self.endpoint.kind is Kind.READ and not card.is_dated:
             raise undocumented("A card has no readable `createdAt` or `updatedAt`.")
+
+    def _contradicts(self, card: Card) -> bool:
+        """Whether the card is not the one that the body asks for: its kind, or its address."""
+        asked = msgspec.json.decode(self.body, type=NewCard)
+        if card.type is not CardType.UNKNOWN and card.type.value != asked.type:
+            return True
+        shown = card.billing_address
+        return shown is not None and contradicts(shown, asked.billing_address)
 
 
 READ_CARD = Endpoint("GET", "/cards/{cardId}", 200, Card, Kind.READ)

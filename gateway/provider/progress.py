@@ -16,6 +16,7 @@ T = TypeVar("T")
 _NOT_SENT = frozenset(
     {
         Outcome.NO_TOKEN,
+        Outcome.HELD_BACK,
         Outcome.NEVER_CONNECTED,
         Outcome.POOL_EXHAUSTED,
         Outcome.TOO_LATE,
@@ -23,19 +24,25 @@ _NOT_SENT = frozenset(
     }
 )
 
+_NOT_COUNTED = frozenset({Outcome.IN_FLIGHT, Outcome.HELD_BACK})
+
 
 class Attempt(msgspec.Struct, Generic[T], frozen=True):
-    """What one try came to; ``value`` is what was read where the outcome is SUCCESS.
+    """What one try came to; ``value`` is what was read where it is ``readable``.
 
-    ``cause`` says why there was no whole answer.
+    That is so where the outcome is SUCCESS, or UNREADABLE only because its status is another 2xx
+    than the documented one. ``cause`` says why there was no whole answer, and ``retry_after`` after
+    how many seconds the provider wants to be asked again.
     """
 
     outcome: Outcome
     reply: Reply | None = None
-    value: T = None  # type: ignore[assignment]  # None unless the outcome is SUCCESS
+    value: T = None  # type: ignore[assignment]  # None unless it is readable
     token: AccessToken | None = None
     error: GatewayError | None = None
     cause: Cause | None = None
+    readable: bool = False
+    retry_after: float | None = None
 
 
 @dataclass(slots=True)
@@ -45,6 +52,11 @@ class Progress:
     claim: Claim | None
     outcomes: list[Outcome] = field(default_factory=list)
     in_flight: bool = False
+
+    @property
+    def counted(self) -> int:
+        """The attempts that count against the most: a wait is bounded by time."""
+        return sum(outcome not in _NOT_COUNTED for outcome in self.outcomes)
 
     @property
     def sent(self) -> bool:

@@ -1,6 +1,6 @@
 """From what a call came to, to the error that says so. Messages are safe to show."""
 
-from datetime import datetime
+import re
 from types import NoneType
 from typing import Any
 
@@ -8,42 +8,41 @@ from gateway import errors
 from gateway.answers import BODY_LIMIT
 from gateway.provider.endpoints import Call
 from gateway.provider.progress import Attempt
-from gateway.provider.retries import Outcome, parse_retry_after
+from gateway.provider.retries import Outcome
 from gateway.provider.transport import Cause, Reply, causes
 
-_OF_THE_KEY = ("idempotency", "in flight", "in-flight", "in progress", "concurren", " key")
+_OF_THE_KEY = ("idempoten", "in flight", "in-flight", "in progress", "concurren", " key")
+_IN_FLIGHT = ("flight", "progress", "concurren", "outstanding", "pending", "processing", "being")
+_REUSED = re.compile(
+    r"payload|parameter|body|match|re-?used?|already (been )?used|used (already|before|for|with)"
+    r"|different (content|input|request)|another (content|input)"
+)
 
 
-def still_in_flight(call: Call[Any], reply: Reply) -> bool:
-    """Whether a 409 speaks of the key and not of the card: only its text can tell (section 5).
+def outcome_of_conflict(call: Call[Any], reply: Reply) -> Outcome:
+    """What a 400, 409 or 422 means to a call with a key: only its text can tell (section 5).
 
-    No 409 is documented for a create, so there it is the key unless the text speaks of a card.
+    IN_FLIGHT: an earlier request with the key is being carried out. KEY_REUSED: the key was used
+    with another payload. Any other outcome says nothing of the key. No 409 is documented for a
+    create, so there it is about the key unless its text speaks of a card.
     """
     text = reply.body.decode(errors="replace").lower()
-    if any(word in text for word in _OF_THE_KEY):
-        return True
-    return call.endpoint.conflict is errors.Refused and "card" not in text
+    of_the_key = any(word in text for word in _OF_THE_KEY)
+    is_reused = bool(_REUSED.search(text)) and not any(word in text for word in _IN_FLIGHT)
+    match reply.status:
+        case 400:
+            is_reused = is_reused and "idempoten" in text
+            return Outcome.KEY_REUSED if is_reused else Outcome.OTHER_REFUSAL
+        case 422:
+            return Outcome.KEY_REUSED if of_the_key else Outcome.UNPROCESSABLE
+    is_documented = call.endpoint.conflict is not errors.Refused or "card" in text
+    if is_documented and not of_the_key:
+        return Outcome.CONFLICT
+    return Outcome.KEY_REUSED if is_reused else Outcome.IN_FLIGHT
 
 
-def speaks_of_the_key(attempt: Attempt[Any], *, is_open: bool) -> bool:
-    """Whether a 422 says that the key was used before, which we know nothing of.
-
-    It is no conflict: it was told to the one input that we have seen (rule 11 of the ledger). Where
-    an earlier attempt ``is_open``, every 422 may mean that.
-    """
-    if attempt.outcome is not Outcome.UNPROCESSABLE or attempt.reply is None:
-        return False
-    if is_open:
-        return True
-    text = attempt.reply.body.decode(errors="replace").lower()
-    return any(word in text for word in _OF_THE_KEY)
-
-
-def refusal(call: Call[Any], attempt: Attempt[Any], now: datetime) -> errors.GatewayError:
-    """The error for an attempt that ended a call, where it is certain what it means.
-
-    ``now`` is what a date in ``Retry-After`` counts from.
-    """
+def refusal(call: Call[Any], attempt: Attempt[Any]) -> errors.GatewayError:
+    """The error for an attempt that ended a call, where it is certain what it means."""
     if attempt.error is not None:
         return attempt.error
     status = attempt.reply.status if attempt.reply is not None else None
@@ -61,14 +60,16 @@ def refusal(call: Call[Any], attempt: Attempt[Any], now: datetime) -> errors.Gat
             )
         case Outcome.UNAUTHORISED:
             return errors.ProviderUnavailable(
-                "The provider does not accept the gateway's credentials."
+                "The provider does not accept the gateway's credentials.", refuses_us=True
             )
         case _:
-            return _no_answer(attempt, status, now)
+            return _no_answer(attempt, status)
 
 
-# Those outcomes that the text of the answer decides.
-_BY_TEXT = frozenset({Outcome.CONFLICT, Outcome.IN_FLIGHT, Outcome.UNPROCESSABLE})
+# Those outcomes that the text of the answer decides; UNREADABLE is another 2xx here.
+_BY_TEXT = frozenset(
+    {Outcome.CONFLICT, Outcome.IN_FLIGHT, Outcome.UNPROCESSABLE, Outcome.UNREADABLE}
+)
 _FLAWS: dict[type[Cause], str] = {
     causes.AnswerTooLarge: f"The provider's answer is longer than {BODY_LIMIT} bytes.",
     causes.CodingNotAccepted: "The provider's answer is in a content coding that was not asked "
@@ -110,7 +111,7 @@ def hint(attempt: Attempt[Any], clocks: str) -> str:
     return ""
 
 
-def _no_answer(attempt: Attempt[Any], status: int | None, now: datetime) -> errors.GatewayError:
+def _no_answer(attempt: Attempt[Any], status: int | None) -> errors.GatewayError:
     if attempt.outcome is Outcome.CLOCKS_APART:
         return errors.ProviderUnavailable(
             "The clocks of gateway and provider differ by over 30 seconds, so the age of a key is "
@@ -120,8 +121,7 @@ def _no_answer(attempt: Attempt[Any], status: int | None, now: datetime) -> erro
         return errors.DeadlineExceeded("The request could not be signed in time.")
     if attempt.outcome is Outcome.POOL_EXHAUSTED:
         return errors.Overloaded("The gateway is busy; try again in a moment.")
-    header = attempt.reply.headers.get("Retry-After") if attempt.reply else None
-    after = parse_retry_after(header, now=now)
+    after = attempt.retry_after
     if attempt.outcome is Outcome.TOO_MANY:
         by = errors.LimitedBy.PROVIDER
         return errors.RateLimited("The provider asks to slow down.", by=by, retry_after=after)

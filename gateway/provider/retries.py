@@ -4,6 +4,10 @@ Facts (provider page, section 5): within one hour the same key with the same bod
 identical answer; with another body it is refused (422, perhaps 409); while the first request is
 in flight it is 409. So a modifying call with a key may be repeated wherever its outcome is open,
 and one without a key never.
+
+"Not carried out" is believed of the statuses alone that RFC 9110 (section 15.5), RFC 6585 or RFC
+7725 define as refusals. Other ones come from proxies (nginx 444, 494 to 499; AWS 460, 463), which
+may have sent the request on before they gave up: nothing is known of the call then.
 """
 
 import re
@@ -12,6 +16,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 
+LONGEST_HOLD = 300.0  # seconds that a hint, or refused credentials, hold other calls back
 _LONGEST_WAIT = 365 * 24 * 3600.0  # seconds; a number of hundreds of digits is infinite
 _BACKOFF_BASE = 0.1
 _BACKOFF_CAP = 2.0
@@ -33,6 +38,7 @@ class Outcome(Enum):
     NEVER_CONNECTED = auto()
     POOL_EXHAUSTED = auto()
     TOO_LATE = auto()  # its signature could not hold long enough: it was not sent
+    HELD_BACK = auto()  # the provider has asked for a pause: it was not sent
     CLOCKS_APART = auto()  # nobody knows how old its key is: it was not sent
     NO_WHOLE_ANSWER = auto()
     UNREADABLE = auto()
@@ -40,6 +46,7 @@ class Outcome(Enum):
     UNAUTHORISED = auto()
     NOT_FOUND = auto()
     CONFLICT = auto()
+    KEY_REUSED = auto()  # a refusal that says that the key was used with another payload
     IN_FLIGHT = auto()  # a conflict that speaks of the key: somebody is carrying this call out
     UNPROCESSABLE = auto()
     TOO_MANY = auto()
@@ -76,7 +83,8 @@ _ALWAYS = {
     Outcome.BUSY: Step.REPEAT,
     Outcome.SERVER_ERROR: Step.REPEAT,
 }
-_KEYED_ONCE = {Outcome.IN_FLIGHT: Step.REPEAT, Outcome.UNREADABLE: Step.REPEAT}
+_KEYED = {Outcome.IN_FLIGHT: Step.REPEAT, Outcome.HELD_BACK: Step.REPEAT}
+_KEYED_ONCE = {Outcome.UNREADABLE: Step.REPEAT}
 _ONCE = {Outcome.UNAUTHORISED: Step.RENEW_TOKEN}
 
 
@@ -84,6 +92,10 @@ def may_repeat(outcome: Outcome, kind: Kind, before: Collection[Outcome] = ()) -
     """Decide what follows an attempt; ``before`` holds the outcomes of the earlier attempts."""
     if kind is Kind.UNKEYED:
         return Step.STOP
+    if kind is Kind.KEYED and outcome in _KEYED:
+        return _KEYED[outcome]
+    if outcome is Outcome.HELD_BACK:  # a read that has asked already waits for the end of its hint
+        return Step.REPEAT if before else Step.STOP
     once = _ONCE | _KEYED_ONCE if kind is Kind.KEYED else _ONCE
     if outcome in once:
         return Step.STOP if outcome in before else once[outcome]
@@ -96,23 +108,23 @@ def outcome_of_status(status: int, success: int) -> Outcome:
         return Outcome.SUCCESS
     if 200 <= status < 300:
         return Outcome.UNREADABLE
-    if status >= 500:
-        return Outcome.BUSY if status == 503 else Outcome.SERVER_ERROR
-    return _REFUSALS.get(status, Outcome.OTHER_REFUSAL if status >= 400 else _NEITHER)
+    if status < 400:
+        return Outcome.UNEXPECTED_STATUS
+    return _REFUSALS.get(status, Outcome.SERVER_ERROR)
 
 
-_REFUSALS = {
+# All other ones from 400 on say nothing of what became of the request.
+_REFUSALS = dict.fromkeys(
+    (400, 402, 403, 405, 406, 407, 410, 411, 412, 413, 414, 415, 416, 417, 426, 428, 431, 451),
+    Outcome.OTHER_REFUSAL,
+) | {
     401: Outcome.UNAUTHORISED,
     404: Outcome.NOT_FOUND,
-    408: Outcome.SERVER_ERROR,  # these four say that the request was not taken, by a proxy perhaps
-    421: Outcome.SERVER_ERROR,
-    425: Outcome.SERVER_ERROR,
-    499: Outcome.SERVER_ERROR,
     409: Outcome.CONFLICT,
     422: Outcome.UNPROCESSABLE,
     429: Outcome.TOO_MANY,
+    503: Outcome.BUSY,
 }
-_NEITHER = Outcome.UNEXPECTED_STATUS
 
 
 def backoff(attempt: int, *, random: Callable[[], float]) -> float:

@@ -68,6 +68,11 @@ def _token(event: events.TokenRenewed) -> Line:
     return "info", "access_token_renewed", {"lifetime": round(event.lifetime)}
 
 
+def _held_back(event: events.RequestsHeldBack) -> Line:
+    facts: dict[str, Any] = {"of": event.of, "seconds": round(event.seconds, 1)}
+    return "warning", "requests_held_back", facts | ({"code": event.code} if event.code else {})
+
+
 def _clock_skew(event: events.ClockSkewChanged) -> Line:
     facts = {"seconds": event.seconds, "within_tolerance": event.within_tolerance}
     return "warning", "clock_skew", facts
@@ -168,6 +173,7 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.CardFieldsUnreadable: _card_fields,
     events.BreakerChanged: _breaker,
     events.TokenRenewed: _token,
+    events.RequestsHeldBack: _held_back,
     events.ClockSkewChanged: _clock_skew,
     events.CallerRefused: _caller_refused,
     events.PreflightRefused: _preflight,

@@ -27,7 +27,7 @@ from gateway.ledger import (
     sql,
     time_of,
 )
-from gateway.ledger.refusals import unknown
+from gateway.ledger.refusals import key_of_another_input, unknown
 from gateway.runtime import Runtime
 from tests.ledger.world import (
     DAY,
@@ -35,6 +35,7 @@ from tests.ledger.world import (
     HOUR,
     MINUTE,
     START,
+    A,
     B,
     FaultyEngine,
     Now,
@@ -974,11 +975,12 @@ async def test_a_settled_row_never_changes_its_card(
 
 
 async def test_a_card_of_another_key_leaves_the_click_unknown(world: World, one: Process) -> None:
-    """A provider that answers two keys with one card: it stays the first's, and the row says so."""
+    """A provider that answers two keys with one card: it stays the first's, and nobody
+    is told that it is the second's."""
     made = await one.ask()
     one = await world.restart(one)
     world.provider.remembered[OTHER] = (START, made.card_id)
-    await one.ask(OTHER)
+    assert isinstance(await one.told(OTHER), errors.OutcomeUnknown)
     two = await world.restart(one)
     row = (await two.ledger.look(OTHER)).row
     assert row is not None
@@ -1008,3 +1010,52 @@ async def test_a_simulation_claims_no_card(world: World, one: Process) -> None:
     two = await world.restart(one)
     assert [await two.ask(key, target=CARD) for key in (world.key, OTHER)] == [Replay(CARD)] * 2
     assert not await two.store.is_claimed(CARD, b"")
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_key_that_the_provider_has_with_another_input_binds_none(
+    kind: str, tmp_path: Path
+) -> None:
+    """The row of a wrong input gives way to the right one, which the key is bound to then."""
+    async with world_of(kind, tmp_path) as world:
+        one = await world.process()
+        world.provider.ending = key_of_another_input()
+        assert isinstance(await one.told(bound=B), errors.OutcomeUnknown)
+        assert isinstance(await one.told(bound=B), errors.OutcomeUnknown)
+        world.provider.ending = "card"
+        assert isinstance(await one.ask(bound=A), CallResult)
+        assert isinstance(await one.ask(bound=A), Replay)
+        assert isinstance(await one.told(bound=B), errors.IdempotencyConflict)
+        assert world.made == 1
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+async def test_a_key_of_a_lost_row_is_never_sent_after_its_window(
+    kind: str, tmp_path: Path
+) -> None:
+    """Once the provider may have forgotten the key no input of it is sent, the right one neither:
+    the account's cards are candidates."""
+    async with world_of(kind, tmp_path) as world:
+        one = await world.process()
+        world.provider.ending = key_of_another_input()
+        await one.told(bound=B)
+        world.provider.add()
+        world.provider.ending = "card"
+        world.now.time += HOUR
+        for bound in (A, B):
+            told = await one.told(bound=bound)
+            assert isinstance(told, errors.OutcomeUnknown)
+            assert len(told.candidates) == 1
+        assert (world.made, len(world.provider.calls)) == (0, 1)
+
+
+async def test_an_input_that_was_not_sent_binds_no_lost_key(new_world: World) -> None:
+    """A store that may have lost the key's row tells a wrong input and the right one the same: to
+    "use a new key" would make a second card."""
+    one = await new_world.process()
+    new_world.provider.add()
+    for bound in (B, A, B):
+        told = await one.told(bound=bound)
+        assert isinstance(told, errors.OutcomeUnknown)
+        assert len(told.candidates) == 1
+    assert (new_world.made, new_world.provider.calls) == (0, [])

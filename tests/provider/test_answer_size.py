@@ -212,4 +212,4 @@ async def test_a_slow_jwks_ends_in_its_time() -> None:
         keys = KeySet(key_source(f"{server.url}/jwks"), clock=lambda: 100.0, emit=to_nobody)
         async with waiting_for("the end of the fetch"):
             with pytest.raises(IdentityUnavailable):
-                await keys.find("a")
+                await keys.check()

@@ -27,7 +27,8 @@ from gateway.emulator import create_emulator
 from gateway.errors import ProviderUnavailable
 from gateway.events import to_nobody
 from gateway.provider import ProviderClient
-from gateway.provider.credentials import FetchedToken, TokenSource
+from gateway.provider.access_tokens import FetchedToken, TokenSource
+from gateway.runtime import Runtime
 from tests.provider_client import client_of
 from tests.stack import (
     API_KEY,
@@ -396,7 +397,7 @@ async def test_a_token_that_nobody_waits_for_fails_quietly() -> None:
         await gone.wait()
         raise ProviderUnavailable("gone")
 
-    source = TokenSource(fetch, clock=lambda: 0.0, margin=1, emit=to_nobody)
+    source = TokenSource(fetch, runtime=Runtime(), margin=1, emit=to_nobody)
     caller = asyncio.create_task(source.get())
     await asyncio.sleep(0)
     caller.cancel()
