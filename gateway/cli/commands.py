@@ -14,7 +14,7 @@ from gateway.cli.doctor import doctor
 from gateway.cli.documents import documents_cli
 from gateway.cli.emulator import emulator
 from gateway.cli.emulator_options import EmulatorHelp
-from gateway.cli.keys import keygen, register_key
+from gateway.cli.keys import delete_key, keygen, register_key
 from gateway.cli.ledger import ledger_cli
 from gateway.cli.options import Commands, colour, refusal
 from gateway.cli.schema import schema
@@ -39,6 +39,7 @@ cli.add_typer(documents_cli, name="documents")
 cli.add_typer(ledger_cli, name="ledger")
 cli.command()(keygen)
 cli.command("register-key")(register_key)
+cli.command("delete-key")(delete_key)
 cli.command()(doctor)
 
 

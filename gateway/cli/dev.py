@@ -81,7 +81,7 @@ def dev(
         EmulatorOptions(
             api_key=settings.provider_api_key.get_secret_value(),
             api_secret=settings.provider_api_secret.get_secret_value(),
-            signing_keys={str(settings.signing_key_id): key.public_key().to_pem()},
+            signing_keys={settings.signing_key_id: key.public_key().to_pem()},
             activation_delay=activation_delay,
         )
     )
@@ -115,7 +115,7 @@ def _settings(key: "PrivateKey", allowed_hosts: list[str]) -> "DevSettings":
         provider_url="http://emulator.localhost/v1",
         provider_api_key=str(uuid.uuid4()),
         provider_api_secret=uuid.uuid4().hex,
-        signing_key_id=uuid.uuid4(),
+        signing_key_id=str(uuid.uuid4()),
         signing_key=key.to_pem().decode(),
         auth="none",
         allowed_hosts=allowed_hosts,

@@ -28,6 +28,7 @@ def emulator(
     latency: emulator_options.Latency,
     sparse_cards: emulator_options.SparseCards = False,
     bad_signature_status: emulator_options.BadSignatureStatus,
+    max_signature_age: emulator_options.MaxSignatureAge = None,
     reused_key_status: emulator_options.ReusedKeyStatus,
     error_body: emulator_options.ErrorBody,
     faults: emulator_options.FaultsJson = "{}",

@@ -105,6 +105,13 @@ BadSignatureStatus = Annotated[
         help="Status for a bad signature or content digest.",
     ),
 ]
+MaxSignatureAge = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SECONDS",
+        help="How old a signature may be, whatever its expires; without it there is no limit.",
+    ),
+]
 ReusedKeyStatus = Annotated[
     str,
     typer.Option(

@@ -1,7 +1,7 @@
 """Settings: what can be set, where it is read from, and how a refusal is worded."""
 
 from gateway.config.callers import CallerSettings
-from gateway.config.checks import OFF, host_name, is_loopback
+from gateway.config.checks import OFF, host_name, is_loopback, uuid_text
 from gateway.config.documents import DocumentSettings
 from gateway.config.files import Unreadable, file_reason, read_text
 from gateway.config.ledger import LastingLedgerSettings, LedgerSettings, default_ledger
@@ -36,4 +36,5 @@ __all__ = [
     "is_loopback",
     "one_of",
     "read_text",
+    "uuid_text",
 ]

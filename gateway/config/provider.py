@@ -3,7 +3,6 @@
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
@@ -35,8 +34,9 @@ class ProviderSettings(Loadable):
     )
     provider_api_key: SecretStr = Field(description="API key of the provider (a UUID).")
     provider_api_secret: SecretStr = Field(description="API secret of the provider.")
-    signing_key_id: UUID = Field(
-        description="The id under which the public signing key is registered at the provider."
+    signing_key_id: str = Field(
+        description="The id under which the public signing key is registered at the provider, "
+        "a UUID. It is sent as it is spelled here."
     )
     signing_key_file: Path | None = Field(
         default=None, description="PEM file with the ECDSA P-384 private key (`gateway keygen`)."
@@ -114,6 +114,12 @@ class ProviderSettings(Loadable):
     @classmethod
     def _is_uuid(cls, value: SecretStr) -> SecretStr:
         return SecretStr(checks.uuid_text(value.get_secret_value()))
+
+    @field_validator("signing_key_id")
+    @classmethod
+    def _keeps_its_spelling(cls, value: str) -> str:
+        # A verifier may compare keyid as a string (RFC 9421 section 2.3).
+        return checks.uuid_text(value)
 
     @field_validator("signing_key_file")
     @classmethod

@@ -90,6 +90,28 @@ def registration(reply: Reply, url: SplitResult) -> Finding:
     return Finding(False, what, advice)
 
 
+def deletion(reply: Reply, url: SplitResult) -> Finding:
+    """Why the signing key was not deleted."""
+    # A 404 speaks of the id rather than of the path: the same host has just given a token.
+    if reply.status != 404 and (general := _general("signing key", reply, url, "/auth/signing")):
+        return general
+    match reply.status:
+        case 400 | 404 | 409 | 422:
+            advice = (
+                "Compare the id: no key may be registered under it, because it was deleted before "
+                "or never registered."
+            )
+        case 401:
+            advice = (
+                "It has just given an access token and does not accept it here: check whether "
+                "this API key may delete signing keys."
+            )
+        case _:
+            advice = _ANOTHER_SERVICE
+    what = f"signing key: the provider does not delete it (status {reply.status})"
+    return Finding(False, what, advice)
+
+
 def signature(reply: Reply, url: SplitResult, clock: ProviderClock) -> Finding:
     """Why a signed read was not answered as documented."""
     if general := _general("signature", reply, url, "/cards/…"):

@@ -1,4 +1,4 @@
-"""The examination behind ``gateway doctor``, and the registration of the signing key.
+"""The examination behind ``gateway doctor``, and registering and deleting the signing key.
 
     connection ─► access token ─► signature ─► clock
 
@@ -45,6 +45,13 @@ async def register_key(settings: ProviderSettings) -> Finding:
         failure = await it.attempt(it.provider.register_signing_key(public))
     done = f"Registered under the key id {settings.signing_key_id}."
     return failure or Finding(True, done)
+
+
+async def delete_key(settings: ProviderSettings, key_id: str) -> Finding:
+    """Have the provider delete the key under an id (UUID text); whether it did, or why not."""
+    async with _Examination(settings, lambda _finding: None, Runtime()) as it:
+        failure = await it.attempt(it.provider.delete_signing_key(key_id))
+    return failure or Finding(True, f"Deleted the signing key with the id {key_id}.")
 
 
 class _Examination:

@@ -22,6 +22,7 @@ from gateway.provider.transport import (
 class Exchange:
     """What came of a request to ``target``, an escaped path; neither of both: nothing in time."""
 
+    method: str
     target: str
     reply: Reply | None = None
     cause: Cause | None = None
@@ -36,13 +37,13 @@ class Watched:
 
     async def exchange(self, request: Request, timeouts: Timeouts) -> Reply:
         """Send and wait for the whole answer; raises ExchangeFailed."""
-        self.last = Exchange(request.target)
+        self.last = Exchange(request.method, request.target)
         try:
             reply = await self._transport.exchange(request, timeouts)
         except ExchangeFailed as error:
-            self.last = Exchange(request.target, cause=error.cause)
+            self.last = Exchange(request.method, request.target, cause=error.cause)
             raise
-        self.last = Exchange(request.target, reply)
+        self.last = Exchange(request.method, request.target, reply)
         return reply
 
     async def aclose(self) -> None:
@@ -65,5 +66,7 @@ async def explain(
     if exchange.target.endswith("/auth/token"):
         return answers.token(reply, url)
     if exchange.target.endswith("/auth/signing"):
+        if exchange.method == "DELETE":
+            return answers.deletion(reply, url)
         return answers.registration(reply, url)
     return answers.signature(reply, url, clock)

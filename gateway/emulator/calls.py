@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from gateway.emulator.answers import Refusal
+from gateway.emulator.authority import read_host
 from gateway.uuids import is_uuid
 
 LATENCY = "emulator.latency"
 """Where the ASGI scope says for how many seconds more than usual a call is to be worked on."""
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,12 @@ class ReceivedCall:
 
 
 async def read_call(request: Request) -> ReceivedCall:
-    """Read a request to its end."""
+    """Read a request to its end; refuses one without exactly one usable Host with 400."""
     names = set(request.headers.keys())
+    host = read_host([value for name, value in request.headers.raw if name == b"host"])
     return ReceivedCall(
         method=request.method,
-        authority=_authority(request.headers.get("host", ""), request.scope["scheme"]),
+        authority=host.authority(request.scope["scheme"]),
         path=request.scope["raw_path"].decode("latin-1"),
         headers={name: ", ".join(request.headers.getlist(name)) for name in names},
         ids=request.path_params,
@@ -54,8 +55,3 @@ def uuid_text(text: str, refusal: str) -> str:
     if not is_uuid(text):
         raise Refusal(400, refusal)
     return text.lower()
-
-
-def _authority(host: str, scheme: str) -> str:
-    # RFC 9421 section 2.2.3: lower-case, and no port where it is the scheme's default.
-    return host.lower().removesuffix(_DEFAULT_PORTS.get(scheme, ""))

@@ -107,6 +107,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     ),
     "activation_delay": partial(_seconds, most=LONGEST),
     "token_lifetime": partial(_seconds, most=LONGEST, above_zero=True),
+    "max_signature_age": partial(_seconds, most=LONGEST, above_zero=True),
     "latency": partial(_seconds, most=3600),
     "bad_signature_status": partial(_choice, choices={"400": 400, "401": 401}),
     "reused_key_status": partial(_choice, choices={"422": 422, "409": 409}),

@@ -11,10 +11,10 @@ from ipaddress import IPv6Address, ip_address
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.emulator.answers import Refusal
+from gateway.emulator.authority import read_host
 from gateway.emulator.state import Emulator
 
 _NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
-_HOST = re.compile(r"(?:\[([0-9a-f]*:[0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{0,5})?")
 
 
 class AnsweredHosts:
@@ -37,12 +37,7 @@ class AnsweredHosts:
             await self._app(scope, receive, send)
 
     def _check(self, hosts: list[bytes]) -> None:
-        if len(hosts) != 1:  # RFC 9112 section 3.2
-            raise Refusal(400, "the request must have exactly one Host")
-        parts = _HOST.fullmatch(hosts[0].decode("latin-1").lower())
-        if parts is None:
-            raise Refusal(400, "Host is not a name or address with an optional port")
-        if not self._is_ours(parts[1] or parts[2]):
+        if not self._is_ours(read_host(hosts).host):
             raise Refusal(
                 421, "the emulator does not answer to this Host: --allowed-host adds a name"
             )

@@ -12,9 +12,9 @@ GUIDE_ACCOUNT = "ae61c362-4136-49af-8e01-544457fe265b"
 class EmulatorOptions:
     """Everything that the emulator is told at its start; all times are seconds.
 
-    ``signing_keys`` maps keyid (UUID text) to the SPKI PEM of a P-384 key that counts as registered
-    from the start. The options after ``any_account`` choose an answer where the provider's page,
-    section 11, has none.
+    ``signing_keys`` maps keyid (UUID text, as calls must spell it) to the SPKI PEM of a P-384 key
+    that counts as registered from the start. The options after ``any_account`` choose an answer
+    where the provider's page, section 11, has none.
     """
 
     api_key: str
@@ -38,6 +38,8 @@ class EmulatorOptions:
     token_lifetime: float = 3600
     clock_tolerance: float = 0
     """How far a signer's clock may run ahead."""
+    max_signature_age: float | None = None
+    """How long after ``created`` a signature is taken, whatever its ``expires``; None: no limit."""
     bad_signature_status: Literal[400, 401] = 400
     """For a bad content digest too."""
     error_body: Literal["json", "text"] = "json"

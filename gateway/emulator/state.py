@@ -5,6 +5,7 @@ import math
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 from uuid import uuid4
 
 from gateway.emulator.answers import Refusal
@@ -13,6 +14,13 @@ from gateway.emulator.faults import Fate, Faults
 from gateway.emulator.idempotency import KeyLedger
 from gateway.emulator.options import EmulatorOptions
 from gateway.signing import PublicKey
+
+
+class _RegisteredKey(NamedTuple):
+    """A signing key, with its id in the registered spelling."""
+
+    keyid: str
+    key: PublicKey
 
 
 class Emulator:
@@ -41,9 +49,9 @@ class Emulator:
         self.cards: dict[str, EmulatedCard] = {}
         self._cards_of: dict[str, list[str]] = {}
         self._tokens: dict[str, int] = {}
-        self._keys = {
-            keyid.lower(): PublicKey.from_pem(pem) for keyid, pem in options.signing_keys.items()
-        }
+        self._keys: dict[str, _RegisteredKey] = {}
+        for keyid, pem in options.signing_keys.items():
+            self.register_key(keyid, PublicKey.from_pem(pem))
 
     def now(self) -> float:
         """The emulator's time, in UNIX seconds: the clock's, shifted if a fault says so."""
@@ -77,15 +85,24 @@ class Emulator:
         return self.now() < self._tokens.get(token, 0)
 
     def find_key(self, keyid: str) -> PublicKey | None:
-        """The registered public key, by its id."""
-        return self._keys.get(keyid.lower())
+        """The public key that is registered under exactly this text.
+
+        A ``keyid`` is a string (RFC 9421 section 2.3): another case is another keyid.
+        """
+        registered = self._keys.get(keyid.lower())
+        return registered.key if registered and registered.keyid == keyid else None
 
     def register_key(self, keyid: str, key: PublicKey) -> None:
-        """Add or replace a signing key; any number may be live at once (section 3)."""
-        self._keys[keyid.lower()] = key
+        """Add or replace a signing key; any number may be live at once (section 3).
+
+        The id is a UUID here, so that another case replaces the key, and calls have to use that
+        spelling from now on [inferred].
+        """
+        self._keys[keyid.lower()] = _RegisteredKey(keyid, key)
 
     def remove_key(self, keyid: str) -> None:
-        """Remove a signing key; refuses an unknown one with 400."""
+        """Remove a signing key, in any case of its id; refuses an unknown one with 400 [inferred:
+        the specification lists 400, 401 and 500, and no 404]."""
         if self._keys.pop(keyid.lower(), None) is None:
             raise Refusal(400, "no signing key is registered under this id")
 

@@ -71,7 +71,7 @@ class Sender:
         self._runtime = runtime
         self._emit = emit
         self._credentials = Credentials(
-            Signer(settings.private_key, keyid=str(settings.signing_key_id)),
+            Signer(settings.private_key, keyid=settings.signing_key_id),
             origin.authority,
             now=runtime.now,
             backdate=settings.created_backdate,

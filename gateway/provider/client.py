@@ -14,7 +14,14 @@ from gateway.provider.access_tokens import FetchedToken
 from gateway.provider.attempts import Sender
 from gateway.provider.breaker import BreakerState
 from gateway.provider.clock import ProviderClock
-from gateway.provider.endpoints import FETCH_TOKEN, LIST_CARDS, READ_CARD, REGISTER_KEY, Call
+from gateway.provider.endpoints import (
+    DELETE_KEY,
+    FETCH_TOKEN,
+    LIST_CARDS,
+    READ_CARD,
+    REGISTER_KEY,
+    Call,
+)
 from gateway.provider.models import Card
 from gateway.provider.single_flight import SingleFlight
 from gateway.provider.transport import Origin, Transport
@@ -122,10 +129,17 @@ class ProviderClient:
     async def register_signing_key(self, key: PublicKey) -> None:
         """``PUT /auth/signing``: the public key, under the key id of the settings (section 3)."""
         body = {
-            "signingKeyId": str(self._settings.signing_key_id),
+            "signingKeyId": self._settings.signing_key_id,
             "signingKey": base64.b64encode(key.to_pem()).decode("ascii"),
         }
         await self._sender.send(REGISTER_KEY.call(body=msgspec.json.encode(body)))
+
+    async def delete_signing_key(self, key_id: str) -> None:
+        """``DELETE /auth/signing``: nothing can be signed under this id any more (section 3).
+
+        ``key_id`` is a UUID as text.
+        """
+        await self._sender.send(DELETE_KEY.call(body=msgspec.json.encode({"signingKeyId": key_id})))
 
     async def _fetch_token(self) -> FetchedToken:
         body = {

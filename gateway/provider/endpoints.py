@@ -138,3 +138,6 @@ FETCH_TOKEN = Endpoint(
 REGISTER_KEY = Endpoint(
     "PUT", "/auth/signing", 204, NoneType, Kind.UNKEYED, Access.BEARER, "signing key"
 )
+DELETE_KEY = Endpoint(
+    "DELETE", "/auth/signing", 204, NoneType, Kind.UNKEYED, Access.BEARER, "signing key"
+)

@@ -17,10 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import SignatureInvalid, SigningError
-from gateway.signing.fields import parse_dictionary, serialise_inner_list
+from gateway.signing.fields import (
+    check_one_byte_sequence,
+    parse_dictionary,
+    serialise_inner_list,
+)
 from gateway.signing.keys import ALGORITHM, PrivateKey, PublicKey
 
-_PARAMETERS = {"keyid", "alg", "created", "expires", "nonce", "tag"}
+# RFC 9421 section 2.3 gives each parameter one type.
+_TYPES = {"keyid": str, "alg": str, "created": int, "expires": int, "nonce": str, "tag": str}
+# The names that a refusal may hold. Any other name is the sender's, and could be a value.
+_SHOWN = {"@method", "@authority", "@path", "content-digest", "signature", "signature-input"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,8 @@ class Message:
         value = value.strip(" \t") if value is not None else None
         # A line break within a value would add a line to the signature base.
         if value is None or not value.isascii() or not value.isprintable():
-            raise SignatureInvalid(f"the message has no usable component {name}")
+            shown = name if name in _SHOWN else "for a name that the signature covers"
+            raise SignatureInvalid(f"the message has no usable component {shown}")
         return value
 
 
@@ -115,7 +123,8 @@ def verify(
     """Check the message's one signature; raises SignatureInvalid with the reason.
 
     ``required`` names the components that must be covered; ``tolerance`` (seconds) is how far the
-    signer's clock may run ahead. A signature without ``keyid`` or ``created`` is refused.
+    signer's clock may run ahead. A signature without ``keyid`` or ``created`` is refused. The
+    reason repeats nothing of the message.
     """
     label, covered, parameters = _parse_input(message.component("signature-input"))
     if missing := set(required) - set(covered):
@@ -145,25 +154,36 @@ def _parse_input(header: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:
 
 
 def _parse_signature(header: str, label: str) -> bytes:
-    member = parse_dictionary(header, "Signature").get(label)
-    if member is None or not isinstance(member[0], bytes):
+    signatures = parse_dictionary(header, "Signature")
+    value, _ = signatures.get(label, (None, None))
+    if not isinstance(value, bytes):
         raise SignatureInvalid("Signature does not hold the label of Signature-Input")
-    return member[0]
+    if len(signatures) != 1:
+        raise SignatureInvalid("Signature must hold exactly one signature")
+    check_one_byte_sequence(header, label, value, "Signature")
+    return value
 
 
 def _check_parameters(
     parameters: Mapping[str, Any], *, now: float, tolerance: float
 ) -> tuple[str, int, int | None]:
-    if unknown := set(parameters) - _PARAMETERS:
-        raise SignatureInvalid(f"unknown signature parameter {', '.join(sorted(unknown))}")
+    _check_types(parameters)
     if parameters.get("alg", ALGORITHM) != ALGORITHM:
         raise SignatureInvalid("algorithm mismatch for the keyid")
-    keyid, created, expires = (parameters.get(name) for name in ("keyid", "created", "expires"))
-    # By type and not by isinstance: the structured field's Boolean ?1 would pass for an integer.
-    if type(keyid) is not str or type(created) is not int:
+    if not {"keyid", "created"} <= parameters.keys():
         raise SignatureInvalid("keyid and created are needed")
-    if expires is not None and type(expires) is not int:
-        raise SignatureInvalid("expires is not an integer")
+    keyid, created, expires = parameters["keyid"], parameters["created"], parameters.get("expires")
     if created > now + tolerance or (expires is not None and now > expires):
         raise SignatureInvalid("signature expired, or created in the future: check the clock")
     return keyid, created, expires
+
+
+def _check_types(parameters: Mapping[str, Any]) -> None:
+    for name, value in parameters.items():
+        if name not in _TYPES:
+            raise SignatureInvalid(f"the signature has a parameter other than {', '.join(_TYPES)}")
+        # By type and not by value: a token is equal to the string that reads the same, and the
+        # Boolean ?1 is an integer.
+        if type(value) is not _TYPES[name]:
+            kind = "a string" if _TYPES[name] is str else "an integer"
+            raise SignatureInvalid(f"the signature parameter {name} is not {kind}")

@@ -184,7 +184,7 @@ def test_the_version_is_told() -> None:
 
 COMMANDS = [
     *("dev", "serve", "emulator", "schema", "documents", "ledger"),
-    *("keygen", "register-key", "doctor"),
+    *("keygen", "register-key", "delete-key", "doctor"),
 ]
 
 

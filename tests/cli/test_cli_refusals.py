@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_used_is_one_line(
 COMMANDS: list[list[str]] = [
     [],
     *([one] for one in ("dev", "serve", "emulator", "keygen", "schema", "documents")),
-    *([one] for one in ("register-key", "doctor", "ledger")),
+    *([one] for one in ("register-key", "delete-key", "doctor", "ledger")),
     ["documents", "build"],
     *(["ledger", one] for one in ("create", "status", "show", "purge", "upgrade", "resolve")),
 ]

@@ -45,7 +45,16 @@ REFUSED = [
     ("auth", ["yes"], "must be jwt, none or open"),
     ("log_level", ["verbose"], "must be debug, info, warning or error"),
     ("http_statuses", ["x"], "must be classic or draft"),
-    ("signing_key_id", ["x", "d04953b7"], "must be a UUID"),
+    (
+        "signing_key_id",
+        [
+            "x",
+            "d04953b7",
+            "d04953b758784fd089700a5f77fbce59",
+            "0xd04953-5878-4fd0-8970-0a5f77fbce59",
+        ],
+        "must be a UUID",
+    ),
     (
         "provider_api_key",
         [text for text in MISSPELT.values() if text],
@@ -84,6 +93,7 @@ def test_a_value_is_refused_in_plain_words(name: str, value: str, reason: str) -
     assert refusal(name, value) == reason
 
 
+MIXED_CASE = "D04953B7-5878-4fd0-8970-0a5f77fbce59"
 TAKEN = [
     ("port", "0", 0),
     ("port", "65535", 65535),
@@ -95,6 +105,7 @@ TAKEN = [
     ("cors_origins", "[]", ()),
     ("cors_headers", '["x-tenant", "X-Trace.2"]', ("x-tenant", "X-Trace.2")),
     ("allowed_hosts", '["Gateway.example", "*.a.example", "::1", "10.0.0.1", "*"]', None),
+    ("signing_key_id", MIXED_CASE, MIXED_CASE),
     ("rate_limit_issue", "off", "off"),
     ("rate_limit_issue", "OFF", "off"),
     ("rate_limit_issue", "5 per 10 seconds", "5 per 10 seconds"),

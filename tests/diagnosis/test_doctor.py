@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from gateway.diagnosis import Finding
-from gateway.diagnosis.examination import examine, register_key
+from gateway.diagnosis.examination import delete_key, examine, register_key
 from gateway.emulator import Faults, create_emulator
 from gateway.runtime import Runtime
 from gateway.signing import PrivateKey
@@ -375,7 +375,7 @@ async def test_a_refused_signature_is_explained(status: int, emulated: Start) ->
     """A wrong key id, and a key that does not fit its id, are refused signatures with advice."""
     url = emulated(bad_signature_status=status)
     other_key = PrivateKey.generate().to_pem().decode()
-    for wrong in ({"signing_key_id": uuid.uuid4()}, {"signing_key": other_key}):
+    for wrong in ({"signing_key_id": str(uuid.uuid4())}, {"signing_key": other_key}):
         token, signature, clock = await examined(provider_url=url, **wrong)
         assert (token.good, signature.good, clock.good) == (True, False, True)
         assert f"refuses the signature (status {status})" in signature.what
@@ -508,6 +508,41 @@ async def test_a_key_that_is_not_taken_is_explained(status: int, advice: str) ->
     with served(Refuses(status, BANNER.encode())) as port:
         finding = await register_key(settings(provider_url=f"http://127.0.0.1:{port}/v1"))
     assert f"does not register it (status {status})" in finding.what
+    assert advice in finding.advice
+    assert BANNER not in str(finding)
+
+
+# delete-key gives findings of the same kind.
+
+
+async def test_delete_key_explains_itself(emulated: Start) -> None:
+    """A deleted key signs no more; deleting it again says that there may be none."""
+    here = settings(provider_url=emulated())
+    assert [finding.good for finding in await examined(provider_url=here.provider_url)] == [
+        True
+    ] * 3
+    done = await delete_key(here, KEY_ID.upper())
+    assert (done.good, KEY_ID.upper() in done.what) == (True, True)
+    _, signature, _ = await examined(provider_url=here.provider_url)
+    assert "refuses the signature" in signature.what
+    again = await delete_key(here, KEY_ID)
+    assert again.what == "signing key: the provider does not delete it (status 400)"
+    assert "deleted before or never registered" in again.advice
+    wrong = await delete_key(
+        settings(provider_url=here.provider_url, provider_api_secret="x"), KEY_ID
+    )
+    assert "refuses the API key or the API secret" in wrong.what
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(400, "never registered"), (404, "never registered"), (401, "may delete"), (418, "URL")],
+)
+async def test_a_key_that_is_not_deleted_is_explained(status: int, advice: str) -> None:
+    """What the provider answers to a deletion decides the advice, and is never shown."""
+    with served(Refuses(status, BANNER.encode())) as port:
+        finding = await delete_key(settings(provider_url=f"http://127.0.0.1:{port}/v1"), KEY_ID)
+    assert f"does not delete it (status {status})" in finding.what
     assert advice in finding.advice
     assert BANNER not in str(finding)
 

@@ -67,6 +67,10 @@ EVERY_IPV4 = "0.0.0.0"  # noqa: S104
             "--token-lifetime: must be a number of seconds above 0, up to 315360000.",
         ),
         (
+            ["--max-signature-age", "0"],
+            "--max-signature-age: must be a number of seconds above 0, up to 315360000.",
+        ),
+        (
             ["--token-lifetime", "1e400"],
             "--token-lifetime: must be a number of seconds above 0, up to 315360000.",
         ),

@@ -16,11 +16,11 @@ from openapi_core.templating.responses.exceptions import ResponseNotFound
 from gateway.cards import OPERATIONS
 from gateway.emulator import GUIDE_ACCOUNT, create_emulator
 from gateway.emulator.app import OPERATIONS as EMULATED
-from gateway.provider.endpoints import FETCH_TOKEN, REGISTER_KEY, Endpoint
+from gateway.provider.endpoints import DELETE_KEY, FETCH_TOKEN, REGISTER_KEY, Endpoint
 from tests import emulator_client as emulator
 from tests.emulator_client import NEW_CARD, Client, Signing, connect, encoded_pem
 from tests.provider_client import client_of
-from tests.stack import ADDRESS, SIGNING_KEY, Clock, Recorder, options, running, settings
+from tests.stack import ADDRESS, KEY_ID, SIGNING_KEY, Clock, Recorder, options, running, settings
 
 SERVER = "https://api.sandbox.offblocks.xyz"  # one of the description's two
 DESCRIPTION = os.environ.get("TEST_OPENAPI", "")
@@ -113,6 +113,7 @@ async def from_the_gateway() -> list[Exchange]:
     provider = client_of(settings(provider_url=f"{SERVER}/v1"), wire)
     await provider.register_signing_key(SIGNING_KEY.public_key())
     await provider.cards_of(UUID(GUIDE_ACCOUNT))
+    await provider.delete_signing_key(KEY_ID)
     await provider.aclose()
     return stack.wire.exchanges + wire.exchanges
 
@@ -123,7 +124,7 @@ async def test_everything_the_gateway_sends_and_gets_is_described(description: O
     for request, response in exchanges:
         refuse_none(description.iter_request_errors(Sent(request)))
         refuse_none(description.iter_response_errors(Sent(request), Answered(response)))
-    endpoints: list[Endpoint[Any]] = [FETCH_TOKEN, REGISTER_KEY]
+    endpoints: list[Endpoint[Any]] = [FETCH_TOKEN, REGISTER_KEY, DELETE_KEY]
     endpoints += [one.endpoint for one in OPERATIONS]
     assert {operation(request) for request, _ in exchanges} == {
         (endpoint.method, re.sub(r"\{\w+\}", "{}", endpoint.path)) for endpoint in endpoints

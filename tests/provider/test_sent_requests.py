@@ -23,7 +23,7 @@ from http_message_signatures import (
     algorithms,
 )
 
-from gateway.emulator import create_emulator
+from gateway.emulator import GUIDE_ACCOUNT, create_emulator
 from gateway.errors import ProviderUnavailable
 from gateway.events import to_nobody
 from gateway.provider import ProviderClient
@@ -321,6 +321,30 @@ async def test_key_registration_is_authorised_and_not_signed() -> None:
     assert request.headers["Authorization"] == f"Bearer {token_of(wire)}"
     pem = base64.b64encode(SIGNING_KEY.public_key().to_pem()).decode()
     assert json.loads(request.content) == {"signingKeyId": KEY_ID, "signingKey": pem}
+
+
+async def test_key_deletion_is_authorised_and_not_signed() -> None:
+    """``DELETE /auth/signing`` carries the bearer token and the id alone."""
+    async with registering() as (provider, wire):
+        await provider.delete_signing_key(KEY_ID)
+    [request] = wire.sent("DELETE", "/auth/signing")
+    assert set(request.headers.keys()) == COMMON | JSON | {"authorization"}
+    assert json.loads(request.content) == {"signingKeyId": KEY_ID}
+
+
+async def test_the_spelling_of_the_key_id_is_kept() -> None:
+    """An id in capitals is registered, signed with and deleted in capitals."""
+    upper = KEY_ID.upper()
+    wire = Recorder(httpx.ASGITransport(app=create_emulator(options(signing_keys={}))))
+    provider = client_of(settings(signing_key_id=upper), wire)
+    await provider.register_signing_key(SIGNING_KEY.public_key())
+    await provider.cards_of(UUID(GUIDE_ACCOUNT))
+    await provider.delete_signing_key(upper)
+    await provider.aclose()
+    put, read, delete = wire.sent("PUT") + wire.sent("GET") + wire.sent("DELETE")
+    assert f';keyid="{upper}";' in read.headers["Signature-Input"]
+    assert json.loads(put.content)["signingKeyId"] == upper
+    assert json.loads(delete.content) == {"signingKeyId": upper}
 
 
 @contextlib.asynccontextmanager
