@@ -29,8 +29,9 @@ ROW = "123e4567-e89b-12d3-a456-426614174000"
 READINGS = [
     Reading("serve", "GATEWAY_PORT", BUSY, f"Cannot listen on 127.0.0.1 port {BUSY}: "),
     Reading("doctor", "GATEWAY_PROVIDER_URL", f"http://localhost:{BUSY}/v1", f"localhost:{BUSY}"),
-    Reading(
-        "register-key", "GATEWAY_PROVIDER_URL", f"http://localhost:{BUSY}/v1", f"localhost:{BUSY}"
+    *(
+        Reading(command, "GATEWAY_PROVIDER_URL", f"http://localhost:{BUSY}/v1", f"localhost:{BUSY}")
+        for command in ("register-key", "delete-key --yes")
     ),
     Reading(
         "documents build card.graphql --out manifest.json",
