@@ -164,10 +164,11 @@ def _bearer(authorization: str | None) -> str:
         raise NotAuthenticated(
             "An access token is needed: send Authorization: Bearer <token>.", reason="no token"
         )
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    scheme, _, rest = authorization.partition(" ")
+    token = rest.strip(" \t")
+    if scheme.lower() != "bearer" or not token or "," in token:  # of a second one, or of a list
         raise _refused("the Authorization header is not of the form Bearer <token>")
-    return token.strip()
+    return token
 
 
 def _parsed(text: str) -> _Token:

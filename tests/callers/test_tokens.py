@@ -114,6 +114,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "not a token": (lambda _: "canary", NOT_A_JWT),
     "dots alone": (lambda _: "...", NOT_A_JWT),
     "of other characters": (lambda _: "\xe9.\xe9.\xe9", NOT_A_JWT),
+    "a no-break space before it": (lambda idp: "\xa0" + idp.token(), NOT_A_JWT),
     "encrypted": (lambda _: "e30.e30.e30.e30.e30", NOT_A_JWT),
     "header is a list": (lambda idp: raw(idp, []), NOT_A_JWT),
     "header is nested": (lambda idp: raw(idp, b'{"a":' + b"[" * 9000), NOT_A_JWT),
@@ -266,11 +267,26 @@ async def test_half_characters_break_no_answer(idp: IdentityProvider) -> None:
             assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("second", ["canary", "Basic YTpi", ""])
+async def test_two_authorization_headers(idp: IdentityProvider, second: str) -> None:
+    """Nobody is let in by one of two, in whatever order they come: a proxy may have looked at the
+    other one."""
+    good = f"Bearer {idp.token()}"
+    async with running(**idp.settings()) as stack:
+        for given in ([good, second], [second, good], [good, good]):
+            headers = [("Authorization", value) for value in given]
+            answer = await stack.client.post(
+                "/graphql", json={"query": "{__typename}"}, headers=headers
+            )
+            assert answer.status_code == 401
+
+
 NO_BEARER = "the Authorization header is not of the form Bearer <token>"
 
 
 @pytest.mark.parametrize(
-    "given", ["Basic YTpi", "Bearer", "Bearer ", "canary", "", "\xff\xfe \xed"]
+    "given",
+    ["Basic YTpi", "Bearer", "Bearer ", "canary", "", "\xff\xfe \xed", "Bearer a, Bearer b"],
 )
 async def test_without_a_bearer_token(source: KeySource, given: str) -> None:
     """Another scheme, or no token, is refused, and the log says which of the two."""
