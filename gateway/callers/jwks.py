@@ -17,7 +17,13 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from gateway.callers.published_keys import KeysUnusable, PublicKey, RefusedKey, read_keys
+from gateway.callers.published_keys import (
+    KeysUnusable,
+    PublicKey,
+    PublishedKeys,
+    RefusedKey,
+    read_keys,
+)
 from gateway.errors import IdentityUnavailable
 from gateway.events import IdentityKeyRefused, IdentityKeysExpired, IdentityKeysUnavailable, Sink
 from gateway.telemetry import loggable
@@ -29,6 +35,7 @@ LONGEST_LIFE = 3600.0  # seconds that keys serve at most, counted from when they
 LEAST_INTERVAL = 10.0  # seconds between two fetches that tokens cause, and after one that failed
 FETCH_TIME = 5.0  # seconds, the whole of it
 READY_TIME = 1.0  # seconds that readiness waits for the first keys
+MOST_TOLD = 100  # refused keys of one fetch that are events
 MOST_TOKENS = 4096  # of which is remembered when they came; 0.2 KB each
 
 
@@ -172,7 +179,8 @@ class KeySet:
         try:
             async with asyncio.timeout(FETCH_TIME):
                 document = await self._fetch()
-            keys = self._usable(document)
+            # In a thread: 1 MiB of keys takes a second, in which all callers would wait.
+            keys = self._usable(await asyncio.to_thread(read_keys, document))
         except Exception as error:
             # Keys that were good a while ago are better than turning everybody away.
             kept = len(self._held())
@@ -181,11 +189,10 @@ class KeySet:
         self._keys, self._good, self._good_at, self._failed = keys, number, began, False
         return True
 
-    def _usable(self, document: bytes) -> Sequence[PublicKey]:
-        published = read_keys(document)
-        for refused in dict.fromkeys(published.refused):
-            if refused not in self._refused:  # once, and not at each fetch
-                self._emit(IdentityKeyRefused(key_id=loggable(refused.id), reason=refused.reason))
+    def _usable(self, published: PublishedKeys) -> Sequence[PublicKey]:
+        new = [one for one in dict.fromkeys(published.refused) if one not in self._refused]
+        for refused in new[:MOST_TOLD]:  # once, and not at each fetch
+            self._emit(IdentityKeyRefused(key_id=loggable(refused.id), reason=refused.reason))
         self._refused = frozenset(published.refused)
         if not published.usable:
             raise KeysUnusable("it has no usable key")

@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 
 from gateway.answers import ACCEPTED, body_of, bounded_session
+from gateway.callers.published_keys import KeysUnusable
 
 
 def key_source(location: str) -> Callable[[], Awaitable[bytes]]:
@@ -25,6 +26,8 @@ def key_source(location: str) -> Callable[[], Awaitable[bytes]]:
                 location, allow_redirects=False, headers={"Accept-Encoding": ACCEPTED}
             ) as response,
         ):
+            if response.status != 200:  # a redirect's body is somebody else's, and a part is no set
+                raise KeysUnusable(f"its source answers with {response.status}")
             return await body_of(response)
 
     return from_url if location.startswith(("https://", "http://")) else from_file

@@ -18,6 +18,7 @@ from gateway.callers.caller import Caller
 from gateway.callers.jwks import KeySet
 from gateway.callers.published_keys import ALGORITHMS, PublicKey
 from gateway.callers.subjects import NameOf
+from gateway.characters import has_visible
 from gateway.errors import NotAuthenticated
 from gateway.uuids import parse_uuid
 
@@ -164,10 +165,11 @@ def _bearer(authorization: str | None) -> str:
         raise NotAuthenticated(
             "An access token is needed: send Authorization: Bearer <token>.", reason="no token"
         )
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    scheme, _, rest = authorization.partition(" ")
+    token = rest.strip(" \t")
+    if scheme.lower() != "bearer" or not token or "," in token:  # of a second one, or of a list
         raise _refused("the Authorization header is not of the form Bearer <token>")
-    return token.strip()
+    return token
 
 
 def _parsed(text: str) -> _Token:
@@ -212,17 +214,13 @@ _NO_SUBJECT = "its subject (sub) is not a text with visible characters"
 
 def _subject(claim: Any) -> str:
     """The subject exactly as it is: no two subjects are the same caller."""
-    if not isinstance(claim, str) or not any(map(_is_visible, claim)):
+    if not isinstance(claim, str) or not has_visible(claim):
         raise _Refused(_NO_SUBJECT)
     if len(claim) > LONGEST_SUBJECT:
         raise _Refused(f"its subject (sub) is longer than {LONGEST_SUBJECT} characters")
     if any(unicodedata.category(character) in _NOT_IN_SUBJECTS for character in claim):
         raise _Refused("its subject (sub) has control characters or half characters")
     return claim
-
-
-def _is_visible(character: str) -> bool:
-    return character.isprintable() and not character.isspace()
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:

@@ -24,7 +24,18 @@ from gateway.errors import (
     OutcomeUnknown,
     ProviderUnavailable,
 )
-from gateway.ledger import VERSION, AccountCard, Actions, Ledger, Replay, Row, Seen, State, not_sent
+from gateway.ledger import (
+    VERSION,
+    AccountCard,
+    Actions,
+    Ledger,
+    Replay,
+    Row,
+    Seen,
+    State,
+    newer_version,
+    not_sent,
+)
 from gateway.provider import Address, Call, Card, CardStatus, Endpoint
 
 T = TypeVar("T")
@@ -130,10 +141,16 @@ class MutationCall(QueryCall, Generic[T]):
         """Of the rules by which an input becomes the bytes that its key is bound to.
 
         A key that has a row keeps those of its row, also where today's read the same input as
-        another one: it would be told to use a new key, and make a second card.
+        another one: it would be told to use a new key, and make a second card. For the same reason
+        no input is read, and none refused, where the rules of its row are not known here: raises
+        OutcomeUnknown.
         """
-        row = (await self._look()).row
-        return VERSION if row is None else min(row.version, VERSION)
+        seen = await self._look()
+        if seen.row is None:
+            return VERSION
+        if seen.row.version > VERSION:
+            raise newer_version(self._context.ledger.promise(seen))
+        return seen.row.version
 
     async def _look(self) -> Seen:
         """What the ledger knew of the key when it was asked first."""

@@ -11,6 +11,7 @@ interpreter's Unicode tables.
 import re
 import unicodedata
 
+from gateway.characters import has_visible
 from gateway.errors import InvalidInput
 
 LINE_LENGTH = 100
@@ -22,13 +23,6 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Cc, Zl, Zp
 _OVERRIDE = re.compile("[\u202d\u202e]")
 _HALF = re.compile("[\ud800-\udfff]")
 
-# Default_Ignorable_Code_Point of DerivedCoreProperties.txt in the Unicode Character Database, which
-# also holds what is reserved for such characters; and the two symbols that are drawn blank.
-_INVISIBLE = re.compile(
-    "[ \u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\u2800\U0001d159]*"
-)
 _ONLY_BLANKS_ARE_EMPTY = 1
 """The version of rows by whose rules a line of other invisible characters was sent as it is."""
 
@@ -66,4 +60,4 @@ def _refusal(text: str, longest: int) -> str | None:
 def _is_visible(text: str, version: int) -> bool:
     if version <= _ONLY_BLANKS_ARE_EMPTY:
         return bool(text)
-    return _INVISIBLE.fullmatch(text) is None
+    return has_visible(text)

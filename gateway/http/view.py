@@ -136,9 +136,12 @@ class GraphQLView:
             raise
 
     async def _identify(self, request: Request) -> Caller:
+        # Several are one that is no bearer token: who stands before the gateway may have looked at
+        # another one of them (RFC 9110, section 5.3).
+        given = request.headers.getlist("authorization")
         try:
             return await self._dependencies.authenticator.identify(
-                request.headers.get("authorization")
+                ", ".join(given) if given else None
             )
         except (NotAuthenticated, IdentityUnavailable) as error:
             self._emit(_not_let_in(request, error))

@@ -18,6 +18,7 @@ from gateway.errors import ProviderProtocolError
 from gateway.provider.card_numbers import masked
 from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType, Text
 from gateway.provider.moments import parse_moment
+from gateway.provider.post_codes import WITHOUT_POST_CODE
 from gateway.uuids import PATTERN
 
 T = TypeVar("T")
@@ -81,6 +82,30 @@ class _CardForm(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return msgspec.structs.replace(card, unreadable=tuple(unreadable))
 
 
+class _AddressForm(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An address as it is sent; what is empty may be left out, and what is absent may be empty."""
+
+    first_line: Text
+    second_line: Text | None = None
+    city: Text
+    state: Text | None = None
+    country: Text
+    post_code: Text | None = None
+
+    def address(self) -> Address:
+        """The address as we send it, so that the two can be compared; raises ValueError."""
+        if self.post_code is None and self.country not in WITHOUT_POST_CODE:
+            raise ValueError("no post code")
+        return Address(
+            first_line=self.first_line,
+            second_line=self.second_line or None,
+            city=self.city,
+            state=self.state or None,
+            country=self.country,
+            post_code=self.post_code or "",
+        )
+
+
 def _text(raw: msgspec.Raw) -> str:
     return msgspec.json.decode(raw, type=Text)
 
@@ -94,7 +119,7 @@ def _network(raw: msgspec.Raw) -> CardNetwork:
 
 
 def _address(raw: msgspec.Raw) -> Address:
-    return msgspec.json.decode(raw, type=Address)
+    return msgspec.json.decode(raw, type=_AddressForm).address()
 
 
 def _masked_pan(raw: msgspec.Raw) -> str:

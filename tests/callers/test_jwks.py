@@ -295,6 +295,20 @@ async def test_a_token_without_key_id(source: KeySource, keys: int, answer: str)
         assert seen.endswith(answer)
 
 
+async def test_a_set_of_many_keys_holds_nobody_up(source: KeySource) -> None:
+    """While a JWKS as large as may be is read, others go on; of its refused keys 100 are told."""
+    await source.identify()
+    refused = [{"kid": str(number)} for number in range(50_000)]
+    source.answer = json.dumps({"keys": refused}).encode()
+    source.time, turns = CACHE_LIFE + 1, 0
+    await source.identify()
+    while not source.of(IdentityKeysUnavailable):
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 100  # in one turn, and a few around it, where it holds up the event loop
+    assert len(source.of(IdentityKeyRefused)) == 100
+
+
 EC, RSA = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
 SMALL = rsa.generate_private_key(65537, 1024)  # noqa: S505 - refused for it
 P384 = ec.generate_private_key(ec.SECP384R1())

@@ -114,6 +114,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "not a token": (lambda _: "canary", NOT_A_JWT),
     "dots alone": (lambda _: "...", NOT_A_JWT),
     "of other characters": (lambda _: "\xe9.\xe9.\xe9", NOT_A_JWT),
+    "a no-break space before it": (lambda idp: "\xa0" + idp.token(), NOT_A_JWT),
     "encrypted": (lambda _: "e30.e30.e30.e30.e30", NOT_A_JWT),
     "header is a list": (lambda idp: raw(idp, []), NOT_A_JWT),
     "header is nested": (lambda idp: raw(idp, b'{"a":' + b"[" * 9000), NOT_A_JWT),
@@ -169,6 +170,9 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "subject is empty": (claims(sub=""), SUBJECT),
     "subject is blank": (claims(sub=" \u00a0\u3000"), SUBJECT),
     "subject is invisible": (claims(sub="\u200b\u2060"), SUBJECT),
+    "subject is a filler": (claims(sub="\u3164\u115f"), SUBJECT),
+    "subject is a variation selector": (claims(sub="\ufe0f"), SUBJECT),
+    "subject is a blank of Braille": (claims(sub="\u2800"), SUBJECT),
     "subject is a number": (repeated("sub", 7), SUBJECT),
     "subject is a list": (repeated("sub", ["alice"]), SUBJECT),
     "subject is true": (repeated("sub", True), SUBJECT),
@@ -237,6 +241,7 @@ ACCEPTED: dict[str, Make] = {
     "an unknown header": header(x5t="x", jku="https://attacker.example", nested={"a": []}),
     "a subject of 2048 characters": claims(sub="a" * 2048),
     "a subject of any script": claims(sub="Ünïcødé 花子 👩‍👩‍👧"),
+    "a subject of characters that are not known": claims(sub="\u0378\ue000\U0001e6c0"),
     "scope is null beside scp": claims(scope=None, scp=["cards:read"]),
     "scope is empty beside scp": claims(scope="", scp="cards:read cards:issue"),
     "scope is blank beside scp": claims(scope=" ", scp="cards:read"),
@@ -266,11 +271,26 @@ async def test_half_characters_break_no_answer(idp: IdentityProvider) -> None:
             assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("second", ["canary", "Basic YTpi", ""])
+async def test_two_authorization_headers(idp: IdentityProvider, second: str) -> None:
+    """Nobody is let in by one of two, in whatever order they come: a proxy may have looked at the
+    other one."""
+    good = f"Bearer {idp.token()}"
+    async with running(**idp.settings()) as stack:
+        for given in ([good, second], [second, good], [good, good]):
+            headers = [("Authorization", value) for value in given]
+            answer = await stack.client.post(
+                "/graphql", json={"query": "{__typename}"}, headers=headers
+            )
+            assert answer.status_code == 401
+
+
 NO_BEARER = "the Authorization header is not of the form Bearer <token>"
 
 
 @pytest.mark.parametrize(
-    "given", ["Basic YTpi", "Bearer", "Bearer ", "canary", "", "\xff\xfe \xed"]
+    "given",
+    ["Basic YTpi", "Bearer", "Bearer ", "canary", "", "\xff\xfe \xed", "Bearer a, Bearer b"],
 )
 async def test_without_a_bearer_token(source: KeySource, given: str) -> None:
     """Another scheme, or no token, is refused, and the log says which of the two."""

@@ -72,6 +72,8 @@ INVISIBLE = {
     "tags": "\U000e0001\U000e0067\U000e007f",
     "musical beams": "\U0001d173\U0001d17a",
     "the blank of Braille": "\u2800",
+    "an empty annotation": "\ufff9\ufffa\ufffb",
+    "hieroglyphs that show nothing": "\U00013430\U00013441",
     "many of them": " \u2800\u200b\u3164 \ufeff ",
 }
 

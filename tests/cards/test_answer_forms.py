@@ -190,6 +190,20 @@ async def test_half_a_pair_in_an_address_is_shown_as_such() -> None:
 # Forms of one field.
 
 WRONG: tuple[Any, ...] = (4, None, [])
+
+
+@pytest.mark.parametrize("empty", ["", None, ...])
+async def test_what_is_empty_in_an_address_has_many_forms(empty: Any) -> None:
+    """Lines, and a post code in a country without any, may be empty, null or left out: it is one
+    address, and its click is found by it."""
+    changes = {"secondLine": empty, "state": empty, "country": "HK", "postCode": empty}
+    sent = {name: value for name, value in (ADDRESS | changes).items() if value is not ...}
+    answered = await read(card(billingAddress=sent))
+    expected = ADDRESS | {"secondLine": None, "state": None, "country": "HK", "postCode": ""}
+    assert answered.card["billingAddress"] == expected
+    assert not answered.fields
+
+
 NO_POST_CODE = {name: value for name, value in ADDRESS.items() if name != "postCode"}
 OPTIONAL: dict[str, list[Any]] = {
     "name": [4.5, 12, True, [], {}, ["canary"], "canary" * 200],

@@ -153,6 +153,20 @@ async def test_another_input_under_a_key_of_version_1_is_a_conflict(
     assert len(stack.wire.exchanges) == before
 
 
+@pytest.mark.parametrize("changes", [{}, {"firstLine": "1 Test\tAvenue"}, {"city": ""}])
+async def test_an_input_of_a_newer_gateways_key_is_not_refused(
+    stack: Stack, engine: MemoryEngine, changes: dict[str, str]
+) -> None:
+    """Newer rules may take what these refuse: whoever is told to correct the input would click
+    again, and have two cards."""
+    await left_by_version_1(stack, engine, ADDRESS)
+    await engine.execute("UPDATE idempotency_key SET version = 3 RETURNING {now}", {})
+    before = len(stack.wire.exchanges)
+    result = await stack.issue(idempotencyKey=KEY, billingAddress=ADDRESS | changes)
+    assert (result["__typename"], result["retryable"]) == ("OutcomeUnknown", True)
+    assert len(stack.wire.exchanges) == before
+
+
 def test_the_derivation_of_keys_is_kept() -> None:
     """A key of another field is another one, and the same for ever."""
     other = provider_key("anyone", "Mutation.simulateCardIssue", uuid.UUID(KEY))

@@ -12,6 +12,7 @@ import pytest
 
 from gateway.answers import BODY_LIMIT, BodyTooLarge, CodingNotAccepted, EndlessAnswer
 from gateway.callers import KeySet, key_source
+from gateway.callers.published_keys import KeysUnusable
 from gateway.errors import (
     GatewayError,
     IdentityUnavailable,
@@ -194,6 +195,15 @@ async def test_a_jwks_is_read_within_the_same_bounds(case: str) -> None:
     script, expected = KEYS[case]
     async with serving(script) as server:
         with pytest.raises(expected):
+            await key_source(f"{server.url}/jwks")()
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "206 Partial"])
+async def test_a_jwks_is_the_body_of_a_200(status: str) -> None:
+    """The body of a redirect, or a part of a set, gives no keys."""
+    head = f"HTTP/1.1 {status}\r\nLocation: /\r\nContent-Length: 12\r\n\r\n"
+    async with serving(answers(head.encode() + b'{"keys": []}')) as server:
+        with pytest.raises(KeysUnusable):
             await key_source(f"{server.url}/jwks")()
 
 
