@@ -364,7 +364,7 @@ KINDS = ["statuses", "fields", "bodies", "timing", "sizes", "swaps", "all"]
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_few_odd_answers(runner: asyncio.Runner, kind: str) -> None:
     """A few plans of each kind of oddity."""
-    try_out(runner, kind, 4)
+    try_out(runner, kind, 2)
 
 
 @pytest.mark.long
