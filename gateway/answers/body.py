@@ -14,6 +14,7 @@ BODY_LIMIT = 1024 * 1024
 ACCEPTED = "identity"
 """What ``Accept-Encoding`` says: a compressed answer would save nothing here."""
 _PIECE = 64 * 1024  # bytes that are inflated at once
+_MOST_MEMBERS = 64  # gzip members of a body; servers send one
 _GZIP = 16 + zlib.MAX_WBITS  # zlib's number for a gzip header and trailer
 _DIGITS_OF_LIMIT = len(str(BODY_LIMIT))
 
@@ -31,7 +32,7 @@ class CodingNotAccepted(UnusableBody):
 
 
 class CodingBroken(UnusableBody):
-    """It says that it is gzip, and is not, or ends too early, or goes on after its end."""
+    """It says that it is gzip, and is not, or ends too early, or other data follows its end."""
 
 
 class _Decoder(Protocol):
@@ -94,12 +95,32 @@ class _Identity:
 
 
 class _Gzip:
-    """One gzip member: servers send no more, and many empty ones would cost much time."""
+    """Members of gzip, one after another (RFC 1952, 2.2), and zero bytes after the last one.
+
+    There is a bound on the members: many empty ones would cost much time.
+    """
 
     def __init__(self) -> None:
         self._inflating = zlib.decompressobj(_GZIP)
+        self._members = 1
 
     def parts(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self._inflating.eof and not (data := self._next_member(data)):
+                return
+            yield from self._inflated(data)
+            data = self._inflating.unused_data
+
+    def _next_member(self, data: bytes) -> bytes:
+        """Begin with another member, where there is one in these bytes; its bytes."""
+        if not (data := data.lstrip(b"\0")):
+            return data
+        if (members := self._members + 1) > _MOST_MEMBERS:
+            raise CodingBroken
+        self._inflating, self._members = zlib.decompressobj(_GZIP), members
+        return data
+
+    def _inflated(self, data: bytes) -> Iterator[bytes]:
         rest, part = data, b"-"
         while rest or part:
             try:
@@ -108,8 +129,8 @@ class _Gzip:
                 raise CodingBroken from None
             yield part
             rest = self._inflating.unconsumed_tail
-        if self._inflating.unused_data:
-            raise CodingBroken
+            if self._inflating.eof:
+                return
 
     def end(self) -> None:
         if not self._inflating.eof:

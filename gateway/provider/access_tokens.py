@@ -2,6 +2,7 @@
 
     fetch fails ──► its error is told to all ──(1 s, doubled up to a bound)──► the next fetch
     API says 401 ─► the next fetch ──(401 again: 1 s, doubled up to a bound)──► the next fetch
+    clocks apart ─► the next fetch, in the same measure
 
 One gateway must not become a flood of logins, whatever the provider answers.
 """
@@ -105,13 +106,28 @@ class TokenSource:
         """
         if self._token is not token:
             return True
+        if self._is_proven and self._clock() >= self._fetched_at + _WITHDRAWN_AFTER:
+            self._renewals.reset()
+            self._next_renewal = 0.0
+        if not self._may_renew():
+            return False
+        self._token = None
+        return True
+
+    def renew(self, token: AccessToken) -> None:
+        """Fetch another one before the next call, for the ``Date`` of the answer.
+
+        The token is good, and is used on where that fails.
+        """
+        if self._token is token and self._failure is None and self._may_renew():
+            self._renew_at = self._clock()
+
+    def _may_renew(self) -> bool:
+        """Whether it is time for one more renewal that no expiry asks for."""
         now = self._clock()
         if now < self._next_renewal:
             return False
-        if self._is_proven and now >= self._fetched_at + _WITHDRAWN_AFTER:
-            self._renewals.reset()
         self._next_renewal = now + self._renewals.next(LONGEST_HOLD)
-        self._token = None
         return True
 
     def _check_failure(self) -> None:

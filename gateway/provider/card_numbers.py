@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 _LEAST, _MOST = 13, 19  # digits of a card number
-# Groups of digits, with blanks, hyphens, dots or the like between them.
-_GROUPS = re.compile(r"[0-9]+(?:[\W_]{1,3}[0-9]+)*")
+_LONGEST_ROW = 16  # digits without a separator that a name or an address may have
+# Groups of digits, with blanks, hyphens, dots or the like between them, however many.
+_GROUPS = re.compile(r"[0-9]+(?:[\W_]+[0-9]+)*")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _SEPARATORS = re.compile(r"[\s\u200b-\u200d\u2060\ufeff\u2010-\u2015_-]+")
 _MASKED = re.compile(r"([0-9]{0,6})([*xX#.·•●○◦∙⋅∗＊✱✻Ｘｘ＃×]+)([0-9]{0,4})")
@@ -39,7 +40,8 @@ def without_card_numbers(text: str) -> str:
     """The same text, with each card number in it masked.
 
     Digits in groups count as one number, and so do whole groups within more of them. A row of more
-    than 19 digits without any separator is masked whatever it is: no name or address has one.
+    than 16 digits without any separator is masked whatever it is: no name or address has one, and
+    it may be a card number together with a security code.
     """
     plain, done, shown = _plain(text), 0, []
     for start, end in _spans(plain):
@@ -86,7 +88,7 @@ def _numbers(plain: str) -> Iterator[tuple[int, int]]:
         for at, (start, _, _) in enumerate(groups):
             joined = accumulate(digits for _, _, digits in groups[at : at + _MOST])
             for (_, end, digits), number in zip(groups[at:], joined, strict=False):
-                if len(number) == len(digits) > _MOST or _is_card_number(number):
+                if len(number) == len(digits) > _LONGEST_ROW or _is_card_number(number):
                     yield start, end
                 if len(number) >= _MOST:
                     break

@@ -83,7 +83,9 @@ class ProviderClock:
 
 @lru_cache(maxsize=16)  # all answers of a second show the same one
 def _date(text: str) -> float | None:
+    """UNIX seconds. Without a zone it is UTC, as HTTP has no other (RFC 9110, 5.6.7)."""
     try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):  # the latter for a year that no clock reaches
+        date = parsedate_to_datetime(text)
+        return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC).timestamp()
+    except (ValueError, OverflowError):  # the latter for a year that no clock reaches in UTC
         return None

@@ -76,14 +76,31 @@ BROKEN = {
     "cut in its header": gzip.compress(WHOLE)[:5],
     "wrong checksum": gzip.compress(WHOLE)[:-8] + b"\0" * 8,
     "trailing bytes": gzip.compress(WHOLE) + b"{}",
-    "two members": gzip.compress(WHOLE) * 2,
+    "a cut second member": gzip.compress(WHOLE) + gzip.compress(b"")[:-1],
+    "bytes after zeros": gzip.compress(WHOLE) + b"\0\0{}",
+    "zeros before": b"\0" + gzip.compress(WHOLE),
+    "only zeros": b"\0" * 20,
+    "many members": gzip.compress(WHOLE) + gzip.compress(b"") * 1000,
 }
+MEMBERS = {
+    "two": gzip.compress(WHOLE[:5]) + gzip.compress(WHOLE[5:]),
+    "an empty one at the end": gzip.compress(WHOLE) + gzip.compress(b""),
+    "an empty one at first": gzip.compress(b"") + gzip.compress(WHOLE),
+    "zeros at the end": gzip.compress(WHOLE) + b"\0" * 512,
+}
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000_000])
+@pytest.mark.parametrize("body", MEMBERS.values(), ids=MEMBERS)
+async def test_gzip_may_have_members_and_padding(body: bytes, size: int) -> None:
+    """RFC 1952 permits members one after another, and gzip's own tool zeros after them."""
+    assert await read(cut(body, size), "gzip") == WHOLE
 
 
 @pytest.mark.parametrize("size", [1, 1_000_000])
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN)
 async def test_broken_gzip_is_refused(body: bytes, size: int) -> None:
-    """What is no gzip, ends too early or goes on after its end is no body, however it is cut."""
+    """What is no gzip, ends too early or has more after its end is no body, however it is cut."""
     assert await read(cut(body, size), "gzip") is CodingBroken
 
 

@@ -55,6 +55,8 @@ HINTS = [
     (http_date(NOW + 90), {}, 90),
     (http_date(NOW - 7200 + 90), {"Date": http_date(NOW - 7200)}, 90),
     ("Fri, 31 Dec 9999 23:59:59 GMT", {}, 300),
+    ("60", {"Date": "Fri, 31 Dec 9999 23:59:59 EST"}, 60),
+    ("60", {"Date": "Fri, 31 Dec 9999 23:59:59 -2359"}, 60),
     (http_date(NOW - 90), {}, 0),
     ("0", {}, 0),
     ("-60", {}, 0),
@@ -275,6 +277,25 @@ async def test_a_withdrawn_token_is_renewed_at_once() -> None:
             clock.time += 90
             withdrawn.add(stack.wire.sent("GET")[-1].headers["Authorization"])
         assert sent(stack, "/auth/token") == 5
+
+
+async def test_refusals_of_long_ago_do_not_delay_the_renewal_of_a_withdrawn_token() -> None:
+    """A token that has served since is replaced at once, however often others were refused."""
+    clock = Clock()
+    async with running(clock=clock) as stack:
+        stack.wire.answer = only("/cards/", lambda _: httpx.Response(401))
+        for _ in range(100):
+            clock.time += 6
+            await read(stack)
+        stack.wire.answer = lambda _request: None
+        assert await read(stack) == {}
+        clock.time += 90
+        assert await read(stack) == {}
+        dropped = stack.wire.sent("GET")[-1].headers["Authorization"]
+        stack.wire.answer = lambda request: (
+            httpx.Response(401) if request.headers.get("Authorization") == dropped else None
+        )
+        assert await read(stack) == {}
 
 
 async def test_a_withdrawn_token_is_renewed_where_a_call_has_one_attempt() -> None:
