@@ -492,7 +492,7 @@ async def test_a_call_that_outlived_its_operation_ends_before_the_gateway_does()
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
 async def test_a_date_that_no_clock_reaches_costs_no_other_answer(moment: str) -> None:
-    """A new card whose answer has an impossible date is told, and so is the document's other one."""
+    """A new card with an impossible date in its answer is told, and so is the document's other."""
     async with running(clock=Clock(), max_attempts=1) as stack:
         card = {"accountId": GUIDE_ACCOUNT, "billingAddress": ADDRESS}
         passing, calls = stack.wire.handle_async_request, 0
