@@ -14,8 +14,8 @@ from uuid import UUID
 
 import msgspec
 
+from gateway.card_numbers import masked
 from gateway.errors import ProviderProtocolError
-from gateway.provider.card_numbers import masked
 from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType, Text
 from gateway.provider.moments import parse_moment
 from gateway.uuids import PATTERN

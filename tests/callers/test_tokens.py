@@ -20,7 +20,7 @@ from jwt.algorithms import ECAlgorithm
 from gateway.errors import NotAuthenticated
 from gateway.events import CallerRefused
 from gateway.http import error_response
-from gateway.telemetry import loggable
+from gateway.telemetry import loggable, loggable_address
 from tests.callers.key_source import KeySource
 from tests.stack import CARD, ISSUE, issue_input, running
 from tests.tokens import IdentityProvider
@@ -293,11 +293,29 @@ async def test_without_a_bearer_token(source: KeySource, given: str) -> None:
         ("é", "(not shown)"),
         ("", "(not shown)"),
         ("4111-1111/1111:1111", "(not shown)"),
+        ("4111....1111....1111....1111", "(not shown)"),
+        ("12-4111111111111111", "(not shown)"),
+        ("41111111111111110228123", "(not shown)"),
     ],
 )
 def test_a_key_id_cannot_forge_a_log_line(key_id: str, shown: str) -> None:
     """Long ids, those with anything but printable ASCII, and card numbers are not shown."""
     assert loggable(key_id) == shown
+
+
+@pytest.mark.parametrize(
+    ("peer", "shown"),
+    [
+        ("2001:41:8000:4032:1:5:7:9", "2001:41:8000:4032:1:5:7:9"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("4111111111111111", "(not shown)"),
+        ("a b", "(not shown)"),
+        (None, None),
+    ],
+)
+def test_the_address_of_a_peer_is_shown(peer: str | None, shown: str | None) -> None:
+    """An IP address is logged whatever its digits are; another text of a server as a key id is."""
+    assert loggable_address(peer) == shown
 
 
 ANY = st.recursive(

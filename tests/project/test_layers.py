@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent.parent
 # Each part may import those before it, and itself.
 ORDER = [
     "uuids",
+    "card_numbers",
     "errors",
     "events",
     "turns",
