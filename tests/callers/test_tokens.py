@@ -107,7 +107,7 @@ EXP, NBF, IAT = (
     f"its {name} is not a number of seconds since 1970" for name in ("exp", "nbf", "iat")
 )
 SUBJECT = "its subject (sub) is not a text with visible characters"
-CONTROLS = "its subject (sub) has control characters or half characters"
+CONTROLS = "its subject (sub) has control characters or lone surrogates"
 LONG = "its subject (sub) is longer than 2048 characters"
 
 REFUSED: dict[str, tuple[Make, str]] = {
