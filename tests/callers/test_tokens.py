@@ -337,16 +337,19 @@ CLAIMS = st.fixed_dictionaries(
 )
 
 
+@pytest.fixture(scope="module")
+def one_idp(tmp_path_factory: pytest.TempPathFactory) -> IdentityProvider:
+    """An identity provider for all examples of a property."""
+    return IdentityProvider(tmp_path_factory.mktemp("idp"))
+
+
 @given(named=HEADERS, content=CLAIMS)
-def test_whatever_a_token_holds(
-    tmp_path_factory: pytest.TempPathFactory, named: Any, content: Any
-) -> None:
+def test_whatever_a_token_holds(one_idp: IdentityProvider, named: Any, content: Any) -> None:
     """A token that is signed well leads to a caller with a subject, or is refused; nothing else."""
-    idp = IdentityProvider(tmp_path_factory.mktemp("idp"))
-    token = raw(idp, {"kid": "ec-1"} | named, json.dumps(content).encode())
+    token = raw(one_idp, {"kid": "ec-1"} | named, json.dumps(content).encode())
 
     async def present() -> str:
-        source = KeySource(idp)
+        source = KeySource(one_idp)
         try:
             return await source.present(token)
         except NotAuthenticated as error:

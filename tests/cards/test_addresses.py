@@ -15,6 +15,7 @@ from gateway.cards.inputs import parse_address
 from gateway.cards.types import AddressInput, CountryCode
 from gateway.errors import InvalidInput
 from gateway.ledger import VERSION
+from tests.examples import mostly_long
 from tests.stack import ADDRESS, Stack, in_process
 
 pytestmark = in_process
@@ -98,9 +99,13 @@ async def test_a_line_is_taken_and_sent_in_one_form(stack: Stack, text: str, lin
     assert again["card"]["id"] == first["card"]["id"]
 
 
-@pytest.mark.parametrize(("text", "reason"), REFUSED.values(), ids=REFUSED)
-async def test_a_line_that_is_refused_is_named(stack: Stack, text: str, reason: str) -> None:
+SOME_REFUSED = ("U+0000", "U+0009", "U+000A", "U+0085", "a line separator")
+
+
+@pytest.mark.parametrize("what", mostly_long(REFUSED, *SOME_REFUSED, "a right-to-left override"))
+async def test_a_line_that_is_refused_is_named(stack: Stack, what: str) -> None:
     """No line takes it: the field and the reason are told, and nothing is sent."""
+    text, reason = REFUSED[what]
     for name in ("firstLine", "secondLine", "city", "state", "postCode"):
         result = await stack.issue(billingAddress=ADDRESS | {name: text})
         field = f"input.billingAddress.{name}"
@@ -109,9 +114,13 @@ async def test_a_line_that_is_refused_is_named(stack: Stack, text: str, reason: 
     assert not stack.wire.exchanges
 
 
-@pytest.mark.parametrize("text", INVISIBLE.values(), ids=INVISIBLE)
-async def test_a_line_without_a_visible_character_is_empty(stack: Stack, text: str) -> None:
+SOME_INVISIBLE = ("nothing", "white space", "joiners", "Hangul fillers", "many of them")
+
+
+@pytest.mark.parametrize("what", mostly_long(INVISIBLE, *SOME_INVISIBLE))
+async def test_a_line_without_a_visible_character_is_empty(stack: Stack, what: str) -> None:
     """Required lines are refused as empty, a post code as well; optional lines are left out."""
+    text = INVISIBLE[what]
     for name in ("firstLine", "city", "postCode"):
         result = await stack.issue(billingAddress=ADDRESS | {name: text})
         field = f"input.billingAddress.{name}"

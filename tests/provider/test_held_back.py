@@ -12,6 +12,7 @@ import pytest
 
 from gateway.events import RequestsHeldBack
 from gateway.runtime import Runtime
+from tests.examples import mostly_long
 from tests.stack import CARD, Clock, Stack, options, running
 from tests.waiting import settled, until
 
@@ -46,6 +47,7 @@ def http_date(seconds: float) -> str:
 
 
 NOW = 1_800_000_000.0
+OF_A_LATE_CLOCK = http_date(NOW - 7200 + 90)
 # A Retry-After of the API, and for how many seconds nothing more is sent to it.
 HINTS = [
     ("60", {}, 60),
@@ -53,7 +55,7 @@ HINTS = [
     ("3600", {}, 300),
     ("9" * 400, {}, 300),
     (http_date(NOW + 90), {}, 90),
-    (http_date(NOW - 7200 + 90), {"Date": http_date(NOW - 7200)}, 90),
+    (OF_A_LATE_CLOCK, {"Date": http_date(NOW - 7200)}, 90),
     ("Fri, 31 Dec 9999 23:59:59 GMT", {}, 300),
     (http_date(NOW - 90), {}, 0),
     ("0", {}, 0),
@@ -64,7 +66,9 @@ HINTS = [
 ]
 
 
-@pytest.mark.parametrize(("hint", "more", "seconds"), HINTS)
+@pytest.mark.parametrize(
+    ("hint", "more", "seconds"), mostly_long(HINTS, "60", "9" * 400, OF_A_LATE_CLOCK, "0", "soon")
+)
 async def test_a_hint_of_the_api_outlives_the_call(
     hint: str | None, more: dict[str, str], seconds: int
 ) -> None:
@@ -194,7 +198,9 @@ LOGINS: list[tuple[str, Answer, int, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("what", "answer", "burst", "long"), LOGINS)
+@pytest.mark.parametrize(
+    ("what", "answer", "burst", "long"), mostly_long(LOGINS, "401", "not JSON", "a hint", "500")
+)
 async def test_a_login_that_fails_is_not_tried_by_every_read(
     what: str, answer: Answer, burst: int, long: int
 ) -> None:
@@ -229,7 +235,7 @@ def token(expires: float) -> httpx.Response:
 TOKENS = [(3600.0, 1), (0.0, 2), (-1.0, 2), (-7200.0, 2), (1e9, 1)]
 
 
-@pytest.mark.parametrize(("expires", "logins"), TOKENS)
+@pytest.mark.parametrize(("expires", "logins"), mostly_long(TOKENS, 0.0, -7200.0, 1e9))
 async def test_a_token_is_used_although_it_seems_to_have_expired(
     expires: float, logins: int
 ) -> None:
