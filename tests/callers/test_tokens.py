@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
@@ -22,6 +22,7 @@ from gateway.events import CallerRefused
 from gateway.http import error_response
 from gateway.telemetry import loggable, loggable_address
 from tests.callers.key_source import KeySource
+from tests.examples import examples
 from tests.stack import CARD, ISSUE, issue_input, running
 from tests.tokens import IdentityProvider
 
@@ -343,6 +344,7 @@ def one_idp(tmp_path_factory: pytest.TempPathFactory) -> IdentityProvider:
     return IdentityProvider(tmp_path_factory.mktemp("idp"))
 
 
+@settings(max_examples=examples(0.3))
 @given(named=HEADERS, content=CLAIMS)
 def test_whatever_a_token_holds(one_idp: IdentityProvider, named: Any, content: Any) -> None:
     """A token that is signed well leads to a caller with a subject, or is refused; nothing else."""

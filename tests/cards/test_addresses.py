@@ -83,13 +83,19 @@ def sent(stack: Stack) -> Any:
     return msgspec.json.decode(request.content)["billingAddress"]
 
 
-@pytest.mark.parametrize(("text", "line"), TAKEN.values(), ids=TAKEN)
-async def test_a_line_is_taken_and_sent_in_one_form(stack: Stack, text: str, line: str) -> None:
+SOME_TAKEN = (
+    *("an ideographic space", "a no-break space", "a non-joiner in Persian", "a family of emoji"),
+    *("an emoji of Unicode 16", "an isolate", "decomposed letters", "white space around it"),
+)
+
+
+@pytest.mark.parametrize("what", mostly_long(TAKEN, *SOME_TAKEN))
+async def test_a_line_is_taken_and_sent_in_one_form(stack: Stack, what: str) -> None:
     """Every line takes it; separators are blanks and text is NFC, at the provider and in the card.
 
     The same line in its sent form is the same input of its key.
     """
-    key = str(uuid.uuid4())
+    (text, line), key = TAKEN[what], str(uuid.uuid4())
     names = ("firstLine", "secondLine", "city", "state", "postCode")
     given, expected = dict.fromkeys(names, text), dict.fromkeys(names, line)
     first = await stack.issue(idempotencyKey=key, billingAddress=ADDRESS | given)
