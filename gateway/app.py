@@ -217,7 +217,7 @@ def _trusted_documents(settings: TrustedDocumentSettings) -> TrustedDocuments:
 
 
 def _key_set(settings: CallerSettings, clock: Callable[[], float], emit: Sink) -> KeySet | None:
-    """The keys that prove callers, where these need a token."""
+    """The keys that access tokens are checked with, where callers need one."""
     if settings.auth is None:
         raise ConfigError(["GATEWAY_AUTH: is not set; decide who is let in"])
     if settings.auth != "jwt":

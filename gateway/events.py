@@ -104,7 +104,7 @@ class CallerRefused:
     """A request was refused before it was known what it asks for; ``code`` and ``reason`` say why.
 
     ``key_id`` is the ``kid`` of its token and ``peer`` the address of the other end of the
-    connection, both as ``telemetry.loggable`` shows them; nothing else of the token is here.
+    connection, both as ``telemetry`` shows them; nothing else of the token is here.
     """
 
     code: str

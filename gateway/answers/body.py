@@ -1,8 +1,8 @@
 """The body of an answer, read piece by piece and decoded within a bound.
 
 ``identity`` is asked for, but a proxy may compress whatever was asked: ``gzip`` is inflated here
-(RFC 9110, 8.4.1.3; RFC 1952), so that the bound holds for what comes out and not only for what
-comes in. Any other coding is not accepted, nor are two codings.
+(RFC 9110, 8.4.1.3; RFC 1952), so that the bound holds for the decoded bytes and not only for
+those received. Any other coding is not accepted, nor are two codings.
 """
 
 import zlib
@@ -20,7 +20,7 @@ _DIGITS_OF_LIMIT = len(str(BODY_LIMIT))
 
 
 class UnusableBody(Exception):
-    """The body of a whole answer cannot be used; what came of it is dropped."""
+    """The body of a whole answer cannot be used; the part that was read is dropped."""
 
 
 class BodyTooLarge(UnusableBody):
@@ -37,7 +37,7 @@ class CodingBroken(UnusableBody):
 
 class _Decoder(Protocol):
     def parts(self, data: bytes) -> Iterator[bytes]:
-        """What comes out of these bytes."""
+        """The decoded bytes of a piece, in parts of a bounded size."""
 
     def end(self) -> None:
         """Check that nothing is missing."""
@@ -51,12 +51,12 @@ async def whole_body(pieces: AsyncIterable[bytes], *, coding: str, length: str) 
     """
     if _says_too_much(length):
         raise BodyTooLarge
-    body, came = bytearray(), 0
+    body, received = bytearray(), 0
     decoder: _Decoder | None = None
     async for piece in pieces:
         if not piece:
             continue
-        if (came := came + len(piece)) > BODY_LIMIT:
+        if (received := received + len(piece)) > BODY_LIMIT:
             raise BodyTooLarge
         decoder = decoder or _decoder(coding)
         for part in decoder.parts(piece):

@@ -1,8 +1,8 @@
 """aiohttp's client, with the bounds that it lacks.
 
-aiohttp bounds the fields of an answer (128 of them, 8,190 bytes each). It inflates whatever comes,
+aiohttp bounds the fields of an answer (128 of them, 8,190 bytes each). It inflates any answer,
 reads a body of any length, and reads interim answers (1xx), empty lines before an answer and chunk
-extensions for as long as they come.
+extensions without an end.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _PIECE = 64 * 1024  # bytes of a body that are read at once
 
 
 class EndlessAnswer(aiohttp.ClientError):
-    """More came for one request than RECEIVED_LIMIT or INTERIM_LIMIT permits."""
+    """More was received for one request than RECEIVED_LIMIT or INTERIM_LIMIT permits."""
 
 
 class _Answers(ResponseHandler):
@@ -44,7 +44,7 @@ class _Answers(ResponseHandler):
             self._give_up()
 
     def feed_data(self, data: Any, size: int = 0) -> None:
-        """Take the head of an answer, which is in ``data`` together with its body to come."""
+        """Take the head of an answer, which is in ``data`` together with the stream of its body."""
         # 101 ends what is HTTP: it is the last answer there is.
         if 100 <= data[0].code < 200 and data[0].code != 101:
             self._interim += 1
@@ -67,7 +67,7 @@ def _answers(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
 
 
 def bounded_session(connector: aiohttp.TCPConnector, **options: Any) -> aiohttp.ClientSession:
-    """A session that counts interim answers and leaves bodies as they come, for ``body_of``.
+    """A session that counts interim answers and leaves bodies as they are sent, for ``body_of``.
 
     It takes no proxy from the environment and keeps no cookie; ``options`` are aiohttp's.
     """

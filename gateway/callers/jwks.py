@@ -1,13 +1,13 @@
 """The identity provider's public keys: fetched in the background, and within bounds on demand.
 
-    a key that is held            → at once, whatever else is fetched
+    a token of a key that is held → answered at once, whatever is being fetched
     keys older than 5 minutes     → fetched anew in the background, while they serve on
     a token that no key proves    → waits for one fetch, which all such tokens share
-    it does not, or is too early  → IdentityUnavailable, with the seconds until the next fetch
+    that fails, or is too early   → IdentityUnavailable, with the seconds until the next fetch
 
-Only a fetch that began after a token came says that its key is not known: a key may have been
-published a moment ago. A signature that does not fit a key which is listed is refused after any
-fetch on demand in the last interval.
+Only a fetch that began after a token was first seen says that its key is not known: a key may have
+been published a moment ago. A signature that does not fit a key which is listed is refused after
+any fetch on demand in the last interval.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ LEAST_INTERVAL = 10.0  # seconds between two fetches that tokens cause, and afte
 FETCH_TIME = 5.0  # seconds, the whole of it
 READY_TIME = 1.0  # seconds that readiness waits for the first keys
 MOST_TOLD = 100  # refused keys of one fetch that are events
-MOST_TOKENS = 4096  # of which is remembered when they came; 0.2 KB each
+MOST_TOKENS = 4096  # of which is remembered when they were first seen; 0.2 KB each
 
 
 class KeySet:
@@ -56,7 +56,7 @@ class KeySet:
         self._failed = False  # whether the last one that ended did
         self._fetching: asyncio.Task[bool] | None = None
         self._upkeep: asyncio.Task[None] | None = None
-        self._came: OrderedDict[bytes, int] = OrderedDict()
+        self._first_seen: OrderedDict[bytes, int] = OrderedDict()  # fetches begun by then
 
     def find(self, key_id: str | None, algorithm: str) -> Sequence[PublicKey]:
         """The keys for this algorithm that have this id; without an id all of the algorithm."""
@@ -65,18 +65,18 @@ class KeySet:
         return [key for key in fitting if key_id is None or key.id == key_id]
 
     def has_looked_for(self, token: str, key_id: str | None) -> bool:
-        """Whether keys were fetched after this token came first, and not long ago.
+        """Whether keys were fetched after this token was first seen, and not long ago.
 
         Then it is known that none of them proves it, and otherwise ``renew`` is worth a call. For a
         key that is listed any fetch on demand within the interval will do: that it was replaced
         since is less likely than that the token is forged.
         """
         name = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
-        came = self._came.setdefault(name, self._begun)
-        if len(self._came) > MOST_TOKENS:
-            self._came.popitem(last=False)
+        seen_at = self._first_seen.setdefault(name, self._begun)
+        if len(self._first_seen) > MOST_TOKENS:
+            self._first_seen.popitem(last=False)
         is_recent = self._clock() - self._good_at < LEAST_INTERVAL
-        return is_recent and (self._good > came or self._is_confirmed(key_id))
+        return is_recent and (self._good > seen_at or self._is_confirmed(key_id))
 
     def _is_confirmed(self, key_id: str | None) -> bool:
         """Whether a fetch for a token was good just now, and lists this key, usable or not."""
@@ -158,7 +158,7 @@ class KeySet:
 
     def _unavailable(self, key_id: str | None = None) -> IdentityUnavailable:
         return IdentityUnavailable(
-            "The keys that prove callers cannot be had now; try again in a moment.",
+            "Access tokens cannot be checked now; try again in a moment.",
             retry_after=max(self._seconds_to_next(), 1.0),
             key_id=key_id,
         )

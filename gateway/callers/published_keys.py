@@ -112,7 +112,7 @@ def _possible(jwk: dict[str, Any]) -> frozenset[str]:
 def _read(jwk: dict[str, Any]) -> Any:
     try:
         key = _READERS[jwk["kty"]].from_jwk(jwk)
-    except Exception:  # of several libraries; their texts may quote the key
+    except Exception:  # of several libraries, whose messages may quote the key
         raise KeysUnusable("its members cannot be read") from None
     if jwk["kty"] == "RSA" and key.key_size < LEAST_RSA_BITS:
         raise KeysUnusable(f"it has fewer than {LEAST_RSA_BITS} bits")

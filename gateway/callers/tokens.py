@@ -219,7 +219,7 @@ def _subject(claim: Any) -> str:
     if len(claim) > LONGEST_SUBJECT:
         raise _Refused(f"its subject (sub) is longer than {LONGEST_SUBJECT} characters")
     if any(unicodedata.category(character) in _NOT_IN_SUBJECTS for character in claim):
-        raise _Refused("its subject (sub) has control characters or half characters")
+        raise _Refused("its subject (sub) has control characters or lone surrogates")
     return claim
 
 

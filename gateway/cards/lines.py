@@ -1,7 +1,7 @@
 """One line of an address: from what people type and paste to the one text that is sent.
 
-Refused is only what a line cannot hold: control characters, line and paragraph separators, halves
-of characters, and the two bidirectional overrides, which show characters in another order than the
+Refused is only what a line cannot hold: control characters, line and paragraph separators, lone
+surrogates, and the two bidirectional overrides, which show characters in another order than the
 one that is sent (Unicode Standard Annex #9, section 2.2). Bidirectional marks, embeddings and
 isolates stay: keyboards and contact lists put them around numbers and names, and they turn no
 character round. So do joiners, which Persian and Indic words need, and whatever is newer than this
@@ -21,7 +21,7 @@ _MOST_DECOMPOSED = 4  # characters that one of NFC may be written as (UAX #15, s
 _SEPARATOR = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")  # Zs, but for the blank
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Cc, Zl, Zp
 _OVERRIDE = re.compile("[\u202d\u202e]")
-_HALF = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _ONLY_BLANKS_ARE_EMPTY = 1
 """The version of rows by whose rules a line of other invisible characters was sent as it is."""
@@ -52,7 +52,7 @@ def _refusal(text: str, longest: int) -> str | None:
         return "be one line without control characters such as tabs"
     if _OVERRIDE.search(text):
         return "not hold bidirectional overrides (U+202D, U+202E); write it without them"
-    if _HALF.search(text):
+    if _SURROGATE.search(text):
         return "not hold half a character (a lone surrogate); write the whole character"
     return None
 

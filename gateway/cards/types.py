@@ -7,9 +7,9 @@ from typing import Any, NewType, Self
 import strawberry
 
 from gateway import provider
+from gateway.card_numbers import without_card_numbers
 from gateway.cards.lines import LINE_LENGTH, POST_CODE_LENGTH
 from gateway.errors import ProviderProtocolError
-from gateway.provider import without_card_numbers
 
 UUIDText = NewType("UUIDText", str)
 CountryCode = NewType("CountryCode", str)

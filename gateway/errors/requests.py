@@ -105,7 +105,7 @@ class NotAuthenticated(GatewayError):
 
 
 class IdentityUnavailable(GatewayError):
-    """Callers cannot be told apart now: the keys that prove them cannot be had.
+    """Callers cannot be told apart now: the keys that prove them cannot be fetched.
 
     ``retry_after`` is in seconds; ``reason`` and ``key_id`` are for the log, as above.
     """

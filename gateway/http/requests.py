@@ -20,7 +20,7 @@ MAX_BODY = 100_000  # bytes; the guide's three steps need under 1,000
 # JSON values, counted by the brackets and commas of the text, those in strings too: a document has
 # fewer. An empty list takes two bytes to send and some 60 to keep.
 MAX_VALUES = 10_000
-_HALF = re.compile(rb"\\u[Dd][89A-Fa-f]")  # the escape of a surrogate, also of one of a pair
+_SURROGATE = re.compile(rb"\\u[Dd][89A-Fa-f]")  # the escape of a surrogate, also of one of a pair
 
 
 def from_query_string(request: Request) -> dict[str, Any]:
@@ -107,21 +107,21 @@ def _decoded(raw: bytes) -> Any:
     try:
         return msgspec.json.decode(raw)
     except msgspec.DecodeError:
-        if not _HALF.search(raw):
+        if not _SURROGATE.search(raw):
             raise
-    return _decode_with_halves(raw)
+    return _decode_with_surrogates(raw)
 
 
-def _decode_with_halves(raw: bytes) -> Any:
+def _decode_with_surrogates(raw: bytes) -> Any:
     """JSON that escapes lone surrogates (RFC 8259, section 8.2); raises ValueError for any other.
 
-    JavaScript writes an emoji so that was cut in two. msgspec refuses them; here they pass, in
+    JavaScript writes one where an emoji was cut in two. msgspec refuses them; here they pass, in
     texts and not in names, so that the resolver can name the field that has one.
     """
-    return json.loads(raw.decode(), object_pairs_hook=_named, parse_constant=_no_constant)
+    return json.loads(raw.decode(), object_pairs_hook=_checked_names, parse_constant=_no_constant)
 
 
-def _named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _checked_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, _ in pairs:
         name.encode()  # raises ValueError
     return dict(pairs)
@@ -132,8 +132,8 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _check_whole(given: Any, what: str, raw: bytes) -> None:
-    """Texts beside the variables are hashed and logged; raises BadRequest for half a character."""
-    if not _HALF.search(raw):
+    """Texts beside the variables are hashed and logged; raises BadRequest for a lone surrogate."""
+    if not _SURROGATE.search(raw):
         return
     try:
         json.dumps(given, ensure_ascii=False).encode()

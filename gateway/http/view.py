@@ -43,7 +43,7 @@ from gateway.http.requests import (
     idempotency_key,
 )
 from gateway.http.responses import compressed, error_response, graphql_response
-from gateway.telemetry import loggable, on_behalf_of
+from gateway.telemetry import loggable, loggable_address, on_behalf_of
 
 # What resolvers get, for a caller and the ``Idempotency-Key`` header of the request.
 NewContext: TypeAlias = Callable[[Caller, str | None], Context]
@@ -144,7 +144,7 @@ class GraphQLView:
                 ", ".join(given) if given else None
             )
         except (NotAuthenticated, IdentityUnavailable) as error:
-            self._emit(_not_let_in(request, error))
+            self._emit(_caller_refused(request, error))
             raise
 
     def _refused(self, error: Exception, media_type: str, progress: _Progress) -> Response:
@@ -169,14 +169,16 @@ def _codes(answer: GraphQLResponse, context: Context) -> tuple[str, ...]:
     return tuple(sorted({*codes, *context.failures}))
 
 
-def _not_let_in(request: Request, error: NotAuthenticated | IdentityUnavailable) -> CallerRefused:
+def _caller_refused(
+    request: Request, error: NotAuthenticated | IdentityUnavailable
+) -> CallerRefused:
     """Nobody's ``X-Forwarded-For`` is believed: the peer may be a proxy."""
     peer = request.client.host if request.client else None
     return CallerRefused(
         code=error.code,
         reason=error.reason,
         key_id=loggable(error.key_id),
-        peer=loggable(peer),
+        peer=loggable_address(peer),
     )
 
 

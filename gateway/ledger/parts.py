@@ -44,8 +44,8 @@ class Waits:
 def check_input(row: Row, click: Click, promise: Promise) -> None:
     """Raise IdempotencyConflict, or OutcomeUnknown, unless a click is of the row's own input.
 
-    Inputs are compared by the rules of one version. Where the row came after the click was read,
-    as of another gateway with older rules, the next request is read by those of the row.
+    Inputs are compared by the rules of one version. Where the row was written after the click
+    was read, by another gateway with older rules, the next request is read by those of the row.
     """
     if row.version > VERSION:
         raise refusals.newer_version(promise)

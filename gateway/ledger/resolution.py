@@ -36,7 +36,8 @@ class Resolution(Generic[T]):
 
     They are told before it is written wherever nothing can follow from a write that fails: that
     nobody knows. "Had no effect" is told only when the row is gone. A card is told when it is
-    written that it is this key's and no other's, or when the store does not take that.
+    written that it is this key's and no other's, and that another input may be the key's when the
+    row says so: that input may come at once. Both are told, too, when the store does not take it.
     """
 
     def __init__(
@@ -214,8 +215,19 @@ class Resolution(Generic[T]):
         told = error.worded(error.message)
         known = row._replace(lease_until=0.0, uncertain=row.uncertain or int(error.key_known))
         told.promise = self._promises.of_row(known)
-        if not self._told.done():
-            self._told.set_exception(told)
-        marks = {"in_flight": error.in_flight, "lost": error.key_known, "bound": error.is_bound}
-        await self._settler.open(self._click, row, **marks)
+        if error.is_bound:
+            self._tell_error(told)
+        await self._settler.open(
+            self._click,
+            row,
+            in_flight=error.in_flight,
+            lost=error.key_known,
+            bound=error.is_bound,
+            unwritten=lambda: self._tell_error(told),
+        )
+        self._tell_error(told)
         return told
+
+    def _tell_error(self, error: GatewayError) -> None:
+        if not self._told.done():
+            self._told.set_exception(error)

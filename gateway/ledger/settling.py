@@ -54,13 +54,16 @@ class Settler:
         in_flight: bool = False,
         lost: bool = False,
         bound: bool = True,
+        unwritten: Callable[[], None] | None = None,
     ) -> None:
         """The call may have been carried out; ``lost``: so may one whose row was lost.
 
         Where the key is not ``bound``, another input may be the one that it was used with.
+        ``unwritten`` is called as soon as the store does not take it.
         """
         settled = await self._surely(
-            lambda: self._store.open(click, row, in_flight=in_flight, lost=lost, bound=bound)
+            lambda: self._store.open(click, row, in_flight=in_flight, lost=lost, bound=bound),
+            unwritten,
         )
         if settled is not None and settled.row.uncertain and not (row.uncertain or lost):
             await self._doubt()

@@ -79,7 +79,8 @@ RETURNING {now}"""
 
 # The outcome is not known; from any claim, and also where the row is gone, which is then uncertain.
 OPEN = f"""INSERT INTO idempotency_key AS k ({_COLUMNS})
-VALUES (:key, :operation, :account, :target, :provider_key, :fingerprint, 'indeterminate', 1, 1,
+VALUES (:key, :operation, :account, :target, :provider_key,
+    CASE WHEN :bound = 0 THEN :unbound ELSE :fingerprint END, 'indeterminate', 1, 1,
     :in_flight_seen, :first_send, :claim, 0.0, NULL, :version, {{now}} + {ROW_LIFE})
 ON CONFLICT (key) DO UPDATE SET indeterminate = 1,
     uncertain = CASE WHEN :lost = 1 THEN 1 ELSE k.uncertain END,
@@ -90,7 +91,7 @@ ON CONFLICT (key) DO UPDATE SET indeterminate = 1,
         THEN excluded.first_send ELSE k.first_send END,
     state = CASE WHEN k.claim = excluded.claim THEN 'indeterminate' ELSE k.state END,
     lease_until = CASE WHEN k.claim = excluded.claim THEN 0.0 ELSE k.lease_until END
-WHERE k.{_UNRESOLVED} AND {_SAME_INPUT}
+WHERE k.{_UNRESOLVED} AND k.fingerprint IN (:fingerprint, :unbound)
 {_RETURNING}"""
 
 # It was carried out: from any claim, also after "not executed", also where the row is gone.

@@ -1,7 +1,6 @@
 """The client of the provider's REST API."""
 
 from gateway.provider.breaker import BreakerState
-from gateway.provider.card_numbers import without_card_numbers
 from gateway.provider.client import ProviderClient
 from gateway.provider.clock import ProviderClock
 from gateway.provider.endpoints import LIST_CARDS, READ_CARD, Call, Endpoint
@@ -25,5 +24,4 @@ __all__ = [
     "NewCard",
     "ProviderClient",
     "ProviderClock",
-    "without_card_numbers",
 ]

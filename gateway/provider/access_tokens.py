@@ -1,6 +1,6 @@
 """The access token of all calls: fetched once, kept for its life, and not asked for in vain.
 
-    fetch fails ──► its error is told to all ──(1 s, doubled up to a bound)──► the next fetch
+    fetch fails ──► all get its error ──(1 s, doubled up to a bound)──► the next fetch
     API says 401 ─► the next fetch ──(401 again: 1 s, doubled up to a bound)──► the next fetch
     clocks apart ─► the next fetch, in the same measure
 
@@ -154,7 +154,7 @@ class TokenSource:
         return fetched.access
 
     def _life(self, lifetime: float) -> float:
-        """How long to use a token; one that came expired shows that a clock is wrong."""
+        """Seconds to use a token; one that has expired already shows that a clock is wrong."""
         if lifetime <= 0:
             return _UNKNOWN_LIFE
         return max(lifetime - self._margin, lifetime * _LEAST_SHARE, _LEAST_USE)
@@ -171,6 +171,6 @@ class TokenSource:
 
 
 def _with_hint(error: GatewayError, seconds: float) -> GatewayError:
-    told = error.worded(error.message)
-    told.retry_after = seconds
-    return told
+    copy = error.worded(error.message)
+    copy.retry_after = seconds
+    return copy

@@ -92,7 +92,7 @@ class Sender:
             clock=runtime.clock,
             emit=emit,
         )
-        self.hint = RetryHint(clock=runtime.clock, emit=emit)
+        self._retry_hint = RetryHint(clock=runtime.clock, emit=emit)
         self._concurrency = ConcurrencyLimit(
             most=settings.max_connections, wait=settings.pool_timeout
         )
@@ -164,13 +164,13 @@ class Sender:
         """
         if call.endpoint.access is Access.NOTHING:
             return await self._ask(call, progress, left=left)
-        if wait := self.hint.wait():
-            refusal = self.hint.refusal(wait)
+        if wait := self._retry_hint.wait():
+            refusal = self._retry_hint.refusal(wait)
             return Attempt(Outcome.HELD_BACK, error=refusal, retry_after=wait)
-        with self.hint.request():
+        with self._retry_hint.request():
             attempt = await self._ask(call, progress, left=left)
             if attempt.reply is not None:
-                self.hint.learn(attempt.outcome, attempt.retry_after)
+                self._retry_hint.learn(attempt.outcome, attempt.retry_after)
         return attempt
 
     async def _ask(self, call: Call[T], progress: Progress, *, left: float) -> Attempt[T]:
@@ -316,13 +316,15 @@ def _outcome(call: Call[Any], reply: Reply) -> Outcome:
     return refusals.outcome_of_conflict(call, reply) if reply.status in _CONFLICTS else outcome
 
 
-def _read(call: Call[T], reply: Reply, token: AccessToken | None, hint: float | None) -> Attempt[T]:
+def _read(
+    call: Call[T], reply: Reply, token: AccessToken | None, retry_after: float | None
+) -> Attempt[T]:
     outcome = _outcome(call, reply)
     if reply.flaw is not None and refusals.needs_body(call, outcome):
         flawed = refusals.flawed(reply.flaw)
         return Attempt(Outcome.UNREADABLE, reply, token=token, error=flawed, cause=reply.flaw)
     if outcome is not Outcome.SUCCESS and not call.accepts(reply.status, reply.body):
-        return Attempt(outcome, reply, token=token, retry_after=hint)
+        return Attempt(outcome, reply, token=token, retry_after=retry_after)
     try:
         return Attempt(outcome, reply, call.read(reply.body), token, readable=True)
     except errors.ProviderProtocolError as error:

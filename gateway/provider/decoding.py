@@ -14,8 +14,8 @@ from uuid import UUID
 
 import msgspec
 
+from gateway.card_numbers import masked
 from gateway.errors import ProviderProtocolError
-from gateway.provider.card_numbers import masked
 from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType, Text
 from gateway.provider.moments import parse_moment
 from gateway.provider.post_codes import WITHOUT_POST_CODE
@@ -25,7 +25,7 @@ T = TypeVar("T")
 _ABSENT = msgspec.Raw()
 # msgspec's UUID takes other forms, too.
 _Id = Annotated[str, msgspec.Meta(pattern=rf"^{PATTERN}\Z")]
-_EXPIRY = re.compile(r"(0[1-9]|1[0-2])/[0-9]{4}")
+_MONTH_AND_YEAR = re.compile(r"(0[1-9]|1[0-2])/[0-9]{4}")
 _ESCAPE = re.compile(
     rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F]..)|.)",
     re.DOTALL,
@@ -52,34 +52,44 @@ class _CardForm(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     def card(self) -> Card:
         """The card, with None for what cannot be read."""
-        unreadable: list[str] = []
-
-        def read(name: str, raw: msgspec.Raw, parse: Callable[[msgspec.Raw], T]) -> T | None:
-            try:
-                return parse(raw)
-            except (ValueError, msgspec.MsgspecError, RecursionError):
-                unreadable.append(name)
-                return None
-
-        def read_optional(
-            name: str, raw: msgspec.Raw, parse: Callable[[msgspec.Raw], T]
-        ) -> T | None:
-            return None if bytes(raw) in _NOTHING else read(name, raw, parse)
-
-        card = Card(
+        fields = _Fields()
+        return Card(
             id=UUID(self.id),
             account_id=UUID(self.account_id),
             type=self.type,
             status=self.status,
-            created_at=read("createdAt", self.created_at, _moment),
-            updated_at=read("updatedAt", self.updated_at, _moment),
-            name=read_optional("name", self.name, _text),
-            network=read_optional("network", self.network, _network),
-            masked_pan=read_optional("maskedPan", self.masked_pan, _masked_pan),
-            expiration_date=read_optional("expirationDate", self.expiration_date, _expiration_date),
-            billing_address=read_optional("billingAddress", self.billing_address, _address),
+            created_at=fields.read("createdAt", self.created_at, _moment),
+            updated_at=fields.read("updatedAt", self.updated_at, _moment),
+            name=fields.optional("name", self.name, _text),
+            network=fields.optional("network", self.network, _network),
+            masked_pan=fields.optional("maskedPan", self.masked_pan, _masked_pan),
+            expiration_date=fields.optional("expirationDate", self.expiration_date, _expiry),
+            billing_address=fields.optional("billingAddress", self.billing_address, _address),
+            unreadable=fields.unreadable(),  # after all that are read
         )
-        return msgspec.structs.replace(card, unreadable=tuple(unreadable))
+
+
+class _Fields:
+    """Reads the fields of one card, and keeps the names of those that cannot be read."""
+
+    def __init__(self) -> None:
+        self._unreadable: list[str] = []
+
+    def read(self, name: str, raw: msgspec.Raw, parse: Callable[[msgspec.Raw], T]) -> T | None:
+        """The value of a field, or None where it cannot be read."""
+        try:
+            return parse(raw)
+        except (ValueError, msgspec.MsgspecError, RecursionError):
+            self._unreadable.append(name)
+            return None
+
+    def optional(self, name: str, raw: msgspec.Raw, parse: Callable[[msgspec.Raw], T]) -> T | None:
+        """The same for a field that may be absent."""
+        return None if bytes(raw) in _NOTHING else self.read(name, raw, parse)
+
+    def unreadable(self) -> tuple[str, ...]:
+        """The names of the fields that could not be read so far."""
+        return tuple(self._unreadable)
 
 
 class _AddressForm(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -128,8 +138,8 @@ def _masked_pan(raw: msgspec.Raw) -> str:
     return shown
 
 
-def _expiration_date(raw: msgspec.Raw) -> str:
-    if not _EXPIRY.fullmatch(text := _text(raw)):
+def _expiry(raw: msgspec.Raw) -> str:
+    if not _MONTH_AND_YEAR.fullmatch(text := _text(raw)):
         raise ValueError("not of the form MM/YYYY")
     return text
 

@@ -3,7 +3,7 @@
 from gateway.telemetry.caller_id import caller_id, caller_name, on_behalf_of
 from gateway.telemetry.log_sink import LogSink
 from gateway.telemetry.log_writers import DirectWriter, QueuedWriter
-from gateway.telemetry.loggable import loggable
+from gateway.telemetry.loggable import loggable, loggable_address
 from gateway.telemetry.logs import configure_logging
 from gateway.telemetry.request_id import (
     NO_REQUEST,
@@ -24,6 +24,7 @@ __all__ = [
     "caller_name",
     "configure_logging",
     "loggable",
+    "loggable_address",
     "new_request_id",
     "on_behalf_of",
     "request_id",

@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jwt.algorithms import ECAlgorithm
 
 from gateway.errors import NotAuthenticated
 from gateway.events import CallerRefused
 from gateway.http import error_response
-from gateway.telemetry import loggable
+from gateway.telemetry import loggable, loggable_address
 from tests.callers.key_source import KeySource
+from tests.examples import examples
 from tests.stack import CARD, ISSUE, issue_input, running
 from tests.tokens import IdentityProvider
 
@@ -107,7 +108,7 @@ EXP, NBF, IAT = (
     f"its {name} is not a number of seconds since 1970" for name in ("exp", "nbf", "iat")
 )
 SUBJECT = "its subject (sub) is not a text with visible characters"
-CONTROLS = "its subject (sub) has control characters or half characters"
+CONTROLS = "its subject (sub) has control characters or lone surrogates"
 LONG = "its subject (sub) is longer than 2048 characters"
 
 REFUSED: dict[str, tuple[Make, str]] = {
@@ -313,11 +314,29 @@ async def test_without_a_bearer_token(source: KeySource, given: str) -> None:
         ("é", "(not shown)"),
         ("", "(not shown)"),
         ("4111-1111/1111:1111", "(not shown)"),
+        ("4111....1111....1111....1111", "(not shown)"),
+        ("12-4111111111111111", "(not shown)"),
+        ("41111111111111110228123", "(not shown)"),
     ],
 )
 def test_a_key_id_cannot_forge_a_log_line(key_id: str, shown: str) -> None:
     """Long ids, those with anything but printable ASCII, and card numbers are not shown."""
     assert loggable(key_id) == shown
+
+
+@pytest.mark.parametrize(
+    ("peer", "shown"),
+    [
+        ("2001:41:8000:4032:1:5:7:9", "2001:41:8000:4032:1:5:7:9"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("4111111111111111", "(not shown)"),
+        ("a b", "(not shown)"),
+        (None, None),
+    ],
+)
+def test_the_address_of_a_peer_is_shown(peer: str | None, shown: str | None) -> None:
+    """An IP address is logged whatever its digits are; another text of a server as a key id is."""
+    assert loggable_address(peer) == shown
 
 
 ANY = st.recursive(
@@ -339,16 +358,20 @@ CLAIMS = st.fixed_dictionaries(
 )
 
 
+@pytest.fixture(scope="module")
+def one_idp(tmp_path_factory: pytest.TempPathFactory) -> IdentityProvider:
+    """An identity provider for all examples of a property."""
+    return IdentityProvider(tmp_path_factory.mktemp("idp"))
+
+
+@settings(max_examples=examples(0.3))
 @given(named=HEADERS, content=CLAIMS)
-def test_whatever_a_token_holds(
-    tmp_path_factory: pytest.TempPathFactory, named: Any, content: Any
-) -> None:
+def test_whatever_a_token_holds(one_idp: IdentityProvider, named: Any, content: Any) -> None:
     """A token that is signed well leads to a caller with a subject, or is refused; nothing else."""
-    idp = IdentityProvider(tmp_path_factory.mktemp("idp"))
-    token = raw(idp, {"kid": "ec-1"} | named, json.dumps(content).encode())
+    token = raw(one_idp, {"kid": "ec-1"} | named, json.dumps(content).encode())
 
     async def present() -> str:
-        source = KeySource(idp)
+        source = KeySource(one_idp)
         try:
             return await source.present(token)
         except NotAuthenticated as error:

@@ -15,6 +15,7 @@ from gateway.cards.inputs import parse_address
 from gateway.cards.types import AddressInput, CountryCode
 from gateway.errors import InvalidInput
 from gateway.ledger import VERSION
+from tests.examples import mostly_long
 from tests.stack import ADDRESS, Stack, in_process
 
 pytestmark = in_process
@@ -84,13 +85,19 @@ def sent(stack: Stack) -> Any:
     return msgspec.json.decode(request.content)["billingAddress"]
 
 
-@pytest.mark.parametrize(("text", "line"), TAKEN.values(), ids=TAKEN)
-async def test_a_line_is_taken_and_sent_in_one_form(stack: Stack, text: str, line: str) -> None:
+SOME_TAKEN = (
+    *("an ideographic space", "a no-break space", "a non-joiner in Persian", "a family of emoji"),
+    *("an emoji of Unicode 16", "an isolate", "decomposed letters", "white space around it"),
+)
+
+
+@pytest.mark.parametrize("what", mostly_long(TAKEN, *SOME_TAKEN))
+async def test_a_line_is_taken_and_sent_in_one_form(stack: Stack, what: str) -> None:
     """Every line takes it; separators are blanks and text is NFC, at the provider and in the card.
 
     The same line in its sent form is the same input of its key.
     """
-    key = str(uuid.uuid4())
+    (text, line), key = TAKEN[what], str(uuid.uuid4())
     names = ("firstLine", "secondLine", "city", "state", "postCode")
     given, expected = dict.fromkeys(names, text), dict.fromkeys(names, line)
     first = await stack.issue(idempotencyKey=key, billingAddress=ADDRESS | given)
@@ -100,9 +107,13 @@ async def test_a_line_is_taken_and_sent_in_one_form(stack: Stack, text: str, lin
     assert again["card"]["id"] == first["card"]["id"]
 
 
-@pytest.mark.parametrize(("text", "reason"), REFUSED.values(), ids=REFUSED)
-async def test_a_line_that_is_refused_is_named(stack: Stack, text: str, reason: str) -> None:
+SOME_REFUSED = ("U+0000", "U+0009", "U+000A", "U+0085", "a line separator")
+
+
+@pytest.mark.parametrize("what", mostly_long(REFUSED, *SOME_REFUSED, "a right-to-left override"))
+async def test_a_line_that_is_refused_is_named(stack: Stack, what: str) -> None:
     """No line takes it: the field and the reason are told, and nothing is sent."""
+    text, reason = REFUSED[what]
     for name in ("firstLine", "secondLine", "city", "state", "postCode"):
         result = await stack.issue(billingAddress=ADDRESS | {name: text})
         field = f"input.billingAddress.{name}"
@@ -111,9 +122,13 @@ async def test_a_line_that_is_refused_is_named(stack: Stack, text: str, reason: 
     assert not stack.wire.exchanges
 
 
-@pytest.mark.parametrize("text", INVISIBLE.values(), ids=INVISIBLE)
-async def test_a_line_without_a_visible_character_is_empty(stack: Stack, text: str) -> None:
+SOME_INVISIBLE = ("nothing", "white space", "joiners", "Hangul fillers", "many of them")
+
+
+@pytest.mark.parametrize("what", mostly_long(INVISIBLE, *SOME_INVISIBLE))
+async def test_a_line_without_a_visible_character_is_empty(stack: Stack, what: str) -> None:
     """Required lines are refused as empty, a post code as well; optional lines are left out."""
+    text = INVISIBLE[what]
     for name in ("firstLine", "city", "postCode"):
         result = await stack.issue(billingAddress=ADDRESS | {name: text})
         field = f"input.billingAddress.{name}"

@@ -62,7 +62,7 @@ async def ask_all(each: list[dict[str, Any]]) -> None:
             await ask(stack, changes)
 
 
-@settings(max_examples=examples(0.2))
+@settings(max_examples=examples(0.1))
 @given(st.lists(inputs, min_size=5, max_size=20))
 def test_any_text_has_a_typed_answer(each: list[dict[str, Any]]) -> None:
     """It is a card with the lines that the provider was sent, or InvalidInput of a field."""

@@ -31,7 +31,7 @@ async def ready(stack: Stack) -> tuple[int, Any]:
 
 async def test_ready_with_keys(idp: IdentityProvider) -> None:
     """The keys are fetched at the start: nobody has to come with a token first."""
-    async with running(**idp.settings()) as stack:
+    async with running(clock=Clock(), **idp.settings()) as stack:
         status, body = await ready(stack)
     assert (status, body["status"]) == (200, "ok")
     assert body["identityKeys"] == {"state": "fresh", "keys": 1, "ageSeconds": 0}

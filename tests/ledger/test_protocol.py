@@ -45,6 +45,7 @@ from tests.ledger.world import (
     url_for,
     world_of,
 )
+from tests.waiting import settled
 
 OTHER = uuid.UUID(int=2)
 CARD = uuid.UUID(int=99)
@@ -1027,6 +1028,55 @@ async def test_a_key_that_the_provider_has_with_another_input_binds_none(
         assert isinstance(await one.ask(bound=A), Replay)
         assert isinstance(await one.told(bound=B), errors.IdempotencyConflict)
         assert world.made == 1
+
+
+class HeldEngine(FaultyEngine):
+    """An engine that carries rows of an unknown outcome out when its gate is open."""
+
+    def __init__(self, inner: Engine) -> None:
+        super().__init__(inner)
+        self.reached, self.gate = asyncio.Event(), asyncio.Event()
+
+    async def execute(self, statement: str, values: Any) -> list[tuple[Any, ...]]:
+        """Run the statement."""
+        if statement == sql.OPEN:
+            self.reached.set()
+            await self.gate.wait()
+        return await super().execute(statement, values)
+
+
+async def test_another_input_is_asked_for_once_its_row_permits_it(tmp_path: Path) -> None:
+    """The caller who sends the right input as soon as that is told meets no conflict."""
+    async with world_of("sqlite", tmp_path) as world:
+        engine = HeldEngine(world.engine())
+        one = await world.process(engine)
+        world.provider.ending = key_of_another_input()
+        wrong = one.start(bound=B)
+        await engine.reached.wait()
+        await settled()
+        assert not wrong.done()
+        engine.gate.set()
+        with pytest.raises(errors.OutcomeUnknown):
+            await wrong
+        world.provider.ending = "card"
+        assert isinstance(await one.ask(bound=A), CallResult)
+
+
+async def test_a_row_that_is_lost_meanwhile_is_written_without_an_input(
+    world: World, one: Process
+) -> None:
+    """Where the provider has the key with another input, the row that is written anew for it binds
+    the refused input as little as the first one."""
+    world.provider.ending = key_of_another_input()
+    held = await one.held(bound=B)
+    engine = world.engine()
+    await engine.start(sql.SCHEMA, sql.NEW_STORE, {"id": b"", "uncertain_for": 0.0})
+    assert await engine.execute("DELETE FROM idempotency_key RETURNING {now}", {})
+    await engine.aclose()
+    world.provider.gate.set()
+    with pytest.raises(errors.OutcomeUnknown):
+        await held
+    assert isinstance(await one.told(bound=A), errors.OutcomeUnknown)
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])

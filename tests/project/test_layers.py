@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 ORDER = [
     "uuids",
     "characters",
+    "card_numbers",
     "errors",
     "events",
     "turns",

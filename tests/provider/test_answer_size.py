@@ -62,7 +62,7 @@ class Flood:
 
 FLOODS: dict[str, tuple[bytes, bytes]] = {
     "a length": (JSON + b"Content-Length: %d\r\n\r\n" % PLENTY, b" "),
-    "chunks": (JSON + b"Transfer-Encoding: chunked\r\n\r\n", b"2\r\n  \r\n"),
+    "chunks": (JSON + b"Transfer-Encoding: chunked\r\n\r\n", b"40\r\n" + b" " * 64 + b"\r\n"),
     "until it closes": (JSON + b"Connection: close\r\n\r\n", b" "),
     "chunk extensions": (JSON + b"Transfer-Encoding: chunked\r\n\r\n2;", b"a"),
     "empty lines": (b"", b"\r\n"),

@@ -108,7 +108,14 @@ def test_readable_logs_have_no_colours_off_a_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["4242424242424242", "a-4242-4242-4242-4242", "5555.5555.5555.4444"]
+    "name",
+    [
+        "4242424242424242",
+        "a-4242-4242-4242-4242",
+        "5555.5555.5555.4444",
+        "12-4242424242424242",
+        "4242---4242----4242-4242",
+    ],
 )
 async def test_a_request_id_that_could_be_a_card_number_is_not_taken(name: str, lines: Any) -> None:
     """A caller cannot bring a card number into the log, and other ids are kept."""

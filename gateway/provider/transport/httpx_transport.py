@@ -31,7 +31,7 @@ def _cause(error: httpx.RequestError) -> causes.Cause:
 
 
 async def _reply(response: httpx.Response) -> Reply:
-    """The answer, with its body as it came: httpx would inflate it without a bound."""
+    """The answer, with its body as it was sent: httpx would inflate it without a bound."""
     stream, headers = response.stream, response.headers
     assert isinstance(stream, AsyncIterable)  # noqa: S101 (what an AsyncBaseTransport answers with)
     coding, length = headers.get("Content-Encoding", ""), headers.get("Content-Length", "")

@@ -1,4 +1,4 @@
-"""Card numbers (PANs) in texts of the provider: found wherever they stand, shown masked.
+"""Card numbers (PANs) in texts of others: found wherever they stand, shown masked, never logged.
 
 At most the first six and the last four digits of a card number may be shown (PCI DSS 3.4.1). One
 has 13 to 19 digits, the last of which is a check digit (ISO/IEC 7812-1: the Luhn formula).
@@ -48,6 +48,11 @@ def without_card_numbers(text: str) -> str:
         shown += [text[done:start], _hidden(re.sub(r"[^0-9]", "", plain[start:end]))]
         done = end
     return "".join([*shown, text[done:]])
+
+
+def has_card_number(text: str) -> bool:
+    """Whether ``without_card_numbers`` would mask a part of the text."""
+    return next(_numbers(_plain(text)), None) is not None
 
 
 def _plain(text: str) -> str:
