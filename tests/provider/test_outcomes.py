@@ -231,6 +231,13 @@ TEXTS = [
         True,
     ),
     (409, "", True),
+    (409, "<html><body><h1>409 Conflict</h1></body></html>", True),
+    (409, "Card creation pending", True),
+    (409, '{"code": "CARD_REQUEST_CONFLICT"}', True),
+    (409, "Duplicate card request", True),
+    (409, "A card is already being created for this request", True),
+    (409, "cardinality violation", True),
+    (409, "A different request with this key is still running", True),
 ]
 
 
@@ -270,6 +277,29 @@ async def test_a_key_that_is_bound_at_the_provider_is_not_bound_to_a_wrong_input
             assert len(lost.emulator.state.emulator.cards) == 1
         assert right["card"]["id"] == issued["card"]["id"]
         assert code_of(late) == "IDEMPOTENCY_CONFLICT"
+
+
+async def test_a_key_in_flight_that_no_row_knows_binds_no_input() -> None:
+    """The provider's words for "another payload" are not known: the right input is told no conflict
+    and gets its card."""
+    key, other = str(uuid.uuid4()), ADDRESS | {"city": "Leeds"}
+    async with running(clock=Clock()) as stack:
+        answering(
+            stack, f"{GUIDE_ACCOUNT}/cards", lambda: httpx.Response(409, text="bereits verwendet")
+        )
+        assert code_of(await stack.issue(idempotencyKey=key)) == UNKNOWN
+        stack.wire.answer = lambda _request: None
+        assert code_of(await stack.issue(idempotencyKey=key, billingAddress=other)) == DONE
+
+
+async def test_a_lost_answer_before_a_reused_key_is_not_called_without_effect() -> None:
+    """A card may have been made by the attempt before."""
+    async with running(clock=Clock()) as stack:
+        answers = iter([httpx.Response(500), httpx.Response(409, text=REUSED)])
+        answering(stack, f"{GUIDE_ACCOUNT}/cards", lambda: next(answers))
+        told = await stack.issue()
+    assert code_of(told) == UNKNOWN
+    assert "did not carry" not in told["message"]
 
 
 async def test_clicks_of_two_ledgers_wait_for_the_one_in_flight() -> None:
