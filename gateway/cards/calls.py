@@ -24,7 +24,18 @@ from gateway.errors import (
     OutcomeUnknown,
     ProviderUnavailable,
 )
-from gateway.ledger import VERSION, AccountCard, Actions, Ledger, Replay, Row, Seen, State, not_sent
+from gateway.ledger import (
+    VERSION,
+    AccountCard,
+    Actions,
+    Ledger,
+    Replay,
+    Row,
+    Seen,
+    State,
+    key_reused,
+    not_sent,
+)
 from gateway.provider import Address, Call, Card, CardStatus, Endpoint
 
 T = TypeVar("T")
@@ -205,7 +216,10 @@ class MutationCall(QueryCall, Generic[T]):
         result = await ledger.run(click, actions, seen)
         if isinstance(result, Replay):
             self.replayed = True
-            return await self._stored(result.card_id)
+            value = await self._stored(result.card_id)
+            if not result.is_bound and isinstance(value, Card) and not call.may_have_made(value):
+                raise key_reused()
+            return value
         self.replayed = result.replayed
         if isinstance(result.value, Card) and not result.value.is_dated:
             return await self._stored(result.card_id)

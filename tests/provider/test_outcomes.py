@@ -1,14 +1,18 @@
 """What each answer of the provider means: to a read, to a create, to a simulation, to a login."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from gateway.emulator import GUIDE_ACCOUNT
+from gateway.ledger import SqliteEngine, Store, Windows
+from gateway.ledger.decisions import Decisions
 from tests.stack import ADDRESS, CARD, Clock, Stack, options, running
 
 CARD_ID = "123e4567-e89b-12d3-a456-426614174000"
@@ -310,3 +314,22 @@ async def test_clicks_of_two_ledgers_wait_for_the_one_in_flight() -> None:
         results = await asyncio.gather(*clicks)
         assert len(one.emulator.state.emulator.cards) == 1
     assert len({result["card"]["id"] for result in results}) == 1
+
+
+async def test_an_operators_card_is_replayed_to_its_own_input_only(tmp_path: Path) -> None:
+    """A row that is bound to no input: the operator has named the card, and its address decides."""
+    key, path = str(uuid.uuid4()), tmp_path / "ledger.db"
+    other = ADDRESS | {"firstLine": "9 High Street", "postCode": "N1 1AA"}
+    async with running() as lost, running(beside=lost, ledger=f"sqlite:{path}") as stack:
+        made = await lost.issue(idempotencyKey=key)
+        assert code_of(await stack.issue(idempotencyKey=key, billingAddress=other)) == UNKNOWN
+        store = Store(SqliteEngine(path, time.time), Windows(), is_complete=True)
+        await store.start()
+        row = await store.oldest()
+        assert row is not None
+        await Decisions(store, uuid.UUID(bytes=row.key)).choose(uuid.UUID(made["card"]["id"]))
+        await store.aclose()
+        wrong = await stack.issue(idempotencyKey=key, billingAddress=other)
+        right = await stack.issue(idempotencyKey=key)
+    assert code_of(wrong) == "IDEMPOTENCY_CONFLICT"
+    assert (right["card"]["id"], right["replayed"]) == (made["card"]["id"], True)
