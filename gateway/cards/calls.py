@@ -33,6 +33,7 @@ from gateway.ledger import (
     Row,
     Seen,
     State,
+    key_reused,
     newer_version,
     not_sent,
 )
@@ -222,7 +223,10 @@ class MutationCall(QueryCall, Generic[T]):
         result = await ledger.run(click, actions, seen)
         if isinstance(result, Replay):
             self.replayed = True
-            return await self._stored(result.card_id)
+            value = await self._stored(result.card_id)
+            if not result.is_bound and isinstance(value, Card) and not call.may_have_made(value):
+                raise key_reused()
+            return value
         self.replayed = result.replayed
         if isinstance(result.value, Card) and not result.value.is_dated:
             return await self._stored(result.card_id)

@@ -12,7 +12,15 @@ from gateway.ledger.filesystems import filesystem_of, is_remote, is_volatile
 from gateway.ledger.keys import field_key, provider_key
 from gateway.ledger.ledger import Ledger
 from gateway.ledger.memory import MemoryEngine
-from gateway.ledger.refusals import key_of_another_input, newer_version, not_sent, too_late, unknown
+from gateway.ledger.refusals import (
+    key_in_use,
+    key_of_another_input,
+    key_reused,
+    newer_version,
+    not_sent,
+    too_late,
+    unknown,
+)
 from gateway.ledger.rows import VERSION, Click, Facts, Row, Seen, State, time_of
 from gateway.ledger.sql import DAY, NEVER, SCHEMA_VERSION
 from gateway.ledger.sqlite import SqliteEngine
@@ -48,7 +56,9 @@ __all__ = [
     "filesystem_of",
     "is_remote",
     "is_volatile",
+    "key_in_use",
     "key_of_another_input",
+    "key_reused",
     "newer_version",
     "not_sent",
     "provider_key",

@@ -25,9 +25,14 @@ class CallResult(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """The call was carried out earlier: its card is to be read afresh."""
+    """The call was carried out earlier: its card is to be read afresh.
+
+    Where the key is not bound to an input, as after an operator's decision, the card has to show
+    whether it is that of the input at hand.
+    """
 
     card_id: UUID
+    is_bound: bool = True
 
 
 @dataclass(frozen=True, slots=True)

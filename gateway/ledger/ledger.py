@@ -53,6 +53,12 @@ class _Call(Generic[T]):
     task: "asyncio.Task[None]"
 
     @property
+    def unbinds(self) -> bool:
+        """Whether it has found its key to be another input's, which the row may not say yet."""
+        error = self.told.exception() if self.has_failed and not self.told.cancelled() else None
+        return isinstance(error, OutcomeUnknown) and not error.is_bound
+
+    @property
     def has_failed(self) -> bool:
         """Whether there is an error, after which the row decides what follows."""
         told = self.told
@@ -148,10 +154,11 @@ class Ledger(Generic[T]):
         while (call := self._calls.get(click.key)) is not None:
             if call.fingerprint == click.fingerprint and not call.has_failed:
                 break
-            if seen.row is not None:
+            if seen.row is not None and not call.unbinds:
                 check_input(seen.row, click, self.promise(seen))
-            # Until its end is written; of another input, until a row says which one is bound.
-            await asyncio.wait([call.task], timeout=None if call.has_failed else _SHORT)
+            # Until its end is written; of another input, until a row says if one is bound.
+            is_known = call.has_failed or seen.row is not None
+            await asyncio.wait([call.task], timeout=None if is_known else _SHORT)
             seen = await self.look(click.key)
         joined = call is not None
         if call is None:

@@ -60,4 +60,5 @@ def settled(row: Row) -> Replay | None:
     """What a row says for good; None while nothing is settled. Raises NotExecuted."""
     if row.state == State.NOT_EXECUTED:
         raise refusals.not_executed()
-    return Replay(row.card_id) if row.state == State.DONE else None
+    is_done = row.state == State.DONE
+    return Replay(row.card_id, is_bound=not row.is_unbound) if is_done else None

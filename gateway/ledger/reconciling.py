@@ -6,7 +6,7 @@ from gateway.errors import GatewayError
 from gateway.ledger import refusals
 from gateway.ledger.actions import AccountCard, FindCards, Reached, ReadCard, Replay
 from gateway.ledger.parts import Parts
-from gateway.ledger.rows import Click, Row, Seen, new_token
+from gateway.ledger.rows import UNBOUND, Click, Row, Seen, new_token
 from gateway.ledger.sql import DONE_LIFE
 from gateway.ledger.store import CLOCK_TOLERANCE, CardTaken, Claimed
 
@@ -54,6 +54,24 @@ class Reconciler:
         cards = [card for card in await self._cards() if card.created >= since]
         return await self._unclaimed(cards, self._click.key.bytes)
 
+    async def check_memory(self, row: Row, now: float) -> None:
+        """Raise OutcomeUnknown where the provider may have forgotten a key that is bound to no
+        input, although it is in the send window: nobody knows when it was sent first.
+
+        If the key has a card, it was made in the time in which the provider has told that it knew
+        the key, and it shows how long the provider still knows it.
+        """
+        try:
+            cards = await self._cards()
+        except GatewayError as error:
+            raise refusals.not_found_out(self._promises.of_row(row)) from error
+        windows = self._store.windows
+        since, until = row.first_send - windows.late, now - windows.send
+        old = [card for card in cards if since <= card.created <= until]
+        if found := await self._unclaimed(old, row.key):
+            await self.check_others(row)
+            raise refusals.several(self._promises.of_row(row), found)
+
     async def _of_account(self, row: Row, asked: float) -> Replay | None:
         """The call made a card, if it did anything: then the account has it."""
         try:
@@ -69,6 +87,8 @@ class Reconciler:
             raise refusals.several(self._promises.of_row(row), found)
         if not self._store.is_complete:
             raise refusals.too_late(self._promises.of_row(row))
+        if row.is_unbound:
+            raise self._of_this_input(row, asked)
         if await self._store.rule_out(row, asked):
             raise refusals.not_executed()
         raise self._too_early(row, asked)
@@ -82,7 +102,7 @@ class Reconciler:
             raise refusals.not_found_out(self._promises.of_row(row)) from error
         self._check_clocks(row)
         if state is Reached.YES:
-            card = row.card_id
+            card = self._click.target or row.card_id
             await self._settler.done(self._click, row, card)
             return Replay(card)
         if state is Reached.NEVER:
@@ -119,7 +139,9 @@ class Reconciler:
         """Write that the card is this key's, where nothing else can be: what a memory store knows
         of other clicks ends with its process."""
         try:
-            return self._store.is_complete and await self._store.adopt(row, card.id)
+            return self._store.is_complete and await self._store.adopt(
+                row, card.id, self._click.fingerprint
+            )
         except CardTaken:
             return False
 
@@ -129,6 +151,15 @@ class Reconciler:
         if sending:
             promises = self._promises
             raise refusals.not_found_out(promises.of_row(row) if row else promises.of(None))
+
+    def _of_this_input(self, row: Row, asked: float) -> GatewayError:
+        """Of a key that is bound to no input nothing is written: its own may be about another
+        account. This input was not carried out, and is not sent any more."""
+        if asked - row.first_send < self._store.windows.late_of(row):
+            return self._too_early(row, asked)
+        is_asked_by_key = self._click.fingerprint == UNBOUND
+        promise = self._promises.of_row(row)
+        return refusals.too_late(promise) if is_asked_by_key else refusals.not_executed()
 
     def _too_early(self, row: Row, asked: float) -> GatewayError:
         late = self._store.windows.late_of(row)

@@ -20,18 +20,28 @@ def unknown(*, in_flight: bool, key_known: bool) -> errors.OutcomeUnknown:
     )
 
 
-def key_of_another_input() -> errors.OutcomeUnknown:
+def key_of_another_input(*, is_open: bool = False) -> errors.OutcomeUnknown:
     """The provider has the key with another payload, which no row knows: its row was lost.
 
-    That payload is the key's, not this one: the key is not bound to this input.
+    That payload is the key's, not this one: the key is not bound to this input. ``is_open``: an
+    earlier request with this input may have arrived before.
     """
+    end = "." if is_open else ", and did not carry this one out."
     return errors.OutcomeUnknown(
-        "The provider knows this idempotencyKey with another input, and did not carry this one "
-        "out. An earlier request with that input may have worked: send it again with this "
-        "idempotencyKey to learn what came of it.",
+        f"The provider says that it knows this idempotencyKey with another input{end} An earlier "
+        "request with that key may have worked: send it again, with the input that it had, to "
+        "learn what came of it.",
         key_known=True,
         is_bound=False,
     )
+
+
+def key_in_use() -> errors.OutcomeUnknown:
+    """The provider carries out a request with the key that no row knows: its row was lost, or a
+    proxy has sent this one twice. Nobody knows its input."""
+    told = unknown(in_flight=True, key_known=True)
+    told.is_bound = False
+    return told
 
 
 def card_of_another_key() -> errors.OutcomeUnknown:

@@ -90,7 +90,9 @@ class Resolution(Generic[T]):
             raise refusals.too_old()
         if age >= self._store.windows.send:
             state = State.NOT_EXECUTED if self._was_never_sent(seen) else State.INDETERMINATE
-            await self._claim(None, latest=seen.now - age, mark=True, state=state)
+            # What was not sent binds a key only if nothing of it was sent before.
+            bound = state is State.NOT_EXECUTED
+            await self._claim(None, latest=seen.now - age, mark=True, state=state, bound=bound)
             return None
         if is_certain(click, seen):
             return await self._send(await self._claim(None, latest=seen.now - age))
@@ -129,13 +131,14 @@ class Resolution(Generic[T]):
         if self._runtime.clock() - began > _LIST_IS_GOOD_FOR:
             return None
         windows = self._store.windows
+        lost: dict[str, Any] = {"mark": True, "uncertain": True, "bound": False}
         if unknown:
             await self._reconciler.check_others()
-            lost = {"mark": True, "uncertain": True, "state": State.INDETERMINATE}
-            await self._claim(None, latest=seen.now - windows.key_life, bound=False, **lost)
+            lost["state"] = State.INDETERMINATE
+            await self._claim(None, latest=seen.now - windows.key_life, **lost)
             raise refusals.lost(unknown)
         latest = min(latest, seen.now - windows.grace)
-        return await self._send(await self._claim(None, latest=latest, mark=True, uncertain=True))
+        return await self._send(await self._claim(None, latest=latest, **lost))
 
     async def _continue(self, row: Row, now: float) -> CallResult[T] | Replay | None:
         """The key is known."""
@@ -148,10 +151,19 @@ class Resolution(Generic[T]):
         if row.first_send > now + CLOCK_TOLERANCE:
             raise refusals.not_sent(self._promises.of_row(row, now))  # the clock was set back
         if now - row.first_send < self._store.windows.send:
-            return await self._send(await self._claim(row))
+            return await self._take_over(row, now)
         self._asked = Moment.now(self._runtime)
         resent = await self._reconciler.find_out()
         return await self._send(resent) if isinstance(resent, Claimed) else resent
+
+    async def _take_over(self, row: Row, now: float) -> CallResult[T] | None:
+        """Send the call again, where the provider still knows the key."""
+        if row.is_unbound and self._actions.cards is not None:
+            began = self._runtime.clock()
+            await self._reconciler.check_memory(row, now)
+            if self._runtime.clock() - began > _LIST_IS_GOOD_FOR:
+                return None
+        return await self._send(await self._claim(row))
 
     async def _claim(self, known: Row | None, **how: Any) -> Claimed | None:
         """Take the claim; one whose answer never came must not block the key for a lease."""

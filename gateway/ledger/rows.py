@@ -13,7 +13,8 @@ from uuid import UUID
 
 UNBOUND = b""
 """The fingerprint of a row whose key is bound to no input: the provider has the key with another
-input than the one that the row was made for, so any other one may be the key's own."""
+request than the one that the row was made for, so any other input may be the key's own. It is bound
+to the input that the provider carries out."""
 
 VERSION = 2
 """Of the rules by which an input becomes a fingerprint and bytes; a row keeps the one it has.
@@ -62,6 +63,11 @@ class Row(NamedTuple):
     def is_of(self, fingerprint: bytes) -> bool:
         """Whether the key may be that of an input with this fingerprint."""
         return self.fingerprint in (UNBOUND, fingerprint)
+
+    @property
+    def is_unbound(self) -> bool:
+        """Whether the key is bound to no input yet."""
+        return self.fingerprint == UNBOUND
 
     @property
     def card_id(self) -> UUID:

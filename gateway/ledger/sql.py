@@ -58,14 +58,15 @@ LOOK = f"""SELECT {{now}}, s.created, s.certain_from, {_ROW}
 FROM ledger_store s LEFT JOIN idempotency_key k ON k.key = :key"""
 
 # Takes the claim of a new key, or takes over where the lease is over and the window is open.
-# A take-over marks the row for good: a request of the earlier claim may still be under way.
+# A take-over marks the row for good: a request of the earlier claim may still be under way. A row
+# that is bound to no input stays so, but it is about the account and the card that are sent now.
 CLAIM = f"""INSERT INTO idempotency_key AS k ({_COLUMNS})
 VALUES (:key, :operation, :account, :target, :provider_key, :fingerprint, :state, :mark,
     :uncertain, 0, CASE WHEN :latest < {{now}} THEN :latest ELSE {{now}} END, :claim,
     {{now}} + :lease, NULL, :version, {{now}} + {ROW_LIFE})
 ON CONFLICT (key) DO UPDATE SET
     state = 'sending', claim = excluded.claim, lease_until = {{now}} + :lease,
-    fingerprint = excluded.fingerprint,
+    account = excluded.account, target = excluded.target,
     indeterminate = CASE WHEN k.claim = excluded.claim THEN k.indeterminate ELSE 1 END
 WHERE {_SAME_INPUT} AND k.version = excluded.version
     AND k.{_UNRESOLVED} AND (k.claim = excluded.claim OR k.lease_until <= {{now}})
@@ -94,13 +95,14 @@ ON CONFLICT (key) DO UPDATE SET indeterminate = 1,
 WHERE k.{_UNRESOLVED} AND k.fingerprint IN (:fingerprint, :unbound)
 {_RETURNING}"""
 
-# It was carried out: from any claim, also after "not executed", also where the row is gone.
+# It was carried out: from any claim, also after "not executed", also where the row is gone. The key
+# is bound to the input that was carried out.
 DONE = f"""INSERT INTO idempotency_key AS k ({_COLUMNS})
 VALUES (:key, :operation, :account, :target, :provider_key, :fingerprint, 'done', 1, 1, 0,
     :first_send, :claim, 0.0, :card, :version, {{now}} + {DONE_LIFE})
 ON CONFLICT (key) DO UPDATE SET
     state = 'done', card = excluded.card, expires = k.expires + {DAY},
-    fingerprint = excluded.fingerprint
+    fingerprint = excluded.fingerprint, account = excluded.account, target = excluded.target
 WHERE k.state <> 'done' AND {_SAME_INPUT}
 {_RETURNING}"""
 
@@ -120,7 +122,7 @@ _RIVALS = f"""FROM idempotency_key r
 # The one card that nobody claims is this key's: only where no other click of the account can have
 # made it, and no row of this store can have been lost.
 _ADOPTED = f"state = 'done', card = :card, expires = expires + {DAY}, lease_until = 0.0"
-ADOPT = f"""UPDATE idempotency_key SET {_ADOPTED}
+ADOPT = f"""UPDATE idempotency_key SET {_ADOPTED}, fingerprint = :fingerprint
 WHERE key = :key AND claim = :claim AND state = 'indeterminate' AND account IS NOT NULL
     AND uncertain = 0 AND first_send > {{now}} - {ADOPT_FOR} AND NOT EXISTS (SELECT 1 {_RIVALS})
     AND EXISTS (SELECT 1 FROM ledger_store WHERE certain_from <= {{now}})
@@ -131,9 +133,10 @@ RIVALS = f"""SELECT count(*), count(CASE WHEN r.lease_until > {{now}} THEN 1 END
 
 _LATE = "CASE WHEN in_flight_seen = 1 OR uncertain = 1 THEN :late_uncertain ELSE :late END"
 
+# Of a key that is bound to no input the cards of one account prove nothing.
 RULE_OUT = f"""UPDATE idempotency_key SET state = 'not_executed', lease_until = 0.0
 WHERE key = :key AND claim = :claim AND state = 'indeterminate' AND account IS NOT NULL
-    AND first_send <= :asked - {_LATE}
+    AND fingerprint <> :unbound AND first_send <= :asked - {_LATE}
 {_RETURNING}"""
 
 # What an operator decides takes no claim: it holds only while nobody else has one.

@@ -221,10 +221,11 @@ class Store:
         given = {"key": key.bytes, "claim": token}
         return bool(await self._engine.execute(sql.RELEASE, given))
 
-    async def adopt(self, row: Row, card: UUID) -> bool:
-        """Take a card as the one that this key made; raises CardTaken."""
+    async def adopt(self, row: Row, card: UUID, fingerprint: bytes) -> bool:
+        """Take a card as the one that this key made for this input; raises CardTaken."""
         given = {
             "key": row.key,
+            "fingerprint": fingerprint,
             "claim": row.claim,
             "account": row.account,
             "card": card.bytes,
@@ -242,7 +243,7 @@ class Store:
 
         ``asked`` is the store's time before the account's cards were asked for.
         """
-        given = {"key": row.key, "claim": row.claim, "asked": asked}
+        given = {"key": row.key, "claim": row.claim, "asked": asked, "unbound": UNBOUND}
         late = {"late": self.windows.late, "late_uncertain": self.windows.late_uncertain}
         return bool(await self._engine.execute(sql.RULE_OUT, given | late))
 

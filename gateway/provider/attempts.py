@@ -16,7 +16,7 @@ from gateway import __version__, errors
 from gateway.answers import ACCEPTED
 from gateway.config import ProviderSettings
 from gateway.events import CardFieldsUnreadable, ProviderCallEnded, Sink, UnexpectedError
-from gateway.ledger import Claim, key_of_another_input, unknown
+from gateway.ledger import Claim, key_in_use, key_of_another_input, unknown
 from gateway.provider import refusals, retries
 from gateway.provider.access_tokens import FetchedToken, TokenSource
 from gateway.provider.breaker import Breaker
@@ -303,7 +303,9 @@ def _unknown(attempt: Attempt[Any], progress: Progress) -> errors.OutcomeUnknown
     Where an earlier attempt may have been carried out, every 422 may be about the key.
     """
     if attempt.outcome is Outcome.KEY_REUSED:
-        return key_of_another_input()
+        return key_of_another_input(is_open=progress.open)
+    if progress.is_of_another:
+        return key_in_use()
     in_flight = Outcome.IN_FLIGHT in progress.outcomes
     return unknown(in_flight=in_flight, key_known=attempt.outcome is Outcome.UNPROCESSABLE)
 

@@ -104,11 +104,15 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
         is_page = body.lstrip()[:1] == b"<"
         return self.endpoint.reads is Card or (len(body) <= _SMALL and not is_page)
 
-    def _check(self, card: Card) -> None:
-        """An answer to somebody else's question is none to ours."""
+    def may_have_made(self, card: Card) -> bool:
+        """Whether a card can be the one that this call is about."""
         shown = {"cardId": card.id, "accountId": card.account_id}
         asked_for = all(shown[name] == asked for name, asked in self.ids.items())
-        if not asked_for or (self.body and self._contradicts(card)):
+        return asked_for and not (self.body and self._contradicts(card))
+
+    def _check(self, card: Card) -> None:
+        """An answer to somebody else's question is none to ours."""
+        if not self.may_have_made(card):
             raise errors.ProviderProtocolError("The provider answered with another card.")
         # A card that a call has made is known by its id, whatever its dates are.
         if self.endpoint.kind is Kind.READ and not card.is_dated:

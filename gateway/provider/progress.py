@@ -64,6 +64,14 @@ class Progress:
         return not _NOT_SENT.issuperset(self.outcomes)
 
     @property
+    def is_of_another(self) -> bool:
+        """Whether the key was in flight before a request of this call can have arrived: it is that
+        of a request which the ledger does not know."""
+        if Outcome.IN_FLIGHT not in self.outcomes or (self.claim and self.claim.indeterminate):
+            return False
+        return OPEN.isdisjoint(self.outcomes[: self.outcomes.index(Outcome.IN_FLIGHT)])
+
+    @property
     def open(self) -> bool:
         """Whether an attempt may have been carried out without our knowing."""
         earlier = self.claim is not None and self.claim.indeterminate

@@ -11,8 +11,17 @@ from gateway.provider.progress import Attempt
 from gateway.provider.retries import Outcome
 from gateway.provider.transport import Cause, Reply, causes
 
-_OF_THE_KEY = ("idempoten", "in flight", "in-flight", "in progress", "concurren", " key")
-_IN_FLIGHT = ("flight", "progress", "concurren", "outstanding", "pending", "processing", "being")
+_TAG = re.compile(r"<[^<>]*>")
+_OF_THE_KEY = re.compile(r"idempoten|in[ -](flight|progress)|concurren|(?<!signing) key\b")
+_IN_FLIGHT = re.compile(
+    r"flight|progress|concurren|outstanding|pending|processing|being|running|ongoing|waiting"
+    r"|later|duplicat"
+)
+# What stands in the way of another card, so that none was made.
+_CARD = re.compile(r"(?<![a-z])card(?!in)")
+_NO_OTHER = re.compile(
+    r"\b(has|have|had|one|only|most|many|active|state|status)\b|exist|limit|maxim|exceed|allow|permit"
+)
 _REUSED = re.compile(
     r"payload|parameter|body|match|re-?used?|already (been )?used|used (already|before|for|with)"
     r"|different (content|input|request)|another (content|input)"
@@ -24,19 +33,21 @@ def outcome_of_conflict(call: Call[Any], reply: Reply) -> Outcome:
 
     IN_FLIGHT: an earlier request with the key is being carried out. KEY_REUSED: the key was used
     with another payload. Any other outcome says nothing of the key. No 409 is documented for a
-    create, so there it is about the key unless its text speaks of a card.
+    create, so there it is about the key unless its text says why there can be no other card.
     """
-    text = reply.body.decode(errors="replace").lower()
-    of_the_key = any(word in text for word in _OF_THE_KEY)
-    is_reused = bool(_REUSED.search(text)) and not any(word in text for word in _IN_FLIGHT)
+    text = _TAG.sub(" ", reply.body.decode(errors="replace").lower())
+    of_the_key = bool(_OF_THE_KEY.search(text))
+    in_flight = bool(_IN_FLIGHT.search(text))
+    is_reused = bool(_REUSED.search(text)) and not in_flight
     match reply.status:
         case 400:
             is_reused = is_reused and "idempoten" in text
             return Outcome.KEY_REUSED if is_reused else Outcome.OTHER_REFUSAL
         case 422:
             return Outcome.KEY_REUSED if of_the_key else Outcome.UNPROCESSABLE
-    is_documented = call.endpoint.conflict is not errors.Refused or "card" in text
-    if is_documented and not of_the_key:
+    is_documented = call.endpoint.conflict is not errors.Refused
+    refuses_a_card = bool(_CARD.search(text) and _NO_OTHER.search(text)) and not in_flight
+    if (is_documented or refuses_a_card) and not of_the_key:
         return Outcome.CONFLICT
     return Outcome.KEY_REUSED if is_reused else Outcome.IN_FLIGHT
 

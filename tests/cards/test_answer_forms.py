@@ -212,8 +212,9 @@ async def test_half_a_pair_in_an_address_is_shown_as_such(read: Read) -> None:
 WRONG: tuple[Any, ...] = (4, None, [])
 
 
+@one_gateway
 @pytest.mark.parametrize("empty", ["", None, ...])
-async def test_what_is_empty_in_an_address_has_many_forms(empty: Any) -> None:
+async def test_what_is_empty_in_an_address_has_many_forms(read: Read, empty: Any) -> None:
     """Lines, and a post code in a country without any, may be empty, null or left out: it is one
     address, and its click is found by it."""
     changes = {"secondLine": empty, "state": empty, "country": "HK", "postCode": empty}

@@ -421,15 +421,15 @@ async def two_who_ask(steps: Steps, click: Click = ISSUE) -> tuple[Row, Row]:
 async def test_a_card_is_adopted_only_by_the_claim(steps: Steps) -> None:
     """Who has lost the claim while it asked decides nothing, and who has it does."""
     late, row = await two_who_ask(steps)
-    assert not await steps.store.adopt(late, CARD)
-    assert await steps.store.adopt(row, CARD)
+    assert not await steps.store.adopt(late, CARD, late.fingerprint)
+    assert await steps.store.adopt(row, CARD, row.fingerprint)
 
 
 async def test_an_adopted_card_is_kept_a_day_longer_than_its_row(steps: Steps) -> None:
     """A card that is found late is known for as long as one that was answered."""
     await steps.claim(latest=START - HOUR)
     steps.now.time = START + DAY
-    assert await steps.store.adopt(await steps.reclaim(token=SECOND), CARD)
+    assert await steps.store.adopt(await steps.reclaim(token=SECOND), CARD, A)
     assert (await steps.row()).expires == START + 31 * DAY
 
 
@@ -440,7 +440,7 @@ async def test_a_card_is_adopted_while_all_rivals_have_their_rows(
     """After 29 days the row of another click, whose card it may be, can have been deleted."""
     await steps.claim()
     steps.now.time = START + 29 * DAY + late
-    assert await steps.store.adopt(await steps.reclaim(token=SECOND), CARD) is adopted
+    assert await steps.store.adopt(await steps.reclaim(token=SECOND), CARD, A) is adopted
 
 
 async def test_a_card_of_another_key_is_not_adopted(steps: Steps) -> None:
@@ -448,7 +448,7 @@ async def test_a_card_of_another_key_is_not_adopted(steps: Steps) -> None:
     assert await steps.is_settled(OTHER_ISSUE, await steps.claim(OTHER_ISSUE))
     _, row = await two_who_ask(steps)
     with pytest.raises(CardTaken):
-        await steps.store.adopt(row, CARD)
+        await steps.store.adopt(row, CARD, row.fingerprint)
 
 
 async def test_a_call_is_ruled_out_only_by_the_claim(steps: Steps) -> None:

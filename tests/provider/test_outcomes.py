@@ -1,14 +1,18 @@
 """What each answer of the provider means: to a read, to a create, to a simulation, to a login."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from gateway.emulator import GUIDE_ACCOUNT
+from gateway.ledger import SqliteEngine, Store, Windows
+from gateway.ledger.decisions import Decisions
 from tests.examples import mostly_long
 from tests.stack import ADDRESS, CARD, Clock, Stack, options, running
 
@@ -235,6 +239,13 @@ TEXTS = [
         True,
     ),
     (409, "", True),
+    (409, "<html><body><h1>409 Conflict</h1></body></html>", True),
+    (409, "Card creation pending", True),
+    (409, '{"code": "CARD_REQUEST_CONFLICT"}', True),
+    (409, "Duplicate card request", True),
+    (409, "A card is already being created for this request", True),
+    (409, "cardinality violation", True),
+    (409, "A different request with this key is still running", True),
 ]
 
 
@@ -276,6 +287,29 @@ async def test_a_key_that_is_bound_at_the_provider_is_not_bound_to_a_wrong_input
         assert code_of(late) == "IDEMPOTENCY_CONFLICT"
 
 
+async def test_a_key_in_flight_that_no_row_knows_binds_no_input() -> None:
+    """The provider's words for "another payload" are not known: the right input is told no conflict
+    and gets its card."""
+    key, other = str(uuid.uuid4()), ADDRESS | {"city": "Leeds"}
+    async with running(clock=Clock()) as stack:
+        answering(
+            stack, f"{GUIDE_ACCOUNT}/cards", lambda: httpx.Response(409, text="bereits verwendet")
+        )
+        assert code_of(await stack.issue(idempotencyKey=key)) == UNKNOWN
+        stack.wire.answer = lambda _request: None
+        assert code_of(await stack.issue(idempotencyKey=key, billingAddress=other)) == DONE
+
+
+async def test_a_lost_answer_before_a_reused_key_is_not_called_without_effect() -> None:
+    """A card may have been made by the attempt before."""
+    async with running(clock=Clock()) as stack:
+        answers = iter([httpx.Response(500), httpx.Response(409, text=REUSED)])
+        answering(stack, f"{GUIDE_ACCOUNT}/cards", lambda: next(answers))
+        told = await stack.issue()
+    assert code_of(told) == UNKNOWN
+    assert "did not carry" not in told["message"]
+
+
 async def test_clicks_of_two_ledgers_wait_for_the_one_in_flight() -> None:
     """Forty equal clicks over two gateways that share no ledger end with the one card."""
     key = str(uuid.uuid4())
@@ -284,3 +318,22 @@ async def test_clicks_of_two_ledgers_wait_for_the_one_in_flight() -> None:
         results = await asyncio.gather(*clicks)
         assert len(one.emulator.state.emulator.cards) == 1
     assert len({result["card"]["id"] for result in results}) == 1
+
+
+async def test_an_operators_card_is_replayed_to_its_own_input_only(tmp_path: Path) -> None:
+    """A row that is bound to no input: the operator has named the card, and its address decides."""
+    key, path = str(uuid.uuid4()), tmp_path / "ledger.db"
+    other = ADDRESS | {"firstLine": "9 High Street", "postCode": "N1 1AA"}
+    async with running() as lost, running(beside=lost, ledger=f"sqlite:{path}") as stack:
+        made = await lost.issue(idempotencyKey=key)
+        assert code_of(await stack.issue(idempotencyKey=key, billingAddress=other)) == UNKNOWN
+        store = Store(SqliteEngine(path, time.time), Windows(), is_complete=True)
+        await store.start()
+        row = await store.oldest()
+        assert row is not None
+        await Decisions(store, uuid.UUID(bytes=row.key)).choose(uuid.UUID(made["card"]["id"]))
+        await store.aclose()
+        wrong = await stack.issue(idempotencyKey=key, billingAddress=other)
+        right = await stack.issue(idempotencyKey=key)
+    assert code_of(wrong) == "IDEMPOTENCY_CONFLICT"
+    assert (right["card"]["id"], right["replayed"]) == (made["card"]["id"], True)

@@ -399,7 +399,7 @@ WHOLE = [
     ),
     Case(
         "unreadable charset",
-        answers(raw(message("409 Conflict", b"a card", kind="text/plain; charset=hex"))),
+        answers(raw(message("409 Conflict", b"it has a card", kind="text/plain; charset=hex"))),
         REFUSED,
     ),
 ]
