@@ -118,6 +118,37 @@ class Client:
         """The simulator's ``issue`` or ``fail``."""
         return await self.send("PATCH", f"/v1/simulator/cards/{card_id}/{what}")
 
+    async def active_card(self, account: str = GUIDE_ACCOUNT) -> str:
+        """The id of a new card that was issued; the clock moves on."""
+        card_id: str = (await self.create(account=account)).json()["id"]
+        await self.simulate(card_id, "issue")
+        self.clock.time += self.emulator.options.activation_delay
+        return card_id
+
+    async def move(self, card_id: str, what: str) -> httpx.Response:
+        """``activate``, ``deactivate`` or ``terminate`` a card."""
+        if what == "terminate":
+            return await self.send("DELETE", f"/v1/cards/{card_id}")
+        return await self.send("PATCH", f"/v1/cards/{card_id}/{what}")
+
+    async def put(self, kind: str, an_id: str, status: object) -> httpx.Response:
+        """The control call that puts one of the ``cards`` or ``accounts`` into a status."""
+        return await self.http.put(f"/_emulator/{kind}/{an_id}", json={"status": status})
+
+    async def authorise(self, card_id: str, **changes: Any) -> httpx.Response:
+        """An authorisation of 20 EUR, which is not captured by itself."""
+        body = {"amount": "20.0", "currency": "EUR", "capture": False} | changes
+        return await self.send("POST", f"/v1/simulator/cards/{card_id}/authorisation", body)
+
+    async def settle(self, authorisation_id: str, what: str) -> httpx.Response:
+        """The simulator's ``capture`` or ``release``."""
+        path = f"/v1/simulator/authorisations/{authorisation_id}/{what}"
+        return await self.send("PATCH", path)
+
+    async def read(self, path: str) -> Any:
+        """What a path below ``/v1`` shows, as JSON."""
+        return (await self.send("GET", f"/v1/{path}")).json()
+
     def _sign(
         self, method: str, path: str, sent: Mapping[str, str], how: Signing
     ) -> dict[str, str]:

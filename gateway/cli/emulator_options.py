@@ -66,12 +66,29 @@ SecondCard = Annotated[
         help="What a card beyond that limit gets: a status, or a 201 and a card that fails later.",
     ),
 ]
+InactiveAccount = Annotated[
+    str,
+    typer.Option(
+        default_factory=DefaultFrom(_as_typed, "inactive_account"),
+        metavar="404|409|issue_failed",
+        help="What a card gets on an account that is not active: a status, or a 201 and a card "
+        "that fails later.",
+    ),
+]
 ActivationDelay = Annotated[
     str,
     typer.Option(
         default_factory=DefaultFrom(_as_typed, "activation_delay"),
         metavar="SECONDS",
         help="From the simulator's 202 until the card is active or has failed.",
+    ),
+]
+CaptureDelay = Annotated[
+    str,
+    typer.Option(
+        default_factory=DefaultFrom(_as_typed, "capture_delay"),
+        metavar="SECONDS",
+        help="From a capture or release until it is done, and until its transaction is processed.",
     ),
 ]
 TokenLifetime = Annotated[
@@ -94,7 +111,7 @@ SparseCards = Annotated[
     bool,
     typer.Option(
         "--sparse-cards",
-        help="Reads of active cards leave out name, network, masked PAN and expiry.",
+        help="Reads of issued cards leave out name, network, masked PAN and expiry.",
     ),
 ]
 BadSignatureStatus = Annotated[

@@ -17,7 +17,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.emulator import operations as does
 from gateway.emulator.answers import Answer, Refusal
 from gateway.emulator.calls import ReceivedCall, read_call
 from gateway.emulator.control import control_routes
@@ -27,6 +26,7 @@ from gateway.emulator.guards import bearer, check_body, idempotency_key, open_to
 from gateway.emulator.hosts import AnsweredHosts
 from gateway.emulator.idempotency import keep
 from gateway.emulator.observed import Observed, Observer
+from gateway.emulator.operations import accounts, auth, authorisations, cards, transactions
 from gateway.emulator.options import EmulatorOptions
 from gateway.emulator.state import Emulator
 
@@ -42,19 +42,41 @@ class Handler:
 
 
 OPERATIONS: Mapping[str, Mapping[str, Handler]] = {
-    "/v1/auth/token": {"POST": Handler(does.issue_token, open_to_all, takes_body=True)},
+    "/v1/auth/token": {"POST": Handler(auth.issue_token, open_to_all, takes_body=True)},
     "/v1/auth/signing": {
-        "PUT": Handler(does.register_key, bearer, takes_body=True),
-        "DELETE": Handler(does.remove_key, bearer, takes_body=True),
+        "PUT": Handler(auth.register_key, bearer, takes_body=True),
+        "DELETE": Handler(auth.remove_key, bearer, takes_body=True),
     },
+    "/v1/accounts": {"GET": Handler(accounts.list_accounts)},
+    "/v1/accounts/{accountId}": {"GET": Handler(accounts.read_account)},
     "/v1/accounts/{accountId}/cards": {
-        "POST": Handler(does.create_card, takes_body=True, keyed=True),
-        "GET": Handler(does.list_account_cards),
+        "POST": Handler(cards.create_card, takes_body=True, keyed=True),
+        "GET": Handler(cards.list_account_cards),
     },
-    "/v1/cards": {"GET": Handler(does.list_cards)},
-    "/v1/cards/{cardId}": {"GET": Handler(does.read_card)},
-    "/v1/simulator/cards/{cardId}/issue": {"PATCH": Handler(does.simulate_issue, keyed=True)},
-    "/v1/simulator/cards/{cardId}/fail": {"PATCH": Handler(does.simulate_fail, keyed=True)},
+    "/v1/accounts/{accountId}/transactions": {
+        "GET": Handler(transactions.list_account_transactions)
+    },
+    "/v1/cards": {"GET": Handler(cards.list_cards)},
+    "/v1/cards/{cardId}": {
+        "GET": Handler(cards.read_card),
+        "DELETE": Handler(cards.terminate_card, keyed=True),
+    },
+    "/v1/cards/{cardId}/activate": {"PATCH": Handler(cards.activate_card, keyed=True)},
+    "/v1/cards/{cardId}/deactivate": {"PATCH": Handler(cards.deactivate_card, keyed=True)},
+    "/v1/cards/{cardId}/transactions": {"GET": Handler(transactions.list_card_transactions)},
+    "/v1/authorisations/{authorisationId}": {"GET": Handler(authorisations.read_authorisation)},
+    "/v1/transactions/{transactionId}": {"GET": Handler(transactions.read_transaction)},
+    "/v1/simulator/cards/{cardId}/issue": {"PATCH": Handler(cards.simulate_issue, keyed=True)},
+    "/v1/simulator/cards/{cardId}/fail": {"PATCH": Handler(cards.simulate_fail, keyed=True)},
+    "/v1/simulator/cards/{cardId}/authorisation": {
+        "POST": Handler(authorisations.simulate_authorisation, takes_body=True, keyed=True)
+    },
+    "/v1/simulator/authorisations/{authorisationId}/capture": {
+        "PATCH": Handler(authorisations.simulate_capture, keyed=True)
+    },
+    "/v1/simulator/authorisations/{authorisationId}/release": {
+        "PATCH": Handler(authorisations.simulate_release, keyed=True)
+    },
 }
 
 

@@ -6,7 +6,9 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
+from gateway.emulator.accounts import AccountStatus
 from gateway.emulator.answers import Refusal
+from gateway.emulator.cards import CardStatus
 from gateway.uuids import PATTERN
 
 Uuid = Annotated[str, Meta(pattern=rf"^{PATTERN}\Z")]
@@ -17,6 +19,8 @@ _KINDS = {
     "Expected `str` matching": "must be a UUID",
     "Expected `str`": "must be a string",
     "Expected `object`": "must be an object",
+    "Expected `bool`": "must be true or false",
+    "Invalid enum value": "is not one of the documented values",
     "Object contains unknown field": "has a field that is not in the specification",
 }
 
@@ -61,6 +65,29 @@ class NewCardBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     type: str
     billing_address: AddressBody
     shipping_address: AddressBody | msgspec.UnsetType = msgspec.UNSET
+
+
+class NewAuthorisationBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /simulator/cards/{cardId}/authorisation`` (section 7).
+
+    ``capture`` has a default there and is required all the same (section 10): it is required here.
+    """
+
+    amount: str
+    currency: str
+    capture: bool
+
+
+class CardChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What a test makes of a card; no body of the provider's."""
+
+    status: CardStatus
+
+
+class AccountChange(msgspec.Struct, forbid_unknown_fields=True):
+    """What a test makes of an account; no body of the provider's."""
+
+    status: AccountStatus
 
 
 def read_body(body: bytes, shape: type[Body]) -> Body:

@@ -32,7 +32,7 @@ class ReceivedCall:
 
     def path_id(self, name: str) -> str:
         """The id in the path, in lower case; refuses what is not a UUID with 400."""
-        return uuid_text(self.ids[name], f"the {name} in the path is not a UUID")
+        return path_id(self.ids, name)
 
 
 async def read_call(request: Request) -> ReceivedCall:
@@ -48,6 +48,11 @@ async def read_call(request: Request) -> ReceivedCall:
         body=await request.body(),
         latency=request.scope.get(LATENCY, 0),
     )
+
+
+def path_id(ids: Mapping[str, str], name: str) -> str:
+    """The id of a path's parameters, in lower case; refuses what is not a UUID with 400."""
+    return uuid_text(ids[name], f"the {name} in the path is not a UUID")
 
 
 def uuid_text(text: str, refusal: str) -> str:

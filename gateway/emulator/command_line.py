@@ -105,7 +105,11 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "second_card": partial(
         _choice, choices={name: name for name in ("409", "400", "issue_failed")}
     ),
+    "inactive_account": partial(
+        _choice, choices={name: name for name in ("404", "409", "issue_failed")}
+    ),
     "activation_delay": partial(_seconds, most=LONGEST),
+    "capture_delay": partial(_seconds, most=LONGEST),
     "token_lifetime": partial(_seconds, most=LONGEST, above_zero=True),
     "max_signature_age": partial(_seconds, most=LONGEST, above_zero=True),
     "latency": partial(_seconds, most=3600),

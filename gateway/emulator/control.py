@@ -1,8 +1,10 @@
-"""For tests: set the faults, read the key ledger. For this machine alone.
+"""For tests: set the faults, read the key ledger, put cards and accounts into any status. For this
+machine alone.
 
 It is no part of the provider: faults do not concern it, and its JSON is named as the options are.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from starlette.requests import Request
@@ -10,17 +12,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.emulator.answers import Refusal, json_answer
+from gateway.emulator.bodies import AccountChange, CardChange, read_body
+from gateway.emulator.calls import path_id
 from gateway.emulator.fault_texts import read_faults
 from gateway.emulator.faults import Fate
+from gateway.emulator.histories import Change
 from gateway.emulator.hosts import is_loopback
+from gateway.emulator.operations.cards import show
 from gateway.emulator.state import Emulator
 
 
 def control_routes(emulator: Emulator) -> list[Route]:
-    """``/_emulator/faults`` and ``/_emulator/ledger``."""
+    """``/_emulator/faults``, ``/ledger``, ``/cards/{cardId}`` and ``/accounts/{accountId}``."""
     return [
         Route("/_emulator/faults", partial(_faults, emulator), methods=["GET", "PUT"]),
         Route("/_emulator/ledger", partial(_ledger, emulator), methods=["GET"]),
+        Route("/_emulator/cards/{cardId}", partial(_card, emulator), methods=["PUT"]),
+        Route("/_emulator/accounts/{accountId}", partial(_account, emulator), methods=["PUT"]),
     ]
 
 
@@ -51,10 +59,33 @@ async def _ledger(emulator: Emulator, request: Request) -> Response:
     told = {
         "keys": keys,
         "cards": len(emulator.cards),
+        "authorisations": len(emulator.authorisations),
         "tokens": emulator.token_fetches,
         "faults": emulator.fate.struck,
     }
     return json_answer(200, told).to_response(request.scope, emulator.now())
+
+
+async def _card(emulator: Emulator, request: Request) -> Response:
+    """Put a card into a status, also one that no call leads to; the answer is the card."""
+    _check_loopback(request)
+    status = read_body(await request.body(), CardChange).status
+    card = emulator.find_card(path_id(request.path_params, "cardId"))
+    history = card.history.overruled(Change(status, emulator.now()))
+    emulator.cards[card.id] = replace(card, history=history)
+    shown = show(emulator, emulator.cards[card.id])
+    return json_answer(200, shown).to_response(request.scope, emulator.now())
+
+
+async def _account(emulator: Emulator, request: Request) -> Response:
+    """Put an account into a status, which leaves its cards alone; the answer is the account."""
+    _check_loopback(request)
+    status = read_body(await request.body(), AccountChange).status
+    account = emulator.find_account(path_id(request.path_params, "accountId"))
+    history = account.history.overruled(Change(status, emulator.now()))
+    emulator.keep_account(replace(account, history=history))
+    shown = emulator.find_account(account.id).to_json(emulator.now())
+    return json_answer(200, shown).to_response(request.scope, emulator.now())
 
 
 def _check_loopback(request: Request) -> None:

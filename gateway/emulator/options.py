@@ -28,12 +28,17 @@ class EmulatorOptions:
     """The limit of section 6.5."""
     second_card: Literal["409", "400", "issue_failed"] = "409"
     """What a create beyond that limit gets: a status, or a 201 whose card fails later."""
-    failed_card_frees_slot: bool = True
-    """Whether a card that is ``issue_failed`` no longer counts for that limit."""
+    ended_card_frees_slot: bool = True
+    """Whether ``issue_failed`` and ``terminated`` cards no longer count for that limit."""
+    inactive_account: Literal["404", "409", "issue_failed"] = "issue_failed"
+    """What a create gets on an account that is not active: a status, or a 201 whose card fails."""
     activation_delay: float = 1.0
     """From the simulator's 202 to ``active`` or ``issue_failed``."""
+    capture_delay: float = 0.5
+    """From an authorisation with ``capture``, or the simulator's 202, to ``captured`` or
+    ``released``; and from there until the transaction is ``processed``."""
     rich_cards: bool = True
-    """Reads of active cards show name, network, masked PAN and expiry; the real samples do not."""
+    """Reads of issued cards show name, network, masked PAN and expiry; the real samples do not."""
 
     token_lifetime: float = 3600
     clock_tolerance: float = 0

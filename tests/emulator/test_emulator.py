@@ -917,7 +917,7 @@ async def test_second_card_can_fail_after_its_201() -> None:
 @pytest.mark.parametrize(("frees", "status"), [(True, 201), (False, 409)])
 async def test_failed_card_frees_the_slot_by_option(frees: bool, status: int) -> None:
     """A card that failed makes room for another one, or by option does not."""
-    client = await connect(one_card_per_account=True, failed_card_frees_slot=frees)
+    client = await connect(one_card_per_account=True, ended_card_frees_slot=frees)
     await client.simulate((await client.create()).json()["id"], "fail")
     assert (await client.create()).status_code == 409
     client.clock.time += 1

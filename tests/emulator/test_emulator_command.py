@@ -46,6 +46,11 @@ EVERY_IPV4 = "0.0.0.0"  # noqa: S104
         (["--api-secret", "  "], "--api-secret: must be printable text, and not empty."),
         (["--api-secret", SECRET + "\n"], "--api-secret: must be printable text, and not empty."),
         (["--second-card", "500"], "--second-card: must be 409, 400 or issue_failed."),
+        (["--inactive-account", "400"], "--inactive-account: must be 404, 409 or issue_failed."),
+        (
+            ["--capture-delay", "-1"],
+            "--capture-delay: must be a number of seconds from 0 to 315360000.",
+        ),
         (["--error-body", "xml"], "--error-body: must be json or text."),
         (["--reused-key-status", "415"], "--reused-key-status: must be 422 or 409."),
         (["--reused-key-status", "422.0"], "--reused-key-status: must be 422 or 409."),

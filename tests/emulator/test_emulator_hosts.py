@@ -19,6 +19,7 @@ PATHS = [
     ("POST", "/v1/auth/token"),
     ("PUT", "/_emulator/faults"),
     ("GET", "/_emulator/ledger"),
+    ("PUT", "/_emulator/cards/123e4567-e89b-12d3-a456-426614174000"),
     ("GET", "/nothing"),
 ]
 

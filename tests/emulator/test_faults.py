@@ -18,7 +18,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from gateway.emulator import EmulatorOptions, create_emulator, read_faults
+from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator, read_faults
 from gateway.emulator.faults import Fate
 from tests.emulator_client import (
     API_KEY,
@@ -489,6 +489,21 @@ async def test_control_is_for_the_same_machine(
     assert answer.status_code == status
     changed = client.emulator.fate.faults.only_call == 7
     assert changed == (method == "PUT" and status == 200)
+
+
+@pytest.mark.parametrize(("host", "status"), [("127.0.0.1", "blocked"), ("192.0.2.7", "issuing")])
+async def test_statuses_are_set_from_the_same_machine(host: str, status: str) -> None:
+    """Only a loopback peer may put cards and accounts into a status."""
+    client = await connect()
+    card_id = (await client.create()).json()["id"]
+    transport = httpx.ASGITransport(app=client.app, client=(host, 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://provider.test") as other:
+        changes = [(f"cards/{card_id}", "blocked"), (f"accounts/{GUIDE_ACCOUNT}", "closed")]
+        for path, changed in changes:
+            await other.put(f"/_emulator/{path}", json={"status": changed})
+    account = await client.read(f"accounts/{GUIDE_ACCOUNT}")
+    assert (await client.card(card_id))["status"] == status
+    assert account["status"] == ("closed" if status == "blocked" else "active")
 
 
 async def test_control_knows_its_methods_only() -> None:

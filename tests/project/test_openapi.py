@@ -3,8 +3,8 @@
 import asyncio
 import os
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import httpx
@@ -15,7 +15,9 @@ from openapi_core.templating.responses.exceptions import ResponseNotFound
 
 from gateway.cards import OPERATIONS
 from gateway.emulator import GUIDE_ACCOUNT, create_emulator
+from gateway.emulator.accounts import AccountStatus
 from gateway.emulator.app import OPERATIONS as EMULATED
+from gateway.emulator.cards import CardStatus
 from gateway.provider.endpoints import DELETE_KEY, FETCH_TOKEN, REGISTER_KEY, Endpoint
 from tests import emulator_client as emulator
 from tests.emulator_client import NEW_CARD, Client, Signing, connect, encoded_pem
@@ -32,13 +34,14 @@ Exchange = tuple[httpx.Request, httpx.Response]
 # Sections 5 and 7: the description lists neither the statuses of idempotency nor, for the
 # simulator, the one of a state that does not permit the call.
 UNDOCUMENTED = {
-    (*operation, status)
-    for operation in (
-        ("POST", "/accounts/{}/cards"),
-        ("PATCH", "/simulator/cards/{}/issue"),
-        ("PATCH", "/simulator/cards/{}/fail"),
-    )
-    for status in (409, 422)
+    ("POST", "/accounts/{}/cards", 409),
+    ("PATCH", "/simulator/cards/{}/issue", 409),
+    ("PATCH", "/simulator/cards/{}/fail", 409),
+} | {
+    (method, re.sub(r"{\w+}", "{}", path.removeprefix("/v1")), 422)
+    for path, methods in EMULATED.items()
+    for method, handler in methods.items()
+    if handler.keyed
 }
 
 
@@ -83,7 +86,9 @@ def told(error: BaseException | None) -> Iterator[str]:
 def operation(request: httpx.Request) -> tuple[str, str]:
     """Method and path, with placeholders for ids."""
     path = request.url.path.removeprefix("/v1")
-    return request.method, re.sub(r"/(accounts|cards)/[^/]+", r"/\1/{}", path)
+    return request.method, re.sub(
+        r"/(accounts|cards|authorisations|transactions)/[^/]+", r"/\1/{}", path
+    )
 
 
 def refuse_none(errors: Iterable[Exception]) -> None:
@@ -134,13 +139,26 @@ async def test_everything_the_gateway_sends_and_gets_is_described(description: O
 # --- the emulator's answers ---
 
 
+AUTHORISATION = {"amount": "20.0", "currency": "EUR", "capture": True}
 SIGNED: list[tuple[str, str, Any]] = [
+    ("GET", "/v1/accounts", None),
+    ("GET", "/v1/accounts/{}", None),
     ("POST", "/v1/accounts/{}/cards", NEW_CARD),
     ("GET", "/v1/accounts/{}/cards", None),
+    ("GET", "/v1/accounts/{}/transactions", None),
     ("GET", "/v1/cards", None),
     ("GET", "/v1/cards/{}", None),
+    ("PATCH", "/v1/cards/{}/deactivate", None),
+    ("PATCH", "/v1/cards/{}/activate", None),
+    ("POST", "/v1/simulator/cards/{}/authorisation", AUTHORISATION),
+    ("DELETE", "/v1/cards/{}", None),
+    ("GET", "/v1/cards/{}/transactions", None),
+    ("GET", "/v1/authorisations/{}", None),
+    ("GET", "/v1/transactions/{}", None),
     ("PATCH", "/v1/simulator/cards/{}/issue", None),
     ("PATCH", "/v1/simulator/cards/{}/fail", None),
+    ("PATCH", "/v1/simulator/authorisations/{}/capture", None),
+    ("PATCH", "/v1/simulator/authorisations/{}/release", None),
 ]
 
 
@@ -151,7 +169,8 @@ async def from_the_emulator() -> list[Exchange]:
 
     async def keep(response: httpx.Response) -> None:
         await response.aread()
-        exchanges.append((response.request, response))
+        if response.request.url.path.startswith("/v1/"):  # control calls are none of the provider's
+            exchanges.append((response.request, response))
 
     client = await connect(sleep=lambda _: gate.wait())
     client.http.event_hooks = {"response": [keep]}
@@ -161,9 +180,14 @@ async def from_the_emulator() -> list[Exchange]:
     for card_id, what in zip(cards, ("issue", "fail"), strict=False):
         await client.send("PATCH", f"/v1/simulator/cards/{card_id}/{what}")
     client.clock.time += 5  # one is active now, one has failed, and one is being issued
-    for card_id in cards:
-        await client.card(card_id)
-    await call_signed(client, cards[0], spent)
+    ids = {"accounts": GUIDE_ACCOUNT, "cards": cards[0], **await pay(client, cards[0])}
+    for status in get_args(CardStatus):
+        await client.put("cards", cards[1], status)
+        await client.card(cards[1])
+    for status in (*get_args(AccountStatus), "active"):
+        await client.put("accounts", GUIDE_ACCOUNT, status)
+        await client.read("accounts")
+    await call_signed(client, ids, spent)
     # The same key twice at once: the later call is refused, and the earlier one goes on.
     client.change(latency=1)
     tasks = [asyncio.create_task(client.create(key)) for key in [uuid4()] * 2]
@@ -186,11 +210,24 @@ async def call_auth(client: Client) -> None:
         await client.http.request(method, f"/v1/auth/{name}", json=wrong)
 
 
-async def call_signed(client: Client, card_id: str, spent: UUID) -> None:
+async def pay(client: Client, card_id: str) -> dict[str, str]:
+    """The ids of an authorisation that is pending and of a transaction; every status was read."""
+    ids = [(await client.authorise(card_id)).json()["id"] for _ in range(3)]
+    for authorisation_id, what in zip(ids, ("capture", "release"), strict=False):
+        await client.settle(authorisation_id, what)
+    for _ in range(3):  # while it goes on, when it is done, and when the transaction is processed
+        for authorisation_id in ids:
+            await client.read(f"authorisations/{authorisation_id}")
+        made = await client.read(f"cards/{card_id}/transactions")
+        client.clock.time += client.emulator.options.capture_delay
+    return {"authorisations": ids[2], "transactions": made[0]["id"]}
+
+
+async def call_signed(client: Client, ids: Mapping[str, str], spent: UUID) -> None:
     """Each signed call, with known, unknown and malformed ids, with a fresh and a spent key,
     without a token, and with a signature that does not fit."""
     for method, path, body in SIGNED:
-        known = GUIDE_ACCOUNT if "accounts" in path else card_id
+        known = next((ids[name] for name in ids if f"/{name}/{{}}" in path), "")
         for an_id in (known, uuid4(), "no-uuid"):
             for key in (uuid4(), spent):
                 await client.send(method, path.format(an_id), body, key=key)
