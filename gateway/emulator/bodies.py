@@ -6,9 +6,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta
 
-from gateway.emulator.accounts import AccountStatus
 from gateway.emulator.answers import Refusal
-from gateway.emulator.cards import CardStatus
 from gateway.uuids import PATTERN
 
 Uuid = Annotated[str, Meta(pattern=rf"^{PATTERN}\Z")]
@@ -76,18 +74,6 @@ class NewAuthorisationBody(msgspec.Struct, forbid_unknown_fields=True):
     amount: str
     currency: str
     capture: bool
-
-
-class CardChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What a test makes of a card; no body of the provider's."""
-
-    status: CardStatus
-
-
-class AccountChange(msgspec.Struct, forbid_unknown_fields=True):
-    """What a test makes of an account; no body of the provider's."""
-
-    status: AccountStatus
 
 
 def read_body(body: bytes, shape: type[Body]) -> Body:

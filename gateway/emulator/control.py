@@ -1,25 +1,35 @@
-"""For tests: set the faults, read the key ledger, put cards and accounts into any status. For this
-machine alone.
+"""For tests: set the faults, read the key ledger, put cards and accounts into any status.
 
-It is no part of the provider: faults do not concern it, and its JSON is named as the options are.
+For this machine alone. It is no part of the provider: faults do not concern it, and its JSON is
+named as the options are.
 """
 
 from dataclasses import replace
 from functools import partial
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.emulator.accounts import AccountStatus
 from gateway.emulator.answers import Refusal, json_answer
-from gateway.emulator.bodies import AccountChange, CardChange, read_body
+from gateway.emulator.bodies import read_body
 from gateway.emulator.calls import path_id
+from gateway.emulator.cards import CardStatus
 from gateway.emulator.fault_texts import read_faults
 from gateway.emulator.faults import Fate
-from gateway.emulator.histories import Change
+from gateway.emulator.histories import Change, History
 from gateway.emulator.hosts import is_loopback
-from gateway.emulator.operations.cards import show
 from gateway.emulator.state import Emulator
+
+
+class _CardStatus(msgspec.Struct, forbid_unknown_fields=True):
+    status: CardStatus
+
+
+class _AccountStatus(msgspec.Struct, forbid_unknown_fields=True):
+    status: AccountStatus
 
 
 def control_routes(emulator: Emulator) -> list[Route]:
@@ -27,8 +37,10 @@ def control_routes(emulator: Emulator) -> list[Route]:
     return [
         Route("/_emulator/faults", partial(_faults, emulator), methods=["GET", "PUT"]),
         Route("/_emulator/ledger", partial(_ledger, emulator), methods=["GET"]),
-        Route("/_emulator/cards/{cardId}", partial(_card, emulator), methods=["PUT"]),
-        Route("/_emulator/accounts/{accountId}", partial(_account, emulator), methods=["PUT"]),
+        Route("/_emulator/cards/{cardId}", partial(_card, emulator), methods=["GET", "PUT"]),
+        Route(
+            "/_emulator/accounts/{accountId}", partial(_account, emulator), methods=["GET", "PUT"]
+        ),
     ]
 
 
@@ -67,25 +79,32 @@ async def _ledger(emulator: Emulator, request: Request) -> Response:
 
 
 async def _card(emulator: Emulator, request: Request) -> Response:
-    """Put a card into a status, also one that no call leads to; the answer is the card."""
+    """How a card's status has changed; a PUT changes it, also to one that no call leads to."""
     _check_loopback(request)
-    status = read_body(await request.body(), CardChange).status
+    body = await request.body()
     card = emulator.find_card(path_id(request.path_params, "cardId"))
-    history = card.history.overruled(Change(status, emulator.now()))
-    emulator.cards[card.id] = replace(card, history=history)
-    shown = show(emulator, emulator.cards[card.id])
-    return json_answer(200, shown).to_response(request.scope, emulator.now())
+    if request.method == "PUT":
+        change = Change(read_body(body, _CardStatus).status, emulator.now())
+        card = replace(card, history=card.history.overruled(change))
+        emulator.cards[card.id] = card
+    return _changes(emulator, request, card.history)
 
 
 async def _account(emulator: Emulator, request: Request) -> Response:
-    """Put an account into a status, which leaves its cards alone; the answer is the account."""
+    """How an account's status has changed; a PUT changes it, and leaves the cards alone."""
     _check_loopback(request)
-    status = read_body(await request.body(), AccountChange).status
+    body = await request.body()
     account = emulator.find_account(path_id(request.path_params, "accountId"))
-    history = account.history.overruled(Change(status, emulator.now()))
-    emulator.keep_account(replace(account, history=history))
-    shown = emulator.find_account(account.id).to_json(emulator.now())
-    return json_answer(200, shown).to_response(request.scope, emulator.now())
+    if request.method == "PUT":
+        change = Change(read_body(body, _AccountStatus).status, emulator.now())
+        account = replace(account, history=account.history.overruled(change))
+        emulator.keep_account(account)
+    return _changes(emulator, request, account.history)
+
+
+def _changes(emulator: Emulator, request: Request, history: History) -> Response:
+    changes = [change._asdict() for change in history.changes]
+    return json_answer(200, {"changes": changes}).to_response(request.scope, emulator.now())
 
 
 def _check_loopback(request: Request) -> None:

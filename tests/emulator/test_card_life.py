@@ -23,7 +23,7 @@ def refused(answer: httpx.Response, status: int, text: str) -> None:
 async def card_with(client: Client, status: str) -> str:
     """The id of a card that a control call put into a status."""
     card_id: str = (await client.create()).json()["id"]
-    assert (await client.put("cards", card_id, status)).json()["status"] == status
+    assert (await client.put("cards", card_id, status)).status_code == 200
     return card_id
 
 
@@ -152,6 +152,23 @@ async def test_control_overrules_what_was_to_come() -> None:
     client.clock.time += 10
     card = await client.card(card_id)
     assert (card["status"], card["updatedAt"]) == ("blocked", "2023-11-14T22:13:20.000000Z")
+
+
+async def test_control_tells_what_became_of_a_card() -> None:
+    """Every change of its status with its time, those that are still to come included."""
+    client = await connect(Clock(1_700_000_000.0), activation_delay=1)
+    card_id = (await client.create()).json()["id"]
+    await client.simulate(card_id, "issue")
+    path = f"/_emulator/cards/{card_id}"
+    changes = [
+        {"status": "issuing", "at": 1_700_000_000.0},
+        {"status": "active", "at": 1_700_000_001.0},
+    ]
+    assert (await client.http.get(path)).json() == {"changes": changes}
+    client.clock.time += 2
+    answer = await client.put("cards", card_id, "blocked")
+    changes.append({"status": "blocked", "at": 1_700_000_002.0})
+    assert answer.json() == (await client.http.get(path)).json() == {"changes": changes}
 
 
 async def test_suspicion_can_be_cleared() -> None:

@@ -6,13 +6,15 @@ but the spelling is wrong.
 
 import asyncio
 import base64
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import httpx
 import pytest
 
-from gateway.emulator import EmulatorOptions, create_emulator
+from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
+from gateway.emulator.app import OPERATIONS
 from gateway.signing import content_digest
 from tests.emulator_client import (
     API_KEY,
@@ -288,3 +290,39 @@ async def test_a_stricter_service_may_limit_the_age(age: int, status: int) -> No
     assert answer.status_code == status
     if status == 400:
         refused(answer, "the signature is too old for --max-signature-age")
+
+
+KEYED = [
+    (method, path)
+    for path, methods in OPERATIONS.items()
+    for method in methods
+    if method != "GET" and not path.startswith("/v1/auth/")
+]
+
+
+@pytest.mark.parametrize(("method", "path"), KEYED, ids=" ".join)
+async def test_every_modifying_call_needs_token_signature_and_key(method: str, path: str) -> None:
+    """Without one of them nothing is looked for, whatever the call is for."""
+    client = await connect()
+    path = re.sub(r"{\w+}", GUIDE_ACCOUNT, path)
+    body = NEW_CARD if method == "POST" else None
+    lacking = [
+        ("Authorization", 401, "the request carries no bearer token"),
+        ("Signature", 400, "the message has no usable component signature"),
+        ("Idempotency-Key", 400, "Idempotency-Key is missing"),
+    ]
+    for name, status, text in lacking:
+        answer = await client.send(method, path, body, headers={name: None})
+        assert (answer.status_code, answer.json()) == (status, {"error": text})
+
+
+@pytest.mark.parametrize(
+    "path", [path for path, methods in OPERATIONS.items() if "GET" in methods], ids=str
+)
+async def test_every_read_needs_token_and_signature(path: str) -> None:
+    """Reads take no idempotency key, and are signed like any other call."""
+    client = await connect()
+    path = re.sub(r"{\w+}", GUIDE_ACCOUNT, path)
+    unsigned = await client.send("GET", path, headers={"Signature": None})
+    refused(unsigned, "the message has no usable component signature")
+    assert (await client.send("GET", path, headers={"Authorization": None})).status_code == 401

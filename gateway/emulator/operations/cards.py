@@ -28,27 +28,27 @@ def create_card(emulator: Emulator, call: ReceivedCall) -> Answer:
 def list_account_cards(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``GET /accounts/{accountId}/cards``: a bare array, the oldest first."""
     account = emulator.find_account(call.path_id("accountId"))
-    return json_answer(200, [show(emulator, card) for card in emulator.cards_of(account.id)])
+    return json_answer(200, [_show(emulator, card) for card in emulator.cards_of(account.id)])
 
 
 def list_cards(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``GET /cards``: every card of the programme, the oldest first."""
-    return json_answer(200, [show(emulator, card) for card in emulator.cards.values()])
+    return json_answer(200, [_show(emulator, card) for card in emulator.cards.values()])
 
 
 def read_card(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``GET /cards/{cardId}``."""
-    return json_answer(200, show(emulator, emulator.find_card(call.path_id("cardId"))))
+    return json_answer(200, _show(emulator, emulator.find_card(call.path_id("cardId"))))
 
 
 def activate_card(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``PATCH /cards/{cardId}/activate``: of ``inactive`` cards alone."""
-    return json_answer(200, show(emulator, _move(emulator, call, "active")))
+    return json_answer(200, _show(emulator, _move(emulator, call, "active")))
 
 
 def deactivate_card(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``PATCH /cards/{cardId}/deactivate``: of ``active`` cards alone."""
-    return json_answer(200, show(emulator, _move(emulator, call, "inactive")))
+    return json_answer(200, _show(emulator, _move(emulator, call, "inactive")))
 
 
 def terminate_card(emulator: Emulator, call: ReceivedCall) -> Answer:
@@ -67,8 +67,7 @@ def simulate_fail(emulator: Emulator, call: ReceivedCall) -> Answer:
     return _decide(emulator, call, "issue_failed")
 
 
-def show(emulator: Emulator, card: EmulatedCard) -> dict[str, Any]:
-    """The card as reads show it now."""
+def _show(emulator: Emulator, card: EmulatedCard) -> dict[str, Any]:
     return card.to_json(emulator.now(), digits=READ_DIGITS, rich=emulator.options.rich_cards)
 
 
