@@ -39,11 +39,13 @@ async def test_accounts_of_the_options_are_listed_once() -> None:
 
 
 async def test_any_account_is_listed_once_it_was_used() -> None:
-    """Where any UUID is an account, those with cards are listed beside those of the options."""
-    client, other = await connect(any_account=True), str(uuid4())
-    assert (await client.read(f"accounts/{other}"))["id"] == other
-    await client.create(account=other)
-    assert [account["id"] for account in await client.read("accounts")] == [GUIDE_ACCOUNT, other]
+    """Where any UUID is an account, those that were used are listed beside those of the options."""
+    client, used, changed = await connect(any_account=True), str(uuid4()), str(uuid4())
+    assert (await client.read(f"accounts/{used}"))["id"] == used
+    await client.create(account=used)
+    await client.put("accounts", changed, "closed")
+    listed = [account["id"] for account in await client.read("accounts")]
+    assert listed == [GUIDE_ACCOUNT, used, changed]
 
 
 @pytest.mark.parametrize("end", ["", "/cards", "/transactions"])

@@ -154,6 +154,18 @@ async def test_control_overrules_what_was_to_come() -> None:
     assert (card["status"], card["updatedAt"]) == ("blocked", "2023-11-14T22:13:20.000000Z")
 
 
+async def test_a_card_that_is_put_back_can_be_decided_afresh() -> None:
+    """Nothing of an earlier decision is left once control has overruled it."""
+    client = await connect()
+    card_id = (await client.create()).json()["id"]
+    await client.simulate(card_id, "issue")
+    answer = await client.put("cards", card_id, "issuing")
+    assert [change["status"] for change in answer.json()["changes"]] == ["issuing", "issuing"]
+    assert (await client.simulate(card_id, "fail")).status_code == 202
+    client.clock.time += 1
+    assert (await client.card(card_id))["status"] == "issue_failed"
+
+
 async def test_control_tells_what_became_of_a_card() -> None:
     """Every change of its status with its time, those that are still to come included."""
     client = await connect(Clock(1_700_000_000.0), activation_delay=1)

@@ -255,6 +255,14 @@ async def test_captures_are_honoured_after_the_termination(days: float, status: 
     assert len(made) == (status == 202)
 
 
+async def test_a_pending_authorisation_does_not_expire() -> None:
+    """The 30 days count from the termination, and not from the card's last change."""
+    client = await connect(token_lifetime=100 * DAY)
+    authorisation_id = await authorised(client)
+    client.clock.time += 31 * DAY
+    assert (await client.settle(authorisation_id, "capture")).status_code == 202
+
+
 @pytest.mark.parametrize("what", ["capture", "release"])
 async def test_an_unknown_authorisation_gets_404(what: str) -> None:
     """By the simulator and by reads."""
@@ -297,6 +305,18 @@ async def test_transactions_are_listed_by_card_and_account() -> None:
     lists = [f"cards/{cards[0]}", f"cards/{cards[1]}", f"accounts/{other}"]
     shown = [[one["amount"] for one in await client.read(f"{each}/transactions")] for each in lists]
     assert shown == [["2", "4"], ["1", "3"], ["1", "3"]]
+
+
+async def test_transactions_are_in_the_order_in_which_they_were_made() -> None:
+    """A capture that takes longer comes later, although it was asked for first."""
+    client = await connect(capture_delay=10)
+    card_id = await client.active_card()
+    await client.authorise(card_id, amount="1", capture=True)
+    client.change(capture_delay=1)
+    await client.authorise(card_id, amount="2", capture=True)
+    client.clock.time += 10
+    made = await client.read(f"cards/{card_id}/transactions")
+    assert [one["amount"] for one in made] == ["2", "1"]
 
 
 async def test_a_transaction_that_is_not_made_yet_is_unknown() -> None:
