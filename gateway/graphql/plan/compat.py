@@ -24,7 +24,12 @@ from graphql.execution.collect_fields import (
     GroupedFieldSet,
     collect_fields,
 )
-from graphql.execution.executor import CollectedErrors, Executor, invalid_return_type_error
+from graphql.execution.executor import (
+    CollectedErrors,
+    Executor,
+    collect_iterator_awaitables,
+    invalid_return_type_error,
+)
 from graphql.execution.get_variable_signature import (
     GraphQLVariableSignature,
     get_variable_signature,
@@ -36,7 +41,14 @@ from graphql.execution.values import (
     get_variable_values,
 )
 from graphql.language import FragmentDefinitionNode
-from graphql.pyutils import Path, Undefined, gather_with_cancel, is_awaitable
+from graphql.pyutils import (
+    Path,
+    Undefined,
+    gather_with_cancel,
+    is_async_iterable,
+    is_awaitable,
+    is_iterable,
+)
 from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
@@ -56,6 +68,7 @@ __all__ = [
     "VariableValueSource",
     "VariableValues",
     "collect_fields",
+    "collect_iterator_awaitables",
     "converter_of",
     "definition_of",
     "engine_schema",
@@ -67,9 +80,11 @@ __all__ = [
     "info_for",
     "input_definition",
     "invalid_return_type_error",
+    "is_async_iterable",
     "is_awaitable",
     "is_awaited",
     "is_coroutine_resolver",
+    "is_iterable",
     "is_read_from_attribute",
 ]
 

@@ -4,9 +4,8 @@ How it works
 ------------
 A field is executed as graphql-core does it: resolve, await, complete by the type, and turn what was
 raised into a null with an error, here or further up. Awaitables are nested and gathered exactly as
-there, for that decides which siblings are cancelled when one fails, and in which order errors
-come. What is not plain is handed to an ``Executor`` of graphql-core, the ``core``: lists, types
-that do not fit, and the settling of what nobody waits for any more.
+there. What is not plain is handed to an ``Executor`` of graphql-core, the ``core``: types that do
+not fit, asynchronous iterables, and the settling of what nobody waits for any more.
 
 Nothing is made before it is needed: the fields below a field when it has a first value, a path and
 an info when there is a resolver to see them, or an error to be placed.
@@ -27,26 +26,23 @@ from graphql import (
     GraphQLResolveInfo,
     GraphQLUnionType,
     is_leaf_type,
-    located_error,
 )
 from graphql.execution import default_field_resolver, default_type_resolver
 
-from gateway.errors import GatewayError
 from gateway.graphql.plan.compat import (
     Core,
     FieldDetails,
     GroupedFieldSet,
     Path,
-    Undefined,
-    gather_with_cancel,
     invalid_return_type_error,
     is_awaitable,
 )
+from gateway.graphql.plan.lists import Items
+from gateway.graphql.plan.positions import Completer, Position, gathered
 from gateway.graphql.plan.resolvers import direct_resolver
 from gateway.graphql.plan.run import Run
 from gateway.graphql.plan.values import attribute_of, compile_arguments, compile_leaf
 
-_Completer: TypeAlias = Callable[[Run, Any, Path, Any], Any]
 _Execute: TypeAlias = Callable[[Run, Any, Path | None], Any]
 
 
@@ -72,15 +68,7 @@ class Selection:
             if pending:
                 self._settle_in_background([results[key] for key in pending])
             raise
-        return self._gathered(results, pending) if pending else results
-
-    async def _gathered(self, results: dict[str, Any], pending: list[str]) -> dict[str, Any]:
-        if len(pending) == 1:
-            results[pending[0]] = await results[pending[0]]
-        else:
-            values = await gather_with_cancel(*(results[key] for key in pending))
-            results.update(zip(pending, values, strict=True))
-        return results
+        return gathered(results, pending) if pending else results
 
     def execute_serially(self, run: Run) -> Any:
         """The values of a mutation's root fields, each executed when the one before is done."""
@@ -119,7 +107,7 @@ def _execute(
     return _Field(core, parent, key, details, definition).execute
 
 
-class _Field:
+class _Field(Position):
     """A field with a resolver, executed as graphql-core does."""
 
     def __init__(
@@ -130,20 +118,21 @@ class _Field:
         details: list[FieldDetails],
         definition: GraphQLField,
     ) -> None:
+        super().__init__(
+            parent,
+            [one.node for one in details],
+            definition.type,
+            _completer(core, parent, details, _nullable(definition.type)),
+        )
         self._core = core
-        self._parent = parent
         self._key = key
-        self._nodes = [one.node for one in details]
-        self._name = self._nodes[0].name.value
         self._type = definition.type
-        self._nullable = not isinstance(definition.type, GraphQLNonNull)
         self._resolve = (
             direct_resolver(core.schema, definition) or definition.resolve or default_field_resolver
         )
         self._arguments = compile_arguments(
             definition, self._nodes[0], hide_suggestions=core.hide_suggestions
         )
-        self._complete_as = _completer(core, details, _nullable(definition.type))
 
     def execute(self, run: Run, source: Any, parent: Path | None) -> Any:
         """The field's value, or a coroutine for it; raises where null is not permitted."""
@@ -177,41 +166,7 @@ class _Field:
     def _finished(self, run: Run, result: Any, path: Path, info: Any) -> Any:
         if is_awaitable(result):
             return self._awaited(run, result, path, info)
-        completed = self._complete(run, result, path, info)
-        return self._guarded(run, completed, path) if is_awaitable(completed) else completed
-
-    async def _awaited(self, run: Run, result: Awaitable[Any], path: Path, info: Any) -> Any:
-        try:
-            completed = self._complete(run, await result, path, info)
-            return await completed if is_awaitable(completed) else completed
-        except Exception as error:
-            return self._failed(run, error, path)
-
-    async def _guarded(self, run: Run, completed: Awaitable[Any], path: Path) -> Any:
-        try:
-            return await completed
-        except Exception as error:
-            return self._failed(run, error, path)
-
-    def _complete(self, run: Run, value: Any, path: Path, info: Any) -> Any:
-        if isinstance(value, Exception):
-            raise value
-        absent = value is None or value is Undefined
-        if absent and not self._nullable:
-            raise TypeError(
-                f"Cannot return null for non-nullable field {self._parent}.{self._name}."
-            )
-        return None if absent else self._complete_as(run, value, path, info)
-
-    def _failed(self, run: Run, error: Exception, path: Path) -> None:
-        if isinstance(error, GatewayError):
-            # Foreseen, so that nobody asks where it arose: its frames hold the run, which holds the
-            # error, and hundreds of them would wait for the garbage collector.
-            error = error.with_traceback(None)
-        located = located_error(error, self._nodes[:], path.as_list())
-        if not self._nullable:
-            raise located
-        run.errors.add(located, path)
+        return self._completed(run, result, path, info)
 
 
 class _Attribute(_Field):
@@ -246,27 +201,23 @@ def _nullable(type_: Any) -> Any:
     return type_.of_type if isinstance(type_, GraphQLNonNull) else type_
 
 
-def _completer(core: Core, details: list[FieldDetails], type_: Any) -> _Completer:
+def _completer(
+    core: Core, parent: GraphQLObjectType, details: list[FieldDetails], type_: Any
+) -> Completer:
     if isinstance(type_, GraphQLObjectType):
         return _object(core, details, type_)
     if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
         return _abstract(core, details, type_)
     if isinstance(type_, GraphQLList):
-        return _list(core, details, type_)
+        inner = _completer(core, parent, details, _nullable(type_.of_type))
+        return Items(core, parent, details, type_, inner).complete
     return lambda run, value, path, info: core.complete_leaf_value(type_, value)
 
 
-def _list(core: Core, details: list[FieldDetails], type_: Any) -> _Completer:
-    # The schema has no lists yet: what is in them is graphql-core's.
-    return lambda run, value, path, info: run.executor(core).complete_list_value(
-        type_, details, info, path, value, None
-    )
-
-
-def _object(core: Core, details: list[FieldDetails], type_: GraphQLObjectType) -> _Completer:
+def _object(core: Core, details: list[FieldDetails], type_: GraphQLObjectType) -> Completer:
     selection: Selection | None = None
 
-    def execute(run: Run, value: Any, path: Path) -> Any:
+    def execute(run: Run, value: Any, path: Path, info: Any) -> Any:
         nonlocal selection
         if selection is None:
             grouped = core.collect_subfields(type_, details).grouped_field_set
@@ -274,22 +225,19 @@ def _object(core: Core, details: list[FieldDetails], type_: GraphQLObjectType) -
         return selection.execute(run, value, path)
 
     def complete(run: Run, value: Any, path: Path, info: Any) -> Any:
-        if type_.is_type_of is None:
-            return execute(run, value, path)
-
         def checked(fits: Any) -> Any:
             if not fits:
                 raise invalid_return_type_error(type_, value, details)
-            return execute(run, value, path)
+            return execute(run, value, path, info)
 
-        return _then(type_.is_type_of(value, info), checked)
+        return _then(type_.is_type_of(value, info), checked)  # type: ignore[misc]
 
-    return complete
+    return complete if type_.is_type_of else execute
 
 
-def _abstract(core: Core, details: list[FieldDetails], type_: GraphQLAbstractType) -> _Completer:
+def _abstract(core: Core, details: list[FieldDetails], type_: GraphQLAbstractType) -> Completer:
     resolve_type = type_.resolve_type or default_type_resolver
-    objects: dict[str, _Completer] = {}
+    objects: dict[str, Completer] = {}
 
     def complete(run: Run, value: Any, path: Path, info: Any) -> Any:
         def named(name: Any) -> Any:
