@@ -23,9 +23,9 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLResolveInfo,
     GraphQLUnionType,
-    is_leaf_type,
+    get_named_type,
+    is_abstract_type,
 )
 from graphql.execution import default_field_resolver, default_type_resolver
 
@@ -37,6 +37,7 @@ from gateway.graphql.plan.compat import (
     invalid_return_type_error,
     is_awaitable,
 )
+from gateway.graphql.plan.infos import InfoOf, info_of
 from gateway.graphql.plan.lists import Items
 from gateway.graphql.plan.positions import Completer, Position, gathered
 from gateway.graphql.plan.resolvers import direct_resolver
@@ -99,10 +100,7 @@ def _execute(
         return None
     if name == "__typename":
         return lambda run, source, path: parent.name
-    attribute = attribute_of(definition)
-    type_ = _nullable(definition.type)
-    asks = isinstance(type_, GraphQLObjectType) and not type_.is_type_of
-    if attribute and (is_leaf_type(type_) or asks):
+    if attribute := attribute_of(definition):
         return _Attribute(core, parent, key, details, definition, attribute).execute
     return _Field(core, parent, key, details, definition).execute
 
@@ -118,15 +116,14 @@ class _Field(Position):
         details: list[FieldDetails],
         definition: GraphQLField,
     ) -> None:
+        self._info = info_of(core, parent, details, definition)
         super().__init__(
             parent,
             [one.node for one in details],
             definition.type,
-            _completer(core, parent, details, _nullable(definition.type)),
+            _completer(core, parent, details, _nullable(definition.type), self._info),
         )
-        self._core = core
         self._key = key
-        self._type = definition.type
         self._resolve = (
             direct_resolver(core.schema, definition) or definition.resolve or default_field_resolver
         )
@@ -143,25 +140,6 @@ class _Field(Position):
             return self._finished(run, result, path, info)
         except Exception as error:
             return self._failed(run, error, path)
-
-    def _info(self, run: Run, path: Path) -> GraphQLResolveInfo[Any]:
-        core = self._core
-        return GraphQLResolveInfo(
-            field_name=self._name,
-            field_nodes=self._nodes[:],
-            return_type=self._type,
-            parent_type=self._parent,
-            path=path,
-            schema=core.schema,
-            fragments=core.fragment_definitions,
-            root_value=None,
-            operation=core.operation,
-            variable_values=run.variables,
-            context=run.context,
-            is_awaitable=is_awaitable,
-            abort_signal=None,
-            async_helpers=core.async_helpers,
-        )
 
     def _finished(self, run: Run, result: Any, path: Path, info: Any) -> Any:
         if is_awaitable(result):
@@ -184,6 +162,7 @@ class _Attribute(_Field):
         super().__init__(core, parent, key, details, definition)
         self._read = attrgetter(attribute)
         self._plain = compile_leaf(_nullable(definition.type))
+        self._asks = _asks(get_named_type(definition.type))
 
     def execute(self, run: Run, source: Any, parent: Path | None) -> Any:
         """As for any field."""
@@ -192,7 +171,9 @@ class _Attribute(_Field):
             plain = self._plain(value)
             if plain is not None or (value is None and self._nullable):
                 return plain
-            return self._finished(run, value, Path(parent, self._key, self._parent.name), None)
+            path = Path(parent, self._key, self._parent.name)
+            info = self._info(run, path) if self._asks else None
+            return self._finished(run, value, path, info)
         except Exception as error:
             return self._failed(run, error, Path(parent, self._key, self._parent.name))
 
@@ -201,16 +182,25 @@ def _nullable(type_: Any) -> Any:
     return type_.of_type if isinstance(type_, GraphQLNonNull) else type_
 
 
+def _asks(type_: Any) -> bool:
+    """Whether functions of the type are asked, with an info, what a value of it is."""
+    return is_abstract_type(type_) or bool(getattr(type_, "is_type_of", None))
+
+
 def _completer(
-    core: Core, parent: GraphQLObjectType, details: list[FieldDetails], type_: Any
+    core: Core,
+    parent: GraphQLObjectType,
+    details: list[FieldDetails],
+    type_: Any,
+    info_of_field: InfoOf,
 ) -> Completer:
     if isinstance(type_, GraphQLObjectType):
         return _object(core, details, type_)
     if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
         return _abstract(core, details, type_)
     if isinstance(type_, GraphQLList):
-        inner = _completer(core, parent, details, _nullable(type_.of_type))
-        return Items(core, parent, details, type_, inner).complete
+        inner = _completer(core, parent, details, _nullable(type_.of_type), info_of_field)
+        return Items(core, parent, details, type_, inner, info_of_field).complete
     return lambda run, value, path, info: core.complete_leaf_value(type_, value)
 
 

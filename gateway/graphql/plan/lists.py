@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from types import CoroutineType
 from typing import Any
 
-from graphql import GraphQLError, GraphQLList, GraphQLObjectType
+from graphql import GraphQLError, GraphQLList, GraphQLObjectType, get_nullable_type
 
 from gateway.graphql.plan.compat import (
     Core,
@@ -22,8 +22,10 @@ from gateway.graphql.plan.compat import (
     is_awaitable,
     is_iterable,
 )
+from gateway.graphql.plan.infos import InfoOf
 from gateway.graphql.plan.positions import Completer, Position, gathered
 from gateway.graphql.plan.run import Run
+from gateway.graphql.plan.values import compile_leaf
 
 
 class Items(Position):
@@ -36,29 +38,40 @@ class Items(Position):
         details: list[FieldDetails],
         type_: GraphQLList[Any],
         complete_as: Completer,
+        info_of_field: InfoOf,
     ) -> None:
         super().__init__(parent, [one.node for one in details], type_.of_type, complete_as)
         self._core = core
         self._details = details
         self._type = type_
+        self._plain = compile_leaf(get_nullable_type(type_.of_type))
+        self._info_of_field = info_of_field
 
     def complete(self, run: Run, value: Any, path: Path, info: Any) -> Any:
         """The list of what the items come to, or a coroutine for it.
 
+        ``info`` is None where the field was read from an attribute and its items ask for none.
         Raises GraphQLError where the value is no list, and what an item that must not be null
         raised.
         """
         if type(value) is list:
             return self._walk(run, value, path, info)
         if is_async_iterable(value):
-            return run.executor(self._core).complete_list_value(
-                self._type, self._details, info, path, value, None
-            )
+            return self._complete_asynchronously(run, value, path, info)
         if not is_iterable(value):
             raise GraphQLError(
                 f"Expected Iterable, but did not find one for field '{self._parent}.{self._name}'."
             )
         return self._walk(run, value, path, info)
+
+    def _complete_asynchronously(self, run: Run, value: Any, path: Path, info: Any) -> Any:
+        of_field = path
+        while isinstance(of_field.key, int) and of_field.prev:  # a list in a list
+            of_field = of_field.prev
+        info = info or self._info_of_field(run, of_field)
+        return run.executor(self._core).complete_list_value(
+            self._type, self._details, info, path, value, None
+        )
 
     def _walk(self, run: Run, items: Iterable[Any], path: Path, info: Any) -> Any:
         results: list[Any] = []
@@ -66,7 +79,9 @@ class Items(Position):
         iterator = iter(items)
         try:
             for index, item in enumerate(iterator):
-                value = self._item(run, item, Path(path, index, None), info)
+                value = self._plain(item)
+                if value is None:
+                    value = self._item(run, item, Path(path, index, None), info)
                 results.append(value)
                 if type(value) is CoroutineType:
                     pending.append(index)
