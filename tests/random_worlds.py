@@ -1,7 +1,7 @@
 """Worlds for random documents: a schema twice, where each resolver does what a seed says."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
@@ -32,6 +32,8 @@ interface Node { id: ID! peer: Node must: Thing! text: String }
 type Thing implements Node {
   id: ID! peer: Node must: Thing! text: String mode: Mode flag: Boolean! size: Int
   weight: Float at: Stamp! other: Other either: Either row: [Node] words: [String!]!
+  things: [Thing!] others: [Other]! grid: [[Thing!]!]! eithers: [Either!]! deep: [[[Mode]!]]
+  stamps: [Stamp!] thirds: [[Third]!]
 }
 type Other implements Node { id: ID! peer: Node must: Thing! text: String count: Int! mode: Mode! }
 type Third { text: String! third: Third! mode: Mode }
@@ -112,7 +114,7 @@ def fitting(seed: str, type_: Any, schema: GraphQLSchema, random: Random) -> Any
         return fitting(seed, inner, schema, random)
     if inner is not None:
         near = source(f"{seed}#", "Thing", schema)
-        return [behave(f"{seed}.{n}", inner, near) for n in range(random.randrange(4))]
+        return listed([f"{seed}.{n}" for n in range(random.randrange(4))], inner, near, random)
     if is_object_type(type_):
         return source(seed, type_.name, schema)
     if is_abstract_type(type_):
@@ -122,6 +124,39 @@ def fitting(seed: str, type_: Any, schema: GraphQLSchema, random: Random) -> Any
     mode = Mode.B if schema is not CORE else "B"
     shown = {"Mode": mode, "Boolean": False, "Int": 3, "Float": 1.5}
     return shown.get(type_.name, "text")
+
+
+def listed(seeds: list[str], type_: Any, near: Source, random: Random) -> Any:
+    """An iterable of items, mostly a list; one that makes them when asked may fail then."""
+    made = (behave(seed, type_, near) for seed in seeds)
+    match random.randrange(10):
+        case 0:
+            return made
+        case 1:
+            return asynchronously(made)
+        case 2:
+            return tuple(kept(made))
+    return kept(made)
+
+
+def kept(items: Iterable[Any]) -> list[Any]:
+    """The items, where what is raised on the way is an item, too."""
+    found: list[Any] = []
+    iterator = iter(items)
+    while True:
+        try:
+            found.append(next(iterator))
+        except StopIteration:
+            return found
+        except Exception as error:
+            return [*found, error]
+
+
+async def asynchronously(items: Iterable[Any]) -> AsyncIterator[Any]:
+    """The items, one after the other."""
+    for item in items:
+        await asyncio.sleep(0)
+        yield item
 
 
 def source(seed: str, typename: str, schema: GraphQLSchema) -> Source:
@@ -248,6 +283,13 @@ class Thing(Node):
     other: "Other | None"
     either: "Either | None"
     words: list[str]
+    things: list["Thing"] | None
+    others: list["Other | None"]
+    grid: list[list["Thing"]]
+    eithers: list["Either"]
+    deep: list[list[list[Mode | None]] | None] | None
+    stamps: list[Stamp] | None
+    thirds: list[list["Third | None"]] | None
 
     @strawberry.field
     def row(self, info: strawberry.Info) -> list[Node | None] | None:

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from random import Random
 from types import SimpleNamespace
@@ -13,7 +13,6 @@ from uuid import UUID
 import pytest
 import strawberry
 from graphql import (
-    DocumentNode,
     ExecutionResult,
     GraphQLError,
     GraphQLObjectType,
@@ -21,7 +20,6 @@ from graphql import (
     execute,
     get_operation_ast,
     parse,
-    print_ast,
     validate,
 )
 from graphql import build_schema as build_core_schema
@@ -33,10 +31,11 @@ from strawberry.schema.config import StrawberryConfig
 
 from gateway import errors, ledger, provider
 from gateway.cards import OPERATIONS, build_schema
-from gateway.graphql.plan import Plan, compile_plan, engine_schema
+from gateway.graphql.plan import compile_plan, engine_schema
 from gateway.graphql.plan.resolvers import direct_resolver
 from gateway.graphql.plan.values import attribute_of
 from tests.examples import examples
+from tests.plans import compare, planned, settled, shown
 from tests.random_documents import Writer
 from tests.random_worlds import CORE, STRAWBERRY, Mode, World, later
 from tests.waiting import waiting_for
@@ -55,57 +54,6 @@ def collected_after_each_test_only() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
-
-
-def shown(result: ExecutionResult) -> Any:
-    """All that there is to a result, in its order."""
-    told = [
-        (error.formatted, type(error.original_error), str(error.original_error), error.nodes)
-        for error in result.errors or ()
-    ]
-    return repr(result.data), result.errors is None, told
-
-
-async def settled(result: ExecutionResult | Awaitable[ExecutionResult]) -> ExecutionResult:
-    """The result, once there is one and nothing is left running."""
-    found = result if isinstance(result, ExecutionResult) else await result
-    while others := asyncio.all_tasks() - {asyncio.current_task()}:
-        await asyncio.gather(*others, return_exceptions=True)
-    return found
-
-
-def planned(schema: GraphQLSchema, document: DocumentNode | str) -> Plan:
-    """The plan of a document that has to have one."""
-    document = parse(document) if isinstance(document, str) else document
-    assert not validate(schema, document)
-    operation = get_operation_ast(document)
-    assert operation
-    plan = compile_plan(schema, document, operation)
-    assert plan
-    return plan
-
-
-async def compare(
-    schema: GraphQLSchema,
-    source: str,
-    variables: dict[str, Any] | None = None,
-    contexts: Callable[[int], Any] = lambda _: None,
-    times: int = 1,
-) -> ExecutionResult:
-    """The last result of one plan; each is what graphql-core gives in an equal context."""
-    document = parse(source)
-    before, plan = print_ast(document), planned(schema, document)
-    for number in range(times):
-        core, own = contexts(number), contexts(number)
-        other = execute(schema, document, context_value=core, variable_values=variables)
-        expected = await settled(other)
-        result = plan.run(own, variables)
-        assert isinstance(result, ExecutionResult) == isinstance(other, ExecutionResult)
-        found = await settled(result)
-        assert shown(found) == shown(expected)
-        assert getattr(own, "calls", None) == getattr(core, "calls", None)
-    assert print_ast(document) == before
-    return found
 
 
 def compare_randomly(schema: GraphQLSchema, random: Random, contexts: Any, times: int) -> None:

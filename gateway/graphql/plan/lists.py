@@ -65,10 +65,8 @@ class Items(Position):
         return self._walk(run, value, path, info)
 
     def _complete_asynchronously(self, run: Run, value: Any, path: Path, info: Any) -> Any:
-        of_field = path
-        while isinstance(of_field.key, int) and of_field.prev:  # a list in a list
-            of_field = of_field.prev
-        info = info or self._info_of_field(run, of_field)
+        # graphql-core takes the names of field and type from the info; no function is shown it.
+        info = info or self._info_of_field(run, path)
         return run.executor(self._core).complete_list_value(
             self._type, self._details, info, path, value, None
         )
