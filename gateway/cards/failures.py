@@ -170,7 +170,8 @@ class OutcomeUnknownMember(ErrorMember):
     )
     candidates: list[Card] = strawberry.field(
         description="Cards of which one may be this request's, the newest first. Nobody can tell "
-        "which, or whether one is; empty while that may still be found out."
+        "which, or whether one is; empty while that may still be found out.",
+        metadata={"expected_items": 2},  # more than one only where several clicks failed at once
     )
 
 

@@ -26,7 +26,8 @@ class DocumentSettings(Loadable):
     max_document_cost: int = Field(
         default=1_000,
         ge=1,
-        description="Most that a document may cost: 1 for a field, 10 more for a provider call.",
+        description="Most that a document may cost: 1 for a field, 10 more for a provider call, "
+        "and what is selected in a list of objects once for each item that is expected.",
     )
     max_root_mutation_fields: int = Field(
         default=10, ge=1, description="Most mutations in a document."

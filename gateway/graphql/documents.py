@@ -21,7 +21,6 @@ from gateway.graphql.limits import (
     DocumentMeasure,
     cost_errors,
     measure,
-    remote_fields,
     shape_errors,
     text_errors,
     too_large,
@@ -30,6 +29,7 @@ from gateway.graphql.limits import (
 from gateway.graphql.names import shortened
 from gateway.graphql.operations import ReadyDocument
 from gateway.graphql.parsing import ValuesTooDeep, parse_within, unlink
+from gateway.graphql.prices import prices_of
 from gateway.graphql.validation import OWN_RULES, NoIntrospectionRule, Validation
 
 Prepared: TypeAlias = ReadyDocument | list[GraphQLError]
@@ -60,7 +60,7 @@ class Documents:
         is_trusted: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._schema = schema
-        self._remote = remote_fields(schema)
+        self._prices = prices_of(schema)
         self._limits = limits
         self._suggestions = suggestions
         self._introspection = Introspection(schema) if introspection else None
@@ -91,7 +91,7 @@ class Documents:
 
     def measure(self, document: DocumentNode) -> DocumentMeasure:
         """How large a parsed document is, with the cost of its fields in this schema."""
-        return measure(document, self._remote)
+        return measure(document, self._prices)
 
     def _prepare(self, source: str, weight: Weight) -> Prepared:
         try:

@@ -6,7 +6,7 @@ is spread, so that measuring takes time in proportion to the text, whatever the 
 It comes before graphql-core's validation, which is not as careful everywhere.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,8 +16,6 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
-    GraphQLObjectType,
-    GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     SelectionNode,
@@ -26,10 +24,10 @@ from graphql import (
 
 from gateway.errors import DocumentTooLarge
 from gateway.graphql.literals import count_values
-from gateway.graphql.plan.compat import is_awaited
+from gateway.graphql.prices import Prices
 
-# Every field costs 1. Those whose resolvers are coroutine functions cost this much more, wherever a
-# field of that name stands: only they can call another service.
+# Every field costs 1, and one that may call another service this much more. What is selected in a
+# list of objects is paid for once for each item that is expected.
 REMOTE_CALL = 10
 
 # Introspection is as deep as its own rule of graphql-core permits: the query that every tool
@@ -68,21 +66,23 @@ class _Spread(NamedTuple):
     name: str
     level: int | None  # how deep it stands; None where depth is not counted
     at_top: bool
+    times: int  # the expected items of the lists that it stands in
 
 
 class _Place(NamedTuple):
     level: int | None
     at_top: bool
+    times: int
 
 
 class _Part:
     """One definition by itself: its own numbers, and the fragments to be added."""
 
-    def __init__(self, selection_set: SelectionSetNode, remote: Collection[str]) -> None:
-        self._remote = remote
+    def __init__(self, selection_set: SelectionSetNode, prices: Prices) -> None:
+        self._prices = prices
         self.own = Measure()
         self.spreads: list[_Spread] = []
-        self._left = [(selection_set, _Place(0, True))]
+        self._left = [(selection_set, _Place(0, True, 1))]
         while self._left:
             current, place = self._left.pop()
             for node in current.selections:
@@ -102,22 +102,25 @@ class _Part:
     def _count(self, name: str, place: _Place) -> _Place:
         level = None if place.level is None else place.level + 1
         depth, count, cost, roots = self.own
+        price = 1 + (REMOTE_CALL if name in self._prices.remote else 0)
         self.own = Measure(
             max(depth, level or 0),
             count + 1,
-            cost + 1 + (REMOTE_CALL if name in self._remote else 0),
+            min(cost + place.times * price, _MOST),
             roots + place.at_top,
         )
-        return _Place(None if name in _INTROSPECTION else level, False)
+        items = 1 if level is None else self._prices.items.get(name, 1)
+        times = min(place.times * items, _MOST)
+        return _Place(None if name in _INTROSPECTION else level, False, times)
 
     def total(self, known: Mapping[str, Measure]) -> Measure:
         """Its numbers with those of its fragments; what is not known adds nothing."""
         depth, count, cost, roots = self.own
-        for name, level, at_top in self.spreads:
+        for name, level, at_top, times in self.spreads:
             inner = known.get(name, Measure())
             depth = max(depth, 0 if level is None else level + inner.depth)
             count = min(count + inner.fields, _MOST)
-            cost = min(cost + inner.cost, _MOST)
+            cost = min(cost + times * inner.cost, _MOST)
             roots = min(roots + at_top * inner.roots, _MOST)
         return Measure(depth, count, cost, roots)
 
@@ -134,27 +137,16 @@ class DocumentMeasure:
     values: int
 
 
-def remote_fields(schema: GraphQLSchema) -> frozenset[str]:
-    """The names of the fields that may call another service, found out from their resolvers."""
-    objects = (one for one in schema.type_map.values() if isinstance(one, GraphQLObjectType))
-    return frozenset(
-        name for each in objects for name, field in each.fields.items() if is_awaited(field)
-    )
-
-
-def measure(document: DocumentNode, remote: Collection[str]) -> DocumentMeasure:
-    """Measure a parsed document that may be invalid in any way; numbers end at a million.
-
-    ``remote`` are the names of the fields that may call another service.
-    """
+def measure(document: DocumentNode, prices: Prices) -> DocumentMeasure:
+    """Measure a parsed document that may be invalid in any way; numbers end at a million."""
     parts = {
-        one.name.value: _Part(one.selection_set, remote)
+        one.name.value: _fragment(one, prices)
         for one in document.definitions
         if isinstance(one, FragmentDefinitionNode)
     }
     known = _totals(parts)
     operations = [one for one in document.definitions if isinstance(one, OperationDefinitionNode)]
-    found = [_Part(one.selection_set, remote).total(known) for one in operations]
+    found = [_Part(one.selection_set, prices).total(known) for one in operations]
     mutations = [
         total.roots
         for operation, total in zip(operations, found, strict=True)
@@ -168,6 +160,12 @@ def measure(document: DocumentNode, remote: Collection[str]) -> DocumentMeasure:
         cost=max((one.cost for one in found), default=0),
         root_mutation_fields=max(mutations, default=0),
     )
+
+
+def _fragment(node: FragmentDefinitionNode, prices: Prices) -> _Part:
+    # The lists of introspection, such as "fields", are not those of the schema with such a name.
+    in_schema = not node.type_condition.name.value.startswith("__")
+    return _Part(node.selection_set, prices if in_schema else prices._replace(items={}))
 
 
 def _totals(parts: Mapping[str, _Part]) -> dict[str, Measure]:

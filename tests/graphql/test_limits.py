@@ -3,14 +3,17 @@
 import statistics
 import sys
 import time
+from typing import Any
 
 import pytest
 import strawberry
 from graphql import GraphQLSchema, parse
+from graphql import build_schema as build_core_schema
 
 from gateway.cards import OPERATIONS, build_schema
 from gateway.graphql import Documents, engine_schema
-from gateway.graphql.limits import REMOTE_CALL, DocumentMeasure, measure, remote_fields
+from gateway.graphql.limits import REMOTE_CALL, DocumentMeasure, measure
+from gateway.graphql.prices import prices_of
 from tests.stack import DOCUMENT_LIMITS as LIMITS
 from tests.stack import Stack, running
 
@@ -28,7 +31,7 @@ def doubling(steps: int, last: str = "__typename") -> str:
 
 def measured(document: str) -> DocumentMeasure:
     """The numbers of a document's text."""
-    return measure(parse(document), remote_fields(SCHEMA))
+    return measure(parse(document), prices_of(SCHEMA))
 
 
 @pytest.mark.parametrize(
@@ -213,5 +216,114 @@ def test_a_field_that_may_call_the_provider_costs_more_without_being_listed() ->
             return ""
 
     schema = engine_schema(strawberry.Schema(Query))
-    assert remote_fields(schema) == {"called"}
-    assert remote_fields(SCHEMA) == {operation.name for operation in OPERATIONS}
+    assert prices_of(schema).remote == {"called"}
+    assert prices_of(SCHEMA).remote == {operation.name for operation in OPERATIONS}
+
+
+LISTS = build_core_schema("""
+    interface Owner { cards: [Card!] }
+    type Card { id: ID owner: Owner tags: [String!]! types: [Card] }
+    type Account implements Owner { cards: [Card!] grid: [[Card!]!]! }
+    type Query { cards: [Card]! card: Card account: Account fields: [Card] }
+""")
+SIZES = {"Owner": 2, "Account": 50, "Query": 3, "Card": 7}
+for parent, size in SIZES.items():
+    for each in LISTS.type_map[parent].fields.values():  # type: ignore[attr-defined]
+        each.extensions = {"expected_items": size}
+
+
+@pytest.mark.parametrize(
+    ("document", "depth", "cost"),
+    [
+        ("{ card { id tags } }", 2, 3),
+        ("{ cards { id tags } }", 2, 1 + 50 * 2),
+        ("{ cards { id } card { id } }", 2, 1 + 50 + 2),
+        ("{ fields { id } }", 2, 1 + 3),
+        ("{ account { grid { id } } }", 3, 1 + 1 + 50),
+        ("{ card { types { cards { id } } } }", 4, 1 + 1 + 7 * (1 + 50)),
+        ("{ a: cards { ... { ... on Card { id } } } }", 2, 1 + 50),
+        ("{ cards { ...C ...C } } fragment C on Card { id owner { cards { id } } }", 4, 5_301),
+        ("{ ...Q } fragment Q on Query { cards { ...C } } fragment C on Card { id }", 2, 51),
+        ("{ cards { ...A } } fragment A on Card { id owner { cards { ...A } } }", 3, 151),
+        ("{ ...A } fragment A on Query { ...B ...B } fragment B on Query { cards { id } }", 2, 102),
+        ("{ cards { missing { x } ...unknown } }", 3, 101),
+        (f"{'{ cards ' * 9}{{ id }}{'}' * 9}", 10, 1_000_000),
+        (f"{{ ...F }} fragment F on Query {'{ cards ' * 9}{{ id }}{'}' * 9}", 10, 1_000_000),
+        ("{ __schema { types { fields { name } } } }", 1, 4),
+        ("{ __type(name: 1) { ...T } } fragment T on __Type { fields { type { name } } }", 1, 4),
+    ],
+)  # fmt: skip
+def test_a_list_costs_its_expected_size(document: str, depth: int, cost: int) -> None:
+    """What is selected in a list of objects counts once for each item, fragments included."""
+    found = measure(parse(document), prices_of(LISTS))
+    assert (found.depth, found.cost) == (depth, cost)
+
+
+def test_a_call_in_a_list_is_made_for_each_item() -> None:
+    """The price of a call is multiplied, too, whether the list itself is called for or not."""
+
+    @strawberry.type
+    class Card:
+        @strawberry.field
+        async def owner(self) -> str:
+            return ""
+
+    @strawberry.type
+    class Query:
+        read: list[Card] = strawberry.field(metadata={"expected_items": 5})
+
+        @strawberry.field(metadata={"expected_items": 50})  # type: ignore[untyped-decorator]
+        async def called(self) -> list[Card] | None:
+            return []
+
+    prices = prices_of(engine_schema(strawberry.Schema(Query)))
+    costs = [measure(parse(f"{{ {one} {{ owner }} }}"), prices).cost for one in ("read", "called")]
+    assert costs == [1 + 5 * (1 + REMOTE_CALL), (1 + REMOTE_CALL) * 51]
+
+
+@pytest.mark.parametrize("metadata", [{}, {"expected_items": 0}, {"expected_items": "50"}])
+def test_a_list_without_a_size_does_not_build(metadata: dict[str, Any]) -> None:
+    """A list of objects that does not say how many it has is no part of a schema that is served."""
+
+    @strawberry.type
+    class Part:
+        name: str
+
+    @strawberry.type
+    class Card:
+        tags: list[str]
+        parts: list[list[Part] | None] | None = strawberry.field(metadata=metadata)
+
+    @strawberry.type
+    class Query:
+        card: Card
+
+    schema = engine_schema(strawberry.Schema(Query))
+    with pytest.raises(ValueError, match=r"Card\.parts .*'expected_items'"):
+        Documents(schema, LIMITS, introspection=True, suggestions=True)
+
+
+def test_a_document_with_large_lists_is_refused() -> None:
+    """A valid document that costs too much by its lists is too large; its fields are few."""
+    documents = Documents(LISTS, LIMITS, introspection=True, suggestions=True)
+    refused = documents.prepare("{ cards { owner { cards { id } } } }")
+    assert isinstance(refused, list)
+    assert "has a cost of 2,601" in refused[0].message
+    assert not isinstance(documents.prepare("{ cards { id owner { __typename } } }"), list)
+
+
+def longest(step: str, count: int) -> float:
+    """Seconds that it takes to measure a chain of so many fragments."""
+    parts = (step.format(number, number + 1) for number in range(count))
+    document = parse("{ ...F0 } " + " ".join(parts))
+    prices = prices_of(LISTS)
+    began = time.thread_time()
+    assert measure(document, prices).cost == 1_000_000
+    return time.thread_time() - began
+
+
+def test_lists_in_fragments_are_measured_in_linear_time() -> None:
+    """Ten times the fragments, each of which multiplies, take about ten times as long."""
+    step = "fragment F{0} on Card {{ cards {{ ...F{1} ...F{1} }} }}"
+    once = min(longest(step, 100) for _ in range(5))
+    assert min(longest(step, 1_000) for _ in range(3)) < 40 * once

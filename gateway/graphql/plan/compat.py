@@ -54,6 +54,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
 __all__ = [
+    "EXPECTED_ITEMS",
     "CollectedErrors",
     "Core",
     "CustomGraphQLEnumType",
@@ -73,6 +74,7 @@ __all__ = [
     "definition_of",
     "engine_schema",
     "executor_of",
+    "expected_items",
     "gather_with_cancel",
     "get_argument_values",
     "get_variable_signature",
@@ -87,6 +89,8 @@ __all__ = [
     "is_iterable",
     "is_read_from_attribute",
 ]
+
+EXPECTED_ITEMS = "expected_items"
 
 
 def engine_schema(schema: strawberry.Schema) -> GraphQLSchema:
@@ -137,6 +141,15 @@ def is_awaited(field: GraphQLField) -> bool:
     if known is None or known.base_resolver is None:
         return iscoroutinefunction(field.resolve)
     return known.base_resolver.is_async
+
+
+def expected_items(field: GraphQLField) -> object:
+    """How many items a list field is declared to have; None where it does not say.
+
+    It is told in the metadata of Strawberry's field, or in the extensions of any other.
+    """
+    known = definition_of(field)
+    return ((known.metadata if known else field.extensions) or {}).get(EXPECTED_ITEMS)
 
 
 def info_for(info: GraphQLResolveInfo[Any], known: StrawberryField) -> strawberry.Info[Any, Any]:
