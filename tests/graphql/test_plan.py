@@ -5,6 +5,7 @@ import gc
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -243,6 +244,7 @@ LEAVES: list[Any] = [
     [],
     object,
 ]
+LEAVES += [datetime(2026, 1, 1, tzinfo=UTC), UUID(ID), Decimal("1.50")]
 LEAVES += [Mode.A, Mode.C, "a", "A", errors.NotFound("none"), GraphQLError("said")]
 
 

@@ -9,11 +9,15 @@ construction::
 
     variables   text for String and ID              else  get_variable_values
     arguments   variables, literals of scalars      else  get_argument_values
-    leaves      text, truth values, enum members    else  the type's own coerce_output_value
+    leaves      text, truth values, enum members,
+                what scalars make of usual classes  else  the type's own coerce_output_value
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, TypeAlias
+from uuid import UUID
 
 from graphql import (
     GraphQLArgument,
@@ -21,6 +25,7 @@ from graphql import (
     GraphQLError,
     GraphQLField,
     GraphQLID,
+    GraphQLScalarType,
     GraphQLSchema,
     GraphQLString,
     ValueNode,
@@ -51,6 +56,8 @@ Variables: TypeAlias = Callable[[Mapping[str, Any] | None], VariableValues | lis
 Arguments: TypeAlias = Callable[[VariableValues], dict[str, Any]]
 Leaf: TypeAlias = Callable[[Any], Any]
 
+# Of these classes nothing can be awaited or raised.
+_PLAIN = frozenset({str, int, float, bool, datetime, date, Decimal, UUID})
 MOST_ERRORS = 50  # of variables: graphql.execute's default
 
 
@@ -164,7 +171,7 @@ def compile_leaf(type_: Any) -> Leaf:
         return _plain_truth
     if isinstance(type_, CustomGraphQLEnumType):
         return _plain_member(type_)
-    return _not_plain
+    return _plain_scalar(type_) if isinstance(type_, GraphQLScalarType) else _not_plain
 
 
 def _plain_text(value: Any) -> Any:
@@ -177,6 +184,21 @@ def _plain_truth(value: Any) -> Any:
 
 def _not_plain(value: Any) -> Any:
     return None
+
+
+def _plain_scalar(type_: GraphQLScalarType) -> Leaf:
+    coerce = type_.coerce_output_value
+
+    def show(value: Any) -> Any:
+        if type(value) not in _PLAIN:
+            return None
+        try:
+            shown = coerce(value)
+        except Exception:  # raised again where an error is expected
+            return None
+        return shown if type(shown) in _PLAIN else None
+
+    return show
 
 
 def _is_plain(value: Any) -> bool:
