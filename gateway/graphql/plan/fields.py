@@ -37,7 +37,7 @@ from gateway.graphql.plan.compat import (
     invalid_return_type_error,
     is_awaitable,
 )
-from gateway.graphql.plan.infos import InfoOf, info_of
+from gateway.graphql.plan.infos import InfoMaker
 from gateway.graphql.plan.lists import Items
 from gateway.graphql.plan.positions import Completer, Position, gathered
 from gateway.graphql.plan.resolvers import direct_resolver
@@ -116,12 +116,13 @@ class _Field(Position):
         details: list[FieldDetails],
         definition: GraphQLField,
     ) -> None:
-        self._info = info_of(core, parent, details, definition)
+        nodes = [one.node for one in details]
+        self._infos = InfoMaker(core, parent, nodes, definition)
         super().__init__(
             parent,
-            [one.node for one in details],
+            nodes,
             definition.type,
-            _completer(core, parent, details, _nullable(definition.type), self._info),
+            _completer(core, parent, details, _nullable(definition.type), self._infos),
         )
         self._key = key
         self._resolve = (
@@ -134,7 +135,7 @@ class _Field(Position):
     def execute(self, run: Run, source: Any, parent: Path | None) -> Any:
         """The field's value, or a coroutine for it; raises where null is not permitted."""
         path = Path(parent, self._key, self._parent.name)
-        info = self._info(run, path)
+        info = self._infos.make(run, path)
         try:
             result = self._resolve(source, info, **self._arguments(run.variables))
             return self._finished(run, result, path, info)
@@ -172,7 +173,7 @@ class _Attribute(_Field):
             if plain is not None or (value is None and self._nullable):
                 return plain
             path = Path(parent, self._key, self._parent.name)
-            info = self._info(run, path) if self._asks else None
+            info = self._infos.make(run, path) if self._asks else None
             return self._finished(run, value, path, info)
         except Exception as error:
             return self._failed(run, error, Path(parent, self._key, self._parent.name))
@@ -192,15 +193,15 @@ def _completer(
     parent: GraphQLObjectType,
     details: list[FieldDetails],
     type_: Any,
-    info_of_field: InfoOf,
+    infos: InfoMaker,
 ) -> Completer:
     if isinstance(type_, GraphQLObjectType):
         return _object(core, details, type_)
     if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
         return _abstract(core, details, type_)
     if isinstance(type_, GraphQLList):
-        inner = _completer(core, parent, details, _nullable(type_.of_type), info_of_field)
-        return Items(core, parent, details, type_, inner, info_of_field).complete
+        inner = _completer(core, parent, details, _nullable(type_.of_type), infos)
+        return Items(core, parent, details, type_, inner, infos).complete
     return lambda run, value, path, info: core.complete_leaf_value(type_, value)
 
 

@@ -1,29 +1,38 @@
 """What a resolver is told of its field, as graphql-core tells it."""
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
-from graphql import GraphQLField, GraphQLObjectType, GraphQLResolveInfo
+from graphql import FieldNode, GraphQLField, GraphQLObjectType, GraphQLResolveInfo
 
-from gateway.graphql.plan.compat import Core, FieldDetails, Path, is_awaitable
+from gateway.graphql.plan.compat import Core, Path, is_awaitable
 from gateway.graphql.plan.run import Run
 
-InfoOf: TypeAlias = Callable[[Run, Path], GraphQLResolveInfo[Any]]
 
+class InfoMaker:
+    """What makes the infos of one field."""
 
-def info_of(
-    core: Core, parent: GraphQLObjectType, details: list[FieldDetails], definition: GraphQLField
-) -> InfoOf:
-    """What makes the info of this field for a run and the field's path."""
-    nodes = [one.node for one in details]
-    name = nodes[0].name.value
+    __slots__ = ("_core", "_definition", "_nodes", "_parent")
 
-    def make(run: Run, path: Path) -> GraphQLResolveInfo[Any]:
+    def __init__(
+        self,
+        core: Core,
+        parent: GraphQLObjectType,
+        nodes: list[FieldNode],
+        definition: GraphQLField,
+    ) -> None:
+        self._core = core
+        self._parent = parent
+        self._nodes = nodes
+        self._definition = definition
+
+    def make(self, run: Run, path: Path) -> GraphQLResolveInfo[Any]:
+        """The info for a run and the path of the field."""
+        core = self._core
         return GraphQLResolveInfo(
-            field_name=name,
-            field_nodes=nodes[:],
-            return_type=definition.type,
-            parent_type=parent,
+            field_name=self._nodes[0].name.value,
+            field_nodes=self._nodes[:],
+            return_type=self._definition.type,
+            parent_type=self._parent,
             path=path,
             schema=core.schema,
             fragments=core.fragment_definitions,
@@ -35,5 +44,3 @@ def info_of(
             abort_signal=None,
             async_helpers=core.async_helpers,
         )
-
-    return make

@@ -22,7 +22,7 @@ from gateway.graphql.plan.compat import (
     is_awaitable,
     is_iterable,
 )
-from gateway.graphql.plan.infos import InfoOf
+from gateway.graphql.plan.infos import InfoMaker
 from gateway.graphql.plan.positions import Completer, Position, gathered
 from gateway.graphql.plan.run import Run
 from gateway.graphql.plan.values import compile_leaf
@@ -38,14 +38,14 @@ class Items(Position):
         details: list[FieldDetails],
         type_: GraphQLList[Any],
         complete_as: Completer,
-        info_of_field: InfoOf,
+        infos: InfoMaker,
     ) -> None:
         super().__init__(parent, [one.node for one in details], type_.of_type, complete_as)
         self._core = core
         self._details = details
         self._type = type_
         self._plain = compile_leaf(get_nullable_type(type_.of_type))
-        self._info_of_field = info_of_field
+        self._infos = infos
 
     def complete(self, run: Run, value: Any, path: Path, info: Any) -> Any:
         """The list of what the items come to, or a coroutine for it.
@@ -66,7 +66,7 @@ class Items(Position):
 
     def _complete_asynchronously(self, run: Run, value: Any, path: Path, info: Any) -> Any:
         # graphql-core takes the names of field and type from the info; no function is shown it.
-        info = info or self._info_of_field(run, path)
+        info = info or self._infos.make(run, path)
         return run.executor(self._core).complete_list_value(
             self._type, self._details, info, path, value, None
         )

@@ -8,11 +8,12 @@ A plan keeps the answers, as a tree that is walked in the same order::
 
     Plan                     one operation of one document
      └ shape                 one set of values of the variables that @skip and @include look at
-        └ Selection          the fields of one object type, in response order       plan_fields.py
+        └ Selection          the fields of one object type, in response order       fields.py
            ├ _Attribute      a field that Strawberry reads from an attribute
            └ _Field          any other: resolver, info and arguments
               └ completer    by its type: leaf, object, union or interface, list
-                 └ Selection ...
+                 ├ Selection ...
+                 └ Items     each completed by the type of the list's items         lists.py
 
 A shape's tree grows when it is first walked, so that compiling costs no more than one execution,
 whatever the document stands for. Which fields there are is asked of graphql-core's own functions,
