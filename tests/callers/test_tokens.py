@@ -364,7 +364,7 @@ def one_idp(tmp_path_factory: pytest.TempPathFactory) -> IdentityProvider:
     return IdentityProvider(tmp_path_factory.mktemp("idp"))
 
 
-@settings(max_examples=examples(0.3))
+@settings(max_examples=examples(0.1))
 @given(named=HEADERS, content=CLAIMS)
 def test_whatever_a_token_holds(one_idp: IdentityProvider, named: Any, content: Any) -> None:
     """A token that is signed well leads to a caller with a subject, or is refused; nothing else."""

@@ -31,7 +31,11 @@ async def is_cheap(gateway: Gateway, maker: Maker) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("closed", [False, True], ids=["development", "production"])
+@pytest.mark.parametrize(
+    "closed",
+    [pytest.param(False, marks=pytest.mark.long), True],
+    ids=["development", "production"],
+)
 @pytest.mark.parametrize("name", DOCUMENTS)
 async def test_no_document_costs_much(name: str, closed: bool) -> None:
     """Whatever stands in a document, its preparation and its first execution take few ms."""
@@ -82,8 +86,8 @@ asyncio.run(attack())
     ("names", "rounds"),
     [
         ([], 2),
-        (["many_aliases", "largest_valid"], 30),
-        (["conditions_everywhere"], 40),
+        pytest.param(["many_aliases", "largest_valid"], 30, marks=pytest.mark.long),
+        pytest.param(["conditions_everywhere"], 40, marks=pytest.mark.long),
         pytest.param(["many_places"], 600, marks=pytest.mark.long),
     ],
     ids=["all", "plans", "texts", "errors"],
