@@ -7,7 +7,6 @@ from gateway.card_numbers import has_card_number
 
 _REPLACED = "(not shown)"
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,64}")  # ASCII without blanks
-_BETWEEN_DIGITS = re.compile(r"[^0-9A-Za-z]+")
 
 
 def loggable(name: str | None) -> str | None:
@@ -15,7 +14,7 @@ def loggable(name: str | None) -> str | None:
 
     So a name cannot forge a line, and nobody can bring a card number into the log.
     """
-    if name is None or (_PRINTABLE.fullmatch(name) and not may_have_card_number(name)):
+    if name is None or (_PRINTABLE.fullmatch(name) and not has_card_number(name)):
         return name
     return _REPLACED
 
@@ -27,8 +26,3 @@ def loggable_address(host: str | None) -> str | None:
     except ValueError:
         return loggable(host)
     return host
-
-
-def may_have_card_number(name: str) -> bool:
-    """Whether digits of the name, with anything but letters between them, may be a card number."""
-    return has_card_number(_BETWEEN_DIGITS.sub("-", name))

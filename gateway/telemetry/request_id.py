@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.telemetry.loggable import may_have_card_number
+from gateway.card_numbers import has_card_number
 
 NO_REQUEST = "-"  # the request id of what no request asked for
 request_id: ContextVar[str] = ContextVar("request_id", default=NO_REQUEST)
@@ -23,7 +23,7 @@ def new_request_id() -> str:
 
 def _is_acceptable(name: str) -> bool:
     """Letters and digits, and none that could be a card number: the id is logged."""
-    return bool(_ACCEPTABLE.fullmatch(name)) and not may_have_card_number(name)
+    return bool(_ACCEPTABLE.fullmatch(name)) and not has_card_number(name)
 
 
 class RequestIdMiddleware:
