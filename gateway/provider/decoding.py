@@ -159,7 +159,7 @@ def decode(body: bytes, kind: type[T]) -> T:
 
 
 def undocumented(hint: str) -> ProviderProtocolError:
-    """The error for an answer that is JSON of another form; ``hint`` is for the operator."""
+    """The error for an answer of another form; ``hint`` is for the operator."""
     error = ProviderProtocolError("The provider's answer is not as documented.")
     error.hint = hint
     return error

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway import errors
 from gateway.answers import BODY_LIMIT
+from gateway.provider.decoding import undocumented
 from gateway.provider.endpoints import Call
 from gateway.provider.progress import Attempt
 from gateway.provider.retries import Outcome
@@ -98,9 +99,7 @@ def needs_body(call: Call[Any], outcome: Outcome) -> bool:
 
 def flawed(cause: Cause) -> errors.ProviderProtocolError:
     """The error for an answer whose body cannot be used."""
-    error = errors.ProviderProtocolError("The provider's answer is not as documented.")
-    error.hint = f"{_FLAWS[type(cause)]} Check GATEWAY_PROVIDER_URL."
-    return error
+    return undocumented(f"{_FLAWS[type(cause)]} Check GATEWAY_PROVIDER_URL.")
 
 
 def hint(attempt: Attempt[Any], clocks: str) -> str:
