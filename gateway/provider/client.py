@@ -120,10 +120,10 @@ class ProviderClient:
         ``began`` is of the monotonic clock, so that a wall clock that was set meanwhile changes
         nothing.
         """
-        ours = self._runtime.now() - (self._runtime.clock() - began)
-        began_there = ours + (self.clock.skew or 0.0)
         if card.created_at is None:
             return False
+        ours = self._runtime.now() - (self._runtime.clock() - began)
+        began_there = ours + (self.clock.skew or 0.0)
         return card.created_at.timestamp() < began_there - self._settings.clock_tolerance
 
     async def register_signing_key(self, key: PublicKey) -> None:

@@ -55,9 +55,11 @@ class ProviderClock:
 
         A date counts from the answer's own, whatever our clock shows.
         """
+        if (hint := reply.headers.get("Retry-After")) is None:
+            return None  # as of nearly all answers
         date = _date(reply.headers.get("Date", ""))
         now = datetime.fromtimestamp(self._now() if date is None else date, UTC)
-        return parse_retry_after(reply.headers.get("Retry-After"), now=now)
+        return parse_retry_after(hint, now=now)
 
     def differs_by_more_than(self, seconds: float) -> bool:
         """Whether the clocks are known to be so far apart that the age of a key is not known.
