@@ -1,10 +1,6 @@
-"""The countries of addresses, and those among them that have no post codes."""
+"""The countries of addresses."""
 
 import iso3166
-
-from gateway.provider import WITHOUT_POST_CODE
-
-__all__ = ["COUNTRIES", "WITHOUT_POST_CODE"]
 
 # The package also lists Kosovo's XK, which ISO 3166-1 leaves to its users and does not assign.
 COUNTRIES = frozenset(iso3166.countries_by_alpha2) - {"XK"}

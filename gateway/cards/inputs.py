@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from gateway import provider
-from gateway.cards.countries import COUNTRIES, WITHOUT_POST_CODE
+from gateway.cards.countries import COUNTRIES
 from gateway.cards.lines import POST_CODE_LENGTH, read_line
 from gateway.cards.types import AddressInput
 from gateway.errors import InvalidInput
@@ -88,7 +88,7 @@ def _optional_line(text: str | None, field: str, version: int) -> str | None:
 
 def _post_code(given: AddressInput, field: str, version: int) -> str:
     code = read_line(given.post_code, field, version, POST_CODE_LENGTH)
-    if code is None and given.country not in WITHOUT_POST_CODE:
+    if code is None and given.country not in provider.WITHOUT_POST_CODE:
         raise InvalidInput(
             f"{field} must not be empty: addresses of this country have a post code.", field=field
         )

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cards.countries import COUNTRIES, WITHOUT_POST_CODE
+from gateway.cards.countries import COUNTRIES
 from gateway.cards.inputs import parse_address
 from gateway.cards.types import AddressInput, CountryCode
 from gateway.errors import InvalidInput
 from gateway.ledger import VERSION
+from gateway.provider import WITHOUT_POST_CODE
 from tests.examples import mostly_long
 from tests.stack import ADDRESS, Stack, in_process
 
