@@ -53,6 +53,14 @@ def signature_over(items: str, parameters: str) -> str:
     return base64.b64encode(PRIVATE_KEY.sign(base.encode())).decode()
 
 
+def signed(items: str, parameters: str) -> list[tuple[str, str]]:
+    """The two fields of a signature over these components, with these parameters."""
+    return [
+        ("Signature-Input", f"sig=({items});{parameters}"),
+        ("Signature", f"sig=:{signature_over(items, parameters)}:"),
+    ]
+
+
 async def read(client: Client, fields: Sequence[tuple[str, str]]) -> httpx.Response:
     """``GET /v1/cards`` with these fields, in this order."""
     headers = [("Authorization", f"Bearer {client.token}"), *fields]
@@ -106,12 +114,7 @@ def parameters(old: str, new: str) -> str:
 async def test_parameters_of_another_form(changed: str, text: str) -> None:
     """Each parameter has one type and occurs once; keyid is spelled as it was registered."""
     client = await connect(Clock(NOW))
-    signature = signature_over(COMPONENTS, changed)
-    fields = [
-        ("Signature-Input", f"sig=({COMPONENTS});{changed}"),
-        ("Signature", f"sig=:{signature}:"),
-    ]
-    refused(await read(client, fields), text)
+    refused(await read(client, signed(COMPONENTS, changed)), text)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +130,7 @@ async def test_parameters_of_another_form(changed: str, text: str) -> None:
 async def test_components_of_another_form(items: str, text: str) -> None:
     """Exactly the recipe's components, without parameters of their own."""
     client = await connect(Clock(NOW))
-    signature = signature_over(items, PARAMETERS)
-    fields = [
-        ("Signature-Input", f"sig=({items});{PARAMETERS}"),
-        ("Signature", f"sig=:{signature}:"),
-    ]
-    refused(await read(client, fields), text)
+    refused(await read(client, signed(items, PARAMETERS)), text)
 
 
 INPUT = ("Signature-Input", f"sig=({COMPONENTS});{PARAMETERS}")
