@@ -1,9 +1,7 @@
 """Compiled plans give what graphql-core gives: the same data, errors, calls and their order."""
 
 import asyncio
-import gc
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
@@ -36,7 +34,7 @@ from gateway.graphql.plan import compile_plan, engine_schema
 from gateway.graphql.plan.resolvers import direct_resolver
 from gateway.graphql.plan.values import attribute_of
 from tests.examples import examples
-from tests.plans import compare, planned, settled, shown
+from tests.plans import compare, leaves_coroutines, planned, settled, shown
 from tests.random_documents import Writer
 from tests.random_worlds import CORE, STRAWBERRY, Mode, World, later
 from tests.waiting import waiting_for
@@ -45,16 +43,7 @@ REAL = engine_schema(build_schema())
 ID = "123e4567-e89b-12d3-a456-426614174000"
 PROMISE = errors.Promise(datetime(2026, 1, 1, tzinfo=UTC), 600)
 
-# graphql-core itself leaves coroutines behind when it cancels what has not begun.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def collected_after_each_test_only() -> Iterator[None]:
-    """Such coroutines must not end inside a namedtuple, where no warning works."""
-    gc.disable()
-    yield
-    gc.enable()
+pytestmark = leaves_coroutines
 
 
 def compare_randomly(schema: GraphQLSchema, random: Random, contexts: Any, times: int) -> None:

@@ -1,7 +1,6 @@
 """Lists by a compiled plan are graphql-core's: items, errors, their order, what is cancelled."""
 
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
@@ -21,20 +20,11 @@ from graphql.pyutils import Undefined
 
 from gateway import errors
 from gateway.graphql.plan import engine_schema
-from tests.plans import compare, planned, settled
+from tests.plans import compare, leaves_coroutines, planned, settled
 from tests.random_worlds import later
 from tests.waiting import waiting_for
 
-# graphql-core itself leaves coroutines behind when it cancels what has not begun.
-pytestmark = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def collected_after_each_test_only() -> Iterator[None]:
-    """Such coroutines must not end inside a namedtuple, where no warning works."""
-    gc.disable()
-    yield
-    gc.enable()
+pytestmark = leaves_coroutines
 
 
 SDL = """
