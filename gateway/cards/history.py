@@ -54,7 +54,7 @@ class Key:
             operation,
             call.fingerprint(self.client.bytes),
             account=account,
-            target=call.ids.get("cardId"),
+            target=call.target,
             made_here=self.made_here,
             time=time_of(self.client),
             version=version,

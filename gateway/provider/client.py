@@ -23,6 +23,7 @@ from gateway.provider.endpoints import (
     Call,
 )
 from gateway.provider.models import Card
+from gateway.provider.payments import Authorisation
 from gateway.provider.single_flight import SingleFlight
 from gateway.provider.transport import Origin, Transport
 from gateway.runtime import Runtime
@@ -85,9 +86,7 @@ class ProviderClient:
 
     async def _read_card(self, card_id: UUID) -> Card | None:
         try:
-            return await self._sender.send(READ_CARD.call(cardId=card_id))
-        except errors.NotFound:
-            return None
+            return await self.read(READ_CARD.call(cardId=card_id))
         except errors.GatewayError:
             raise
         except Exception as error:
@@ -97,6 +96,13 @@ class ProviderClient:
     async def cards_of(self, account_id: UUID) -> list[Card]:
         """``GET /accounts/{accountId}/cards``: all cards of an account."""
         return await self._sender.send(LIST_CARDS.call(accountId=account_id))
+
+    async def read(self, call: Call[T]) -> T | None:
+        """The answer of a read; None when the provider knows no such object."""
+        try:
+            return await self._sender.send(call)
+        except errors.NotFound:
+            return None
 
     async def modify(self, call: Call[T], claim: Claim) -> CallResult[T]:
         """Send a modifying call under the claim of its idempotency key.
@@ -109,22 +115,23 @@ class ProviderClient:
         finally:
             if changed := call.ids.get("cardId"):
                 self._reads.forget(changed)
-        if isinstance(value, Card):
+        if isinstance(value, Authorisation | Card):
             replayed = call.endpoint.success == _CREATED and self._is_older(value, began)
             return CallResult(value, value.id, replayed)
-        return CallResult(value, call.ids["cardId"])
+        assert call.target is not None  # noqa: S101 (a call makes something or is about something)
+        return CallResult(value, call.target)
 
-    def _is_older(self, card: Card, began: float) -> bool:
-        """Whether the card was there before the call began: another gateway made it.
+    def _is_older(self, made: Authorisation | Card, began: float) -> bool:
+        """Whether it was there before the call began: another gateway made it.
 
         ``began`` is of the monotonic clock, so that a wall clock that was set meanwhile changes
         nothing.
         """
-        if card.created_at is None:
+        if made.created_at is None:
             return False
         ours = self._runtime.now() - (self._runtime.clock() - began)
         began_there = ours + (self.clock.skew or 0.0)
-        return card.created_at.timestamp() < began_there - self._settings.clock_tolerance
+        return made.created_at.timestamp() < began_there - self._settings.clock_tolerance
 
     async def register_signing_key(self, key: PublicKey) -> None:
         """``PUT /auth/signing``: the public key, under the key id of the settings (section 3)."""

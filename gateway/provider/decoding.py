@@ -9,22 +9,27 @@ one counts.
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 
 from gateway.card_numbers import masked
 from gateway.errors import ProviderProtocolError
+from gateway.provider.accounts import Account, AccountForm
+from gateway.provider.forms import Form, Id
 from gateway.provider.models import Address, Card, CardNetwork, CardStatus, CardType, Text
 from gateway.provider.moments import parse_moment
+from gateway.provider.payments import (
+    Authorisation,
+    AuthorisationForm,
+    Transaction,
+    TransactionForm,
+)
 from gateway.provider.post_codes import WITHOUT_POST_CODE
-from gateway.uuids import PATTERN
 
 T = TypeVar("T")
 _ABSENT = msgspec.Raw()
-# msgspec's UUID takes other forms, too.
-_Id = Annotated[str, msgspec.Meta(pattern=rf"^{PATTERN}\Z")]
 _MONTH_AND_YEAR = re.compile(r"(0[1-9]|1[0-2])/[0-9]{4}")
 _ESCAPE = re.compile(
     rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F]..)|.)",
@@ -35,11 +40,11 @@ _MENDED_AT_MOST = 64 * 1024  # bytes: far more than a card has; more would take 
 _NOTHING = {b"", b"null", b'""'}
 
 
-class _CardForm(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class _CardForm(Form[Card], frozen=True, kw_only=True, rename="camel"):
     """A card as it is sent, with each field that may be dropped still as JSON."""
 
-    id: _Id
-    account_id: _Id
+    id: Id
+    account_id: Id
     type: CardType
     status: CardStatus
     created_at: msgspec.Raw = _ABSENT
@@ -50,7 +55,7 @@ class _CardForm(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     expiration_date: msgspec.Raw = _ABSENT
     billing_address: msgspec.Raw = _ABSENT
 
-    def card(self) -> Card:
+    def value(self) -> Card:
         """The card, with None for what cannot be read."""
         fields = _Fields()
         return Card(
@@ -166,11 +171,30 @@ def undocumented(hint: str) -> ProviderProtocolError:
 
 
 def _decoded(body: bytes, kind: type[T]) -> T:
-    if kind is Card:
-        return cast(T, _parsed(body, _CardForm).card())
-    if kind == list[Card]:
-        return cast(T, [form.card() for form in _parsed(body, list[_CardForm])])
+    if form := _FORMS.get(kind):
+        return cast(T, _value(_parsed(body, form)))
+    if form := _FORMS_OF_LISTS.get(kind):
+        return cast(T, [_value(each) for each in _parsed(body, list[form])])  # type: ignore[valid-type]
     return _parsed(body, kind)
+
+
+_FORMS: dict[Any, type[Form[Any]]] = {
+    Account: AccountForm,
+    Authorisation: AuthorisationForm,
+    Card: _CardForm,
+    Transaction: TransactionForm,
+}
+_FORMS_OF_LISTS: dict[Any, type[Form[Any]]] = {
+    list[kind]: form  # type: ignore[valid-type]
+    for kind, form in _FORMS.items()
+}
+
+
+def _value(form: Form[T]) -> T:
+    try:
+        return form.value()
+    except ValueError as error:
+        raise undocumented(f"{str(error).capitalize()}.") from None
 
 
 def _parsed(body: bytes, kind: type[T]) -> T:

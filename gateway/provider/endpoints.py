@@ -10,18 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import NoneType
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from gateway import errors
+from gateway.provider.accounts import Account
 from gateway.provider.addresses import contradicts
 from gateway.provider.decoding import decode, undocumented
 from gateway.provider.models import AccessToken, Card, CardType, NewCard
+from gateway.provider.payments import Authorisation, Transaction
 from gateway.provider.retries import Kind
 
 T = TypeVar("T")
+Shown: TypeAlias = Account | Authorisation | Card | Transaction
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _ACCEPTANCES = frozenset({200, 201, 202, 203, 204})
 _SMALL = 1024  # bytes
@@ -54,7 +57,7 @@ class Endpoint(Generic[T]):
     conflict: type[errors.ProviderError] = errors.Refused
 
     def __post_init__(self) -> None:
-        if not set(_PLACEHOLDER.findall(self.path)) <= {"accountId", "cardId"}:
+        if not set(_PLACEHOLDER.findall(self.path)) <= {"accountId", "cardId", "authorisationId"}:
             raise ValueError(f"{self.path} has a placeholder that no call fills")
 
     @property
@@ -75,6 +78,11 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     ids: Mapping[str, UUID]
     body: bytes
 
+    @property
+    def target(self) -> UUID | None:
+        """The card or the authorisation that it is about; None where it is about neither."""
+        return self.ids.get("authorisationId") or self.ids.get("cardId")
+
     def fingerprint(self, secret: bytes) -> bytes:
         """All that an idempotency key is bound to, as an HMAC keyed with ``secret``.
 
@@ -88,9 +96,9 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
         if self.endpoint.reads is NoneType:
             return None  # type: ignore[return-value]  # T is None here
         value = decode(body, self.endpoint.reads)
-        for card in value if isinstance(value, list) else [value]:
-            if isinstance(card, Card):
-                self._check(card)
+        for each in value if isinstance(value, list) else [value]:
+            if isinstance(each, Shown):
+                self._check(each)
         return value
 
     def accepts(self, status: int, body: bytes) -> bool:
@@ -102,20 +110,22 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
         if self.endpoint.kind is not Kind.KEYED or status not in _ACCEPTANCES:
             return False
         is_page = body.lstrip()[:1] == b"<"
-        return self.endpoint.reads is Card or (len(body) <= _SMALL and not is_page)
+        return self.endpoint.reads in (Authorisation, Card) or (len(body) <= _SMALL and not is_page)
 
-    def may_have_made(self, card: Card) -> bool:
-        """Whether a card can be the one that this call is about."""
-        shown = {"cardId": card.id, "accountId": card.account_id}
-        asked_for = all(shown[name] == asked for name, asked in self.ids.items())
-        return asked_for and not (self.body and self._contradicts(card))
+    def may_have_made(self, shown: Shown) -> bool:
+        """Whether what is shown can be what this call is about."""
+        about = all(shown.ids.get(name, asked) == asked for name, asked in self.ids.items())
+        contradicts_body = isinstance(shown, Card) and self.body and self._contradicts(shown)
+        return about and not contradicts_body
 
-    def _check(self, card: Card) -> None:
+    def _check(self, shown: Shown) -> None:
         """An answer to somebody else's question is none to ours."""
-        if not self.may_have_made(card):
-            raise errors.ProviderProtocolError("The provider answered with another card.")
+        if not self.may_have_made(shown):
+            raise errors.ProviderProtocolError(
+                f"The provider answered with another {self.endpoint.subject}."
+            )
         # A card that a call has made is known by its id, whatever its dates are.
-        if self.endpoint.kind is Kind.READ and not card.is_dated:
+        if self.endpoint.kind is Kind.READ and isinstance(shown, Card) and not shown.is_dated:
             raise undocumented("A card has no readable `createdAt` or `updatedAt`.")
 
     def _contradicts(self, card: Card) -> bool:
@@ -129,7 +139,21 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 
 READ_CARD = Endpoint("GET", "/cards/{cardId}", 200, Card, Kind.READ)
 # Without pages, order or filter (section 1): the whole list, or an answer that is no use.
-LIST_CARDS = Endpoint("GET", "/accounts/{accountId}/cards", 200, list[Card], Kind.READ)
+LIST_CARDS = Endpoint(
+    "GET", "/accounts/{accountId}/cards", 200, list[Card], Kind.READ, subject="account"
+)
+LIST_TRANSACTIONS = Endpoint(
+    "GET", "/cards/{cardId}/transactions", 200, list[Transaction], Kind.READ
+)
+READ_ACCOUNT = Endpoint("GET", "/accounts/{accountId}", 200, Account, Kind.READ, subject="account")
+READ_AUTHORISATION = Endpoint(
+    "GET",
+    "/authorisations/{authorisationId}",
+    200,
+    Authorisation,
+    Kind.READ,
+    subject="authorisation",
+)
 FETCH_TOKEN = Endpoint(
     "POST",
     "/auth/token",

@@ -17,7 +17,7 @@ LONGEST_TEXT = 1000  # characters
 Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
 
 
-class _WireEnum(Enum):
+class ExtensibleEnum(Enum):
     """An enum that a newer provider may extend without breaking anybody."""
 
     @classmethod
@@ -25,7 +25,7 @@ class _WireEnum(Enum):
         return cls["UNKNOWN"]
 
 
-class CardStatus(_WireEnum):
+class CardStatus(ExtensibleEnum):
     """Where a card is in its life (section 6.4)."""
 
     ISSUING = "issuing"
@@ -38,7 +38,7 @@ class CardStatus(_WireEnum):
     UNKNOWN = "unknown"
 
 
-class CardType(_WireEnum):
+class CardType(ExtensibleEnum):
     """Whether a card exists in plastic."""
 
     VIRTUAL = "virtual"
@@ -46,7 +46,7 @@ class CardType(_WireEnum):
     UNKNOWN = "unknown"
 
 
-class CardNetwork(_WireEnum):
+class CardNetwork(ExtensibleEnum):
     """The card scheme."""
 
     VISA = "visa"
@@ -89,6 +89,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     expiration_date: str | None = None
     billing_address: Address | None = None
     unreadable: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> dict[str, UUID]:
+        """The ids that it shows, by the names that paths have for them."""
+        return {"cardId": self.id, "accountId": self.account_id}
 
     @property
     def is_dated(self) -> bool:
