@@ -6,25 +6,36 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from itertools import count
+from statistics import fmean
 
 from tests.attack.target import Target, answer
 
 BETWEEN = 0.02  # seconds between two requests
+USUAL = 0.0017  # seconds that the computation takes on a machine with nothing else to do
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 CARD = "query Neighbour($id: ID!) { card(id: $id) { id status } }"
 
 
 @dataclass
 class Waits:
-    """How long the neighbour waited for its answers, in seconds, and what failed."""
+    """How long the neighbour waited for its answers, in seconds, and what failed.
+
+    ``computations`` are the seconds that one and the same computation took it meanwhile.
+    """
 
     seconds: list[float] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    computations: list[float] = field(default_factory=list)
 
     @property
     def worst(self) -> float:
         """The longest wait."""
         return max(self.seconds, default=0.0)
+
+    @property
+    def slowness(self) -> float:
+        """How many times as long as usual everything takes on this machine now; at least 1."""
+        return max(1.0, fmean(self.computations or [USUAL]) / USUAL)
 
 
 class Neighbour:
@@ -60,6 +71,7 @@ class Neighbour:
             except (OSError, asyncio.IncompleteReadError, AssertionError) as error:
                 waits.failures.append(f"{type(error).__name__}: {error}")
             waits.seconds.append(time.perf_counter() - began)
+            waits.computations.append(_timed_computation())
             if streams and not kept:
                 streams[1].close()
             await asyncio.sleep(BETWEEN)
@@ -70,3 +82,11 @@ class Neighbour:
         writer.write(self._request)
         body = await answer(reader)
         assert self._expected in body, body.decode()
+
+
+def _timed_computation() -> float:
+    began = time.perf_counter()
+    total = 0
+    for number in range(20_000):
+        total += number * number
+    return time.perf_counter() - began

@@ -20,11 +20,11 @@ from tests.processes import ROOT, memory_of
 from tests.stack import ISSUE, LIMITS, issue_input
 from tests.tokens import IdentityProvider
 
-SHORTEST = 0.25  # seconds that a neighbour may have to wait in any case
+SHORTEST = 0.25  # seconds that a neighbour may have to wait in any case, on a usual machine
 FACTOR = 5  # or so many times as long as without the attack
 MEMORY = 64 * 1024 * 1024  # bytes more than at rest
 DESCRIPTORS = 1024
-TRIES = 3  # what a busy machine does to a neighbour, it does not do each time
+TRIES = 5  # what a busy machine does to a neighbour, it does not do each time
 _BETWEEN = 0.05  # seconds between two looks at the memory
 
 
@@ -44,14 +44,16 @@ class Found:
     @property
     def allowed(self) -> float:
         """Seconds that the neighbour may have waited."""
-        return max(SHORTEST, FACTOR * self.before.worst)
+        return max(SHORTEST * self.during.slowness, FACTOR * self.before.worst)
 
     @property
     def faults(self) -> list[str]:
         """What was not as promised."""
         found = self.during.failures[:3]
         if self.during.worst > self.allowed:
-            found.append(f"the neighbour waited {self.during.worst:.3f} s")
+            found.append(
+                f"the neighbour waited {self.during.worst:.3f} s, over {self.allowed:.3f} s"
+            )
         if self.peak > self.at_rest + MEMORY:
             found.append(f"{(self.peak - self.at_rest) / 2**20:.0f} MiB more than at rest")
         if not self.sent:
