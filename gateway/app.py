@@ -26,8 +26,8 @@ from gateway.cards import (
     DOCUMENTS,
     DOCUMENTS_RATE,
     OPERATIONS,
-    CardLoader,
     Context,
+    Loaders,
     build_schema,
 )
 from gateway.config import (
@@ -102,7 +102,7 @@ def create_app(
         return Context(
             provider=provider,
             ledger=ledger,
-            cards=CardLoader(provider, most_at_once=settings.max_card_reads),
+            loaders=Loaders(provider, most_at_once=settings.max_card_reads),
             request_id=request_id.get(),
             simulator_allowed=settings.simulator_allowed,
             caller=caller,
@@ -249,7 +249,7 @@ def _rate_limits(settings: CallerSettings, emit: Sink) -> RateLimits:
     rules |= settings.rate_limits
     return RateLimits(
         rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),
-        reads=[DOCUMENTS, *(one.name for one in OPERATIONS if one.kind == "query")],
+        reads=[DOCUMENTS, *(one.name for one in OPERATIONS if one.is_read)],
         store=settings.rate_limit_store.get_secret_value(),
         store_required=settings.rate_limit_store_required,
         emit=emit,

@@ -1,6 +1,7 @@
 """What the gateway offers: the GraphQL schema, and what each of its fields does."""
 
-from gateway.cards.context import DOCUMENTS, DOCUMENTS_RATE, CardLoader, Context
+from gateway.cards.context import DOCUMENTS, DOCUMENTS_RATE, Context
+from gateway.cards.loaders import Loaders
 from gateway.cards.operations import OPERATIONS
 from gateway.cards.schema import build_schema, schema_text
 
@@ -8,8 +9,8 @@ __all__ = [
     "DOCUMENTS",
     "DOCUMENTS_RATE",
     "OPERATIONS",
-    "CardLoader",
     "Context",
+    "Loaders",
     "build_schema",
     "schema_text",
 ]

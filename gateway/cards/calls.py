@@ -13,8 +13,9 @@ from uuid import UUID
 
 import msgspec
 
-from gateway.cards.context import Context, too_slow
+from gateway.cards.context import Context
 from gateway.cards.history import Key, history_of
+from gateway.cards.loaders import Loader, too_slow
 from gateway.cards.outcomes import account_cards, has_reached
 from gateway.cards.types import UUIDText
 from gateway.errors import (
@@ -37,9 +38,10 @@ from gateway.ledger import (
     newer_version,
     not_sent,
 )
-from gateway.provider import Address, Call, Card, CardStatus, Endpoint
+from gateway.provider import Account, Address, Call, Card, CardStatus, Endpoint, Transaction
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 READ = "card"  # the query whose rate limit also holds for a key that is sent again
 
@@ -47,24 +49,55 @@ READ = "card"  # the query whose rate limit also holds for a key that is sent ag
 class QueryCall:
     """What the function of a field may do for its caller.
 
-    The caller's rate is counted once, before the provider is asked for anything.
+    The caller's rate is counted once, before the provider is asked for anything. A field of an
+    object that needs no call, because the operation has read the same before, costs nothing.
     """
 
-    def __init__(self, context: Context, operation: str) -> None:
+    def __init__(self, context: Context, operation: str, *, is_nested: bool = False) -> None:
         self._context = context
         self._operation = operation
+        self._is_nested = is_nested
         self._counted = False
 
     async def visible_card(self, card_id: UUID) -> Card | None:
         """The card, or None where there is none for this caller."""
-        await self._count()
+        card = await self._read(self._context.loaders.cards, card_id)
+        return card if card and self._may_see(card) else None
+
+    async def visible_account(self, account_id: UUID) -> Account | None:
+        """The account, or None where there is none for this caller."""
+        if not self._context.caller.may_use(account_id):
+            return None
+        return await self._read(self._context.loaders.accounts, account_id)
+
+    async def visible_cards(self, account_id: UUID) -> list[Card] | None:
+        """The cards of an account, or None where there is no such account for this caller."""
+        if not self._context.caller.may_use(account_id):
+            return None
+        cards = await self._read(self._context.loaders.cards_of, account_id)
+        return None if cards is None else [card for card in cards if self._may_see(card)]
+
+    async def visible_transactions(
+        self, account_id: UUID, card_id: UUID
+    ) -> list[Transaction] | None:
+        """The transactions of a card of this account, as far as they are the caller's."""
+        if not self._context.caller.may_use(account_id):
+            return None
+        found = await self._read(self._context.loaders.transactions_of, card_id)
+        return None if found is None else [each for each in found if self._may_see(each)]
+
+    def _may_see(self, shown: Card | Transaction) -> bool:
+        return self._context.caller.may_use(shown.account_id)
+
+    async def _read(self, loader: Loader[R], key: UUID) -> R:
+        if not (self._is_nested and loader.knows(key)):
+            await self._count()
         self._check_time()
         try:
             async with asyncio.timeout_at(self._context.deadline):
-                card = await self._context.cards.load(card_id)
+                return await loader.load(key)
         except TimeoutError:
             raise too_slow() from None
-        return card if card and self._context.caller.may_use(card.account_id) else None
 
     async def _count(self) -> None:
         if not self._counted:
@@ -193,8 +226,7 @@ class MutationCall(QueryCall, Generic[T]):
                 value = await self._run(call, actions, seen)
         except TimeoutError:
             raise await self._unfinished() from None
-        if changed := ids.get("cardId"):
-            self._context.cards.clear(changed)
+        self._context.loaders.forget_what_changed()
         return value
 
     async def _check(self, ids: Mapping[str, UUID]) -> None:

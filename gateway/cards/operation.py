@@ -33,17 +33,18 @@ from gateway.provider import Endpoint
 T = TypeVar("T")
 Input = TypeVar("Input")
 Success = TypeVar("Success")
-_SCOPE = re.compile(r"cards:[a-z]+")
+_SCOPE = re.compile(r"[a-z]+:[a-z]+")
 
 
 @dataclass(frozen=True, slots=True)
 class CardOperation:
-    """A field of Query or Mutation; ``rate`` holds for each caller unless a setting says otherwise.
+    """A field of Query or Mutation, or one of an object that calls the provider, such as
+    ``Card.transactions``; ``rate`` holds for each caller unless a setting says otherwise.
 
     ``failures`` are what can be told in its result union beside the success; a query has none.
     """
 
-    kind: Literal["query", "mutation"]
+    kind: Literal["query", "mutation", "object"]
     name: str
     endpoint: Endpoint[Any]
     scope: str
@@ -52,20 +53,27 @@ class CardOperation:
     field: StrawberryField
     result: Any = None
     """The union of a mutation's results; None for a query that has none."""
+    parent: type | None = None
+    """The GraphQL type of the object that it is a field of; None for Query and Mutation."""
 
     def __post_init__(self) -> None:
         if not _SCOPE.fullmatch(self.scope):
-            raise ValueError(f"{self.name}: a scope is of the form cards:word")
-        pace_of(self.rate, reads=self.kind == "query")  # raises ValueError
+            raise ValueError(f"{self.name}: a scope is of the form word:word")
+        pace_of(self.rate, reads=self.is_read)  # raises ValueError
         missing = self._possible_failures().difference(self.failures)
         if self.kind == "mutation" and missing:
             names = ", ".join(sorted(failure.__name__ for failure in missing))
             raise ValueError(f"{self.name}: its endpoint can end with {names}, too")
 
+    @property
+    def is_read(self) -> bool:
+        """Whether it changes nothing at the provider."""
+        return self.kind != "mutation"
+
     def query_call(self, context: Context) -> QueryCall:
         """What the function of a query gets; raises NotAllowed for callers without the scope."""
         context.caller.require(self.scope)
-        return QueryCall(context, self.name)
+        return QueryCall(context, self.name, is_nested=self.parent is not None)
 
     def _possible_failures(self) -> set[type[GatewayError]]:
         found = {*MUTATION_FAILURES, NotFound, Refused, self.endpoint.conflict}
@@ -75,11 +83,12 @@ class CardOperation:
 
 
 def query(
-    endpoint: Endpoint[Any], *, scope: str, rate: str
+    endpoint: Endpoint[Any], *, scope: str, rate: str, expected_items: int | None = None
 ) -> Callable[[Callable[..., Awaitable[Any]]], CardOperation]:
     """Declare a field of Query. Its function takes a QueryCall and then the field's arguments.
 
-    The function's docstring is the field's description.
+    The function's docstring is the field's description. A list of objects says how many items are
+    expected, which its cost is multiplied by.
     """
 
     def declare(function: Callable[..., Awaitable[Any]]) -> CardOperation:
@@ -90,8 +99,51 @@ def query(
             return await function(operation.query_call(info.context), **arguments)
 
         arguments = {each: hints[each] for each in hints if each not in {"call", "return"}}
-        field = _field(name, inspect.getdoc(function), resolve, arguments, hints["return"])
+        field = _field(
+            name, inspect.getdoc(function), resolve, arguments, hints["return"], expected_items
+        )
         operation = CardOperation("query", name, endpoint, scope, rate, (), field)
+        return operation
+
+    return declare
+
+
+def object_field(
+    endpoint: Endpoint[Any],
+    *,
+    name: str,
+    scope: str,
+    rate: str,
+    expected_items: int | None = None,
+) -> Callable[[Callable[..., Awaitable[Any]]], CardOperation]:
+    """Declare a field, ``name``, of an object that calls the provider.
+
+    Its function takes a QueryCall, then the object as ``parent``, whose annotation says which
+    type gets the field, and then the field's arguments. Else it is as for ``query``.
+    """
+
+    def declare(function: Callable[..., Awaitable[Any]]) -> CardOperation:
+        hints = get_type_hints(function, include_extras=True)
+        parent: type = hints.pop("parent")
+
+        # Strawberry hands the object over as ``self``.
+        async def resolve(self: Any, info: Info, **arguments: Any) -> Any:
+            return await function(operation.query_call(info.context), self, **arguments)
+
+        arguments = {each: hints[each] for each in hints if each not in {"call", "return"}}
+        field = _field(
+            name, inspect.getdoc(function), resolve, arguments, hints["return"], expected_items
+        )
+        operation = CardOperation(
+            "object",
+            f"{parent.__name__}.{name}",
+            endpoint,
+            scope,
+            rate,
+            (),
+            field,
+            parent=parent,
+        )
         return operation
 
     return declare
@@ -212,28 +264,29 @@ def _field(
     resolve: Callable[..., Awaitable[Any]],
     arguments: Mapping[str, Any],
     returns: Any,
+    expected_items: int | None = None,
 ) -> StrawberryField:
-    """The field whose resolver has these arguments beside ``info``."""
+    """The field whose resolver has these arguments beside ``info``, and ``self`` of an object."""
     if not description:
         raise ValueError(f"{name}: its function has no docstring to describe the field")
     hints = {"info": Info, **arguments}
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    defaults = inspect.signature(resolve).parameters
-    parameters = [
-        inspect.Parameter(
-            each,
-            keyword,
-            annotation=hints[each],
-            default=defaults[each].default if each in defaults else inspect.Parameter.empty,
-        )
-        for each in hints
-    ]
+    known = inspect.signature(resolve).parameters
+    parameters = [known["self"]] if "self" in known else []
+    parameters += [_parameter(each, hints[each], known.get(each)) for each in hints]
     # What Strawberry reads of a resolver: its name, its signature and its annotations.
     resolve.__name__ = name
     resolve.__annotations__ = {**hints, "return": returns}
     resolve.__signature__ = inspect.Signature(parameters, return_annotation=returns)  # type: ignore[attr-defined]
-    field: StrawberryField = strawberry.field(resolver=resolve, name=name, description=description)
+    items = {} if expected_items is None else {"expected_items": expected_items}
+    field: StrawberryField = strawberry.field(
+        resolver=resolve, name=name, description=description, metadata=items
+    )
     return field
+
+
+def _parameter(name: str, hint: Any, known: inspect.Parameter | None) -> inspect.Parameter:
+    default = known.default if known else inspect.Parameter.empty
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=default)
 
 
 def _check_simulator(context: Context, endpoint: Endpoint[Any]) -> None:

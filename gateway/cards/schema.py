@@ -6,9 +6,24 @@ from typing import Literal
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import create_type
+from strawberry.types import get_object_definition
 
+from gateway.cards.money import SCALARS as MONEY_SCALARS
 from gateway.cards.operations import OPERATIONS
 from gateway.cards.types import SCALARS
+
+
+def _complete_types() -> None:
+    """Give the types of objects those of their fields that are declared as operations.
+
+    The types refer to each other, so none of them could be declared with the others' fields.
+    """
+    for operation in OPERATIONS:
+        if operation.parent is None:
+            continue
+        definition = get_object_definition(operation.parent, strict=True)
+        if operation.field not in definition.fields:
+            definition.fields.append(operation.field)
 
 
 def _root(kind: Literal["query", "mutation"], description: str) -> type:
@@ -17,11 +32,12 @@ def _root(kind: Literal["query", "mutation"], description: str) -> type:
 
 
 def _schema(*, sort: bool) -> strawberry.Schema:
+    _complete_types()
     query = _root("query", "What can be read.")
     mutation = _root(
         "mutation", "What can be done. Everything here is safe to repeat with its key."
     )
-    config = StrawberryConfig(scalar_map=SCALARS, sort_schema=sort)
+    config = StrawberryConfig(scalar_map=SCALARS | MONEY_SCALARS, sort_schema=sort)
     return strawberry.Schema(query, mutation, config=config)
 
 

@@ -117,8 +117,18 @@ class Address:
         )
 
 
+@strawberry.interface(
+    description="An object that can be read again by its id, with `node`. Ids are the provider's "
+    "UUIDs, which do not tell the type; so today only cards are nodes."
+)
+class Node:
+    """GraphQL interface Node."""
+
+    id: strawberry.ID = strawberry.field(description="Its id, a UUID.")
+
+
 @strawberry.type(description="A payment card. Its number is only ever shown masked.")
-class Card:
+class Card(Node):
     """GraphQL type Card."""
 
     id: strawberry.ID = strawberry.field(description="The card's id, a UUID.")

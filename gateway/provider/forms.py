@@ -16,6 +16,13 @@ T = TypeVar("T")
 Id = Annotated[str, msgspec.Meta(pattern=rf"^{PATTERN}\Z")]
 # Decimals are text without an exponent (section 1); amounts of tokens have up to 18 places.
 Decimal = Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]{1,40}(\.[0-9]{1,40})?\Z")]
+# A token as CAIP-19 names it: the chain and its reference, the asset's namespace and reference.
+Asset = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}/[-a-z0-9]{3,8}:[-.%/a-zA-Z0-9]{1,207}\Z"
+    ),
+]
 # A newer provider may name what ISO 4217 does not know, but no text of any kind.
 _CURRENCY = re.compile(r"[A-Z0-9]{2,12}", re.ASCII)
 

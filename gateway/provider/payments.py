@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from gateway.provider.forms import Decimal, Form, Id, parse_currency
+from gateway.provider.forms import Asset, Decimal, Form, Id, parse_currency
 from gateway.provider.models import ExtensibleEnum, Text
 from gateway.provider.moments import parse_moment
 
@@ -182,7 +182,7 @@ class TransactionForm(Form[Transaction], frozen=True, kw_only=True, rename="came
     exchange_rate: Decimal
     merchant: Merchant
     token_amount: Decimal
-    token: Text
+    token: Asset
     fees: list[Fee]
     created_at: str
     updated_at: str

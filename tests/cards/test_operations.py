@@ -17,11 +17,12 @@ from gateway.cards.calls import MutationCall, QueryCall
 from gateway.cards.failures import members_of
 from gateway.cards.operation import CardOperation, mutation, query
 from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, SimulationSuccess
+from gateway.cards.types import Card
 from gateway.emulator import GUIDE_ACCOUNT
 from gateway.emulator.app import OPERATIONS as EMULATED
 from gateway.errors import ConfigError, InvalidState
 from gateway.provider import READ_CARD, Endpoint
-from tests.stack import CARD, running, settings
+from tests.stack import CARD, issue_input, running, settings
 from tests.tokens import IdentityProvider
 
 ROOT = Path(__file__).parent.parent.parent
@@ -60,7 +61,7 @@ def test_a_declaration_that_leaves_something_out_does_not_import(left_out: str) 
 @pytest.mark.parametrize("left_out", ["scope", "rate"])
 def test_a_query_without_scope_or_rate_does_not_import(left_out: str) -> None:
     """Reads have to be permitted and counted, too."""
-    given = {"scope": "cards:read", "rate": "1/minute"}
+    given: dict[str, Any] = {"scope": "cards:read", "rate": "1/minute"}
     with pytest.raises(TypeError, match=left_out):
         query(READ_CARD, **{name: given[name] for name in given if name != left_out})
 
@@ -148,7 +149,9 @@ def test_every_operation_can_be_tried_in_graphiql() -> None:
     """GraphiQL has a tab for each field."""
     script = (ROOT / "gateway" / "http" / "static" / "graphiql-start.js").read_text()
     assert [
-        one.name for one in OPERATIONS if not re.search(rf"^  {one.name}\(", script, re.M)
+        one.name
+        for one in OPERATIONS
+        if not re.search(rf"^ +{one.name.rpartition('.')[2]}\b.*{{$", script, re.M)
     ] == []
 
 
@@ -172,7 +175,11 @@ def test_the_provider_describes_the_endpoint_of_every_operation() -> None:
         ]
 
 
-@pytest.mark.parametrize("one", OPERATIONS, ids=lambda one: one.name)
+ROOTS = [one for one in OPERATIONS if one.parent is None]
+NESTED = [one for one in OPERATIONS if one.parent is not None]
+
+
+@pytest.mark.parametrize("one", ROOTS, ids=lambda one: one.name)
 async def test_no_operation_is_open_to_callers_without_its_scope(
     one: CardOperation, tmp_path: Path
 ) -> None:
@@ -187,6 +194,27 @@ async def test_no_operation_is_open_to_callers_without_its_scope(
         assert not stack.wire.exchanges
 
 
+@pytest.mark.parametrize("one", NESTED, ids=lambda one: one.name)
+async def test_no_field_of_an_object_is_open_to_callers_without_its_scope(
+    one: CardOperation, tmp_path: Path
+) -> None:
+    """Whoever gets a card as the result of a mutation gets no more of it than its own scopes."""
+    identity = IdentityProvider(tmp_path)
+    others = {each.scope for each in OPERATIONS} - {one.scope}
+    field = f"{one.name.rpartition('.')[2]} {{ id }}"
+    fields = field if one.parent is Card else f"account {{ {field} }}"
+    text = f"""mutation($input: IssueVirtualCardInput!) {{ issueVirtualCard(input: $input) {{
+        ... on IssueVirtualCardSuccess {{ card {{ id {fields} }} }} }} }}"""
+    async with running(**identity.settings()) as stack:
+        stack.client.headers["Authorization"] = f"Bearer {identity.token(scope=' '.join(others))}"
+        told = (await stack.post(text, issue_input())).json()
+        [error] = told["errors"]
+        assert error["extensions"]["code"] == "NOT_ALLOWED"
+        assert error["message"] == f"Your access token does not have the scope {one.scope}."
+        assert told["data"]["issueVirtualCard"]["card"]["id"]
+        assert "GET" not in {request.method for request, _ in stack.wire.exchanges}
+
+
 def document(one: CardOperation) -> tuple[str, dict[str, Any]]:
     """A document that uses a field, and its variables."""
     if one.failures and one.kind == "query":
@@ -194,7 +222,9 @@ def document(one: CardOperation) -> tuple[str, dict[str, Any]]:
         asked = f'{one.name}(idempotencyKey: "{key}")'
         return f"{{ {asked} {{ ... on Error {{ code message }} }} }}", {}
     if one.kind == "query":
-        return f'{{ {one.name}(id: "123e4567-e89b-12d3-a456-426614174000") {{ id }} }}', {}
+        argument = "accountId" if one.name == "cards" else "id"
+        asked = f'{one.name}({argument}: "123e4567-e89b-12d3-a456-426614174000")'
+        return f"{{ {asked} {{ id }} }}", {}
     name = f"{one.name[0].upper()}{one.name[1:]}"
     text = f"""mutation($input: {name}Input!) {{
       {one.name}(input: $input) {{ ... on Error {{ code message }} }} }}"""

@@ -329,7 +329,8 @@ async def test_a_dropped_document_leaves_no_garbage() -> None:
     context: Any = SimpleNamespace(
         caller=Caller.anyone(), limits=RateLimits({"card": OFF}, reads=[], store="", emit=to_nobody)
     )
-    context.deadline, context.cards = math.inf, AsyncMock(load=AsyncMock(return_value=None))
+    context.deadline = math.inf
+    context.loaders = SimpleNamespace(cards=AsyncMock(load=AsyncMock(return_value=None)))
     kept = documents()
     prepared = kept.prepare(CARD)
     assert isinstance(prepared, ReadyDocument)

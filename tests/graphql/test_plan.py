@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
@@ -71,11 +72,16 @@ class Provider:
     def __init__(self, seed: str) -> None:
         self.calls: list[Any] = []
         self._seed = seed
-        self.provider = self.ledger = self.cards = self.caller = self.limits = self
-        self.id, self.request_id, self.header_key, self.accounts = "caller", "request", ID, None
+        self.provider = self.ledger = self.loaders = self.caller = self.limits = self
+        self.cards = Loading(self, self._card)
+        self.accounts = Loading(self, self._account)
+        self.cards_of = Loading(self, lambda key: [self._card(key), self._card(UUID(ID))])
+        self.transactions_of = Loading(self, lambda key: [self._transaction(key)] * 2)
+        self.id, self.request_id, self.header_key = "caller", "request", ID
         self.deadline, self.simulator_allowed, self.key_required = float("inf"), True, False
         self.failures: list[str] = []
-        self.require = self.prime = self.clear = lambda _: None
+        self.require = lambda _: None
+        self.forget_what_changed = lambda: None
         self.may_use = lambda _: True
 
     async def count(self, *_: Any) -> None:
@@ -90,19 +96,18 @@ class Provider:
         """The same for every key."""
         return PROMISE
 
-    async def load(self, card_id: UUID) -> Any:
+    async def card(self, card_id: UUID) -> Any:
         """A card, none, or an error."""
-        return await self._answer(card_id, self._card(card_id))
-
-    card = load
+        return await self.answer(card_id, self._card(card_id))
 
     async def run(self, key: UUID, fingerprint: bytes, _act: Any) -> Any:
         """What the ledger tells of a call: its result, that it was carried out, or an error."""
         card = self._card(UUID(ID))
         results = [ledger.CallResult(card, UUID(ID)), ledger.Replay(UUID(ID))]
-        return await self._answer((key, fingerprint), Random(self._seed).choice(results))
+        return await self.answer((key, fingerprint), Random(self._seed).choice(results))
 
-    async def _answer(self, given: Any, value: Any) -> Any:
+    async def answer(self, given: Any, value: Any) -> Any:
+        """The value, or an error, now or later."""
         self.calls.append(given)
         random = Random(f"{self._seed}{given}")
         error = random.choice(
@@ -137,6 +142,58 @@ class Provider:
             created_at=random.choice([*[datetime(2026, 1, 1, tzinfo=UTC)] * 5, *odd]),
             updated_at=datetime(2026, 1, 1, 1, 1, 1, 5, tzinfo=UTC),
         )
+
+    def _account(self, account_id: UUID) -> Any:
+        random = Random(f"{self._seed}{account_id}")
+        return SimpleNamespace(
+            id=account_id,
+            status=provider.AccountStatus.ACTIVE,
+            currencies=random.choice([(), ("EUR", "XYZ")]),
+            created_at=random.choice([datetime(2026, 1, 1, tzinfo=UTC), None]),
+            updated_at=datetime(2026, 1, 1, 1, 1, 1, 5, tzinfo=UTC),
+        )
+
+    def _transaction(self, card_id: UUID) -> Any:
+        random = Random(f"{self._seed}{card_id}")
+        place = {"id": "TEST", "name": "Shop", "country": "GB", "city": "London"}
+        moment = datetime(2026, 1, 1, tzinfo=UTC)
+        return SimpleNamespace(
+            id=card_id,
+            account_id=card_id,
+            card_id=random.choice([card_id, None]),
+            authorisation_id=random.choice([card_id, None]),
+            status=provider.TransactionStatus.PROCESSED,
+            direction=provider.TransactionDirection.DEBIT,
+            amount=random.choice(["20", None, 5]),
+            currency="EUR",
+            merchant_amount="20",
+            merchant_currency="EUR",
+            exchange_rate="1",
+            merchant=provider.Merchant(mcc=random.choice([9999, 2**31]), **place),
+            token="eip155:1/slip44:60",
+            token_amount="20",
+            fees=random.choice(
+                [[], [provider.Fee(type=provider.FeeType.NETWORK, token_amount="1")]]
+            ),
+            created_at=random.choice([moment, None]),
+            updated_at=moment,
+        )
+
+
+class Loading:
+    """A loader of what ``make`` makes for a key, of one provider."""
+
+    def __init__(self, given: Provider, make: Callable[[UUID], Any]) -> None:
+        self._given = given
+        self._make = make
+
+    async def load(self, key: UUID) -> Any:
+        """What is made, none, or an error."""
+        return await self._given.answer(key, self._make(key))
+
+    def knows(self, _key: UUID) -> bool:
+        """Nothing is known before."""
+        return False
 
 
 @SOME
@@ -402,7 +459,9 @@ def test_all_leaves_of_the_gateway_are_read_directly() -> None:
         for field, definition in type_.fields.items()
         if attribute_of(definition) is None
     }
-    roots = {f"{one.kind.capitalize()}.{one.name}" for one in OPERATIONS}
+    roots = {
+        one.name if one.parent else f"{one.kind.capitalize()}.{one.name}" for one in OPERATIONS
+    }
     assert with_resolver - roots == {
         f"{name}.card" for name in types if re.fullmatch("Simulate.*Success", name)
     }

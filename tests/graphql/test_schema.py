@@ -75,7 +75,7 @@ def test_every_enum_has_unknown() -> None:
 def test_every_custom_scalar_says_where_it_is_specified() -> None:
     """Custom scalars carry @specifiedBy."""
     scalars = {n: k for n, k in OWN.items() if isinstance(k, GraphQLScalarType)}
-    assert set(scalars) == {"UUID", "DateTime", "CountryCode"}
+    assert set(scalars) == {"UUID", "DateTime", "CountryCode", "CurrencyCode", "Decimal"}
     assert all(kind.specified_by_url for kind in scalars.values())
 
 

@@ -4,7 +4,8 @@ How it works
 ------------
 For each call, Strawberry's wrapper asks of each argument what its type is, and looks for the
 extensions and permissions that a field may have. Where a field has none of these and its arguments
-are scalars and plain input types, the way through the wrapper is always the same::
+are scalars, enums, plain input types and lists of them, the way through the wrapper is always the
+same::
 
     arguments by GraphQL name ──► converters, compiled once ──► the resolver's own function
 
@@ -20,11 +21,13 @@ from graphql import GraphQLField, GraphQLSchema
 from strawberry.relay import GlobalID
 from strawberry.scalars import is_scalar
 from strawberry.types.base import (
+    StrawberryList,
     StrawberryMaybe,
     StrawberryObjectDefinition,
     StrawberryOptional,
     has_object_definition,
 )
+from strawberry.types.enum import StrawberryEnumDefinition, has_enum_definition
 
 from gateway.graphql.plan.compat import (
     GraphQLCoreConverter,
@@ -101,6 +104,11 @@ def _conversion(
         return _conversion(type_.of_type, converter, around)
     if type_ is not GlobalID and is_scalar(type_, converter.scalar_registry):
         return _as_it_is
+    # Its members were found by graphql-core.
+    if isinstance(type_, StrawberryEnumDefinition) or has_enum_definition(type_):
+        return _as_it_is
+    if isinstance(type_, StrawberryList):
+        return _list_conversion(_conversion(type_.of_type, converter, around))
     if has_object_definition(type_):
         return _input_conversion(type_, input_definition(type_), converter, around)
     return None
@@ -108,6 +116,19 @@ def _conversion(
 
 def _as_it_is(value: Any) -> Any:
     return value
+
+
+def _list_conversion(convert_item: Convert | None) -> Convert | None:
+    """The items in a list of their own: a default value is the same list at each run."""
+    if convert_item is None:
+        return None
+
+    def convert(value: Any) -> Any:
+        if value is None or value is strawberry.UNSET:
+            return value
+        return [convert_item(item) for item in value]
+
+    return convert
 
 
 def _input_conversion(

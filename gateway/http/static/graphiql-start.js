@@ -152,6 +152,58 @@ query IssueOutcome($key: UUID!) {
 `,
     variables: pretty({ key: KEY_PLACEHOLDER }),
   },
+  {
+    query: `# The account with its cards.
+#
+# To see only some of them, name the statuses:
+# cards(status: [ACTIVE, INACTIVE]).
+
+query Cards($accountId: ID!) {
+  account(id: $accountId) {
+    id
+    status
+    currencies
+    cards {
+      id
+      status
+      maskedPan
+      createdAt
+    }
+  }
+}
+`,
+    variables: pretty({ accountId }),
+  },
+  {
+    query: `# What was paid with the card.
+#
+# node is for clients that read an object again
+# by its id alone, such as Relay.
+
+query Transactions($id: ID!) {
+  node(id: $id) {
+    id
+    ... on Card {
+      status
+      transactions {
+        status
+        direction
+        amount {
+          amount
+          currency
+        }
+        merchant {
+          name
+          city
+        }
+        createdAt
+      }
+    }
+  }
+}
+`,
+    variables: pretty({ id: PLACEHOLDER }),
+  },
 ];
 
 // In memory only: a reload brings the tabs back, and no token or card stays in the browser.
