@@ -323,7 +323,7 @@ def _read(
 ) -> Attempt[T]:
     outcome = _outcome(call, reply)
     if reply.flaw is not None and refusals.needs_body(call, outcome):
-        flawed = refusals.flawed(reply.flaw)
+        flawed = refusals.flawed(call, reply.flaw)
         return Attempt(Outcome.UNREADABLE, reply, token=token, error=flawed, cause=reply.flaw)
     if outcome is not Outcome.SUCCESS and not call.accepts(reply.status, reply.body):
         return Attempt(outcome, reply, token=token, retry_after=retry_after)

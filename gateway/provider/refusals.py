@@ -8,6 +8,8 @@ from gateway import errors
 from gateway.answers import BODY_LIMIT
 from gateway.provider.decoding import undocumented
 from gateway.provider.endpoints import Call
+from gateway.provider.models import Card
+from gateway.provider.payments import Transaction
 from gateway.provider.progress import Attempt
 from gateway.provider.retries import Outcome
 from gateway.provider.transport import Cause, Reply, causes
@@ -97,9 +99,24 @@ def needs_body(call: Call[Any], outcome: Outcome) -> bool:
     return outcome in _BY_TEXT
 
 
-def flawed(cause: Cause) -> errors.ProviderProtocolError:
+def flawed(call: Call[Any], cause: Cause) -> errors.ProviderProtocolError:
     """The error for an answer whose body cannot be used."""
+    if isinstance(cause, causes.AnswerTooLarge) and call.endpoint.reads in _LISTS:
+        return _list_too_long(_LISTS[call.endpoint.reads])
     return undocumented(f"{_FLAWS[type(cause)]} Check GATEWAY_PROVIDER_URL.")
+
+
+_LISTS: dict[Any, str] = {
+    list[Card]: "list of cards is too long to be read at once; ask for single cards by their ids.",
+    list[Transaction]: "list of transactions is too long to be read at once.",
+}
+
+
+def _list_too_long(what: str) -> errors.ProviderProtocolError:
+    """The provider has no pages, so nothing but single objects can be asked for instead."""
+    error = errors.ProviderProtocolError(f"The provider's {what}")
+    error.hint = f"The gateway reads at most {BODY_LIMIT} bytes of an answer."
+    return error
 
 
 def hint(attempt: Attempt[Any], clocks: str) -> str:
