@@ -160,7 +160,7 @@ def test_keygen_writes_for_the_owner_and_never_over_a_key(tmp_path: Path, comman
 def test_schema_prints_and_checks(tmp_path: Path, command: Command) -> None:
     """`gateway schema` prints the SDL; --check passes on it and shows a diff of anything else."""
     code, text = command("schema")
-    assert (code, "type Card {" in text) == (0, True)
+    assert (code, "type Card implements Node {" in text) == (0, True)
     file = tmp_path / "schema.graphql"
     file.write_text(text)
     assert command("schema", "--check", str(file))[0] == 0

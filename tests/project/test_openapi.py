@@ -114,6 +114,8 @@ async def from_the_gateway() -> list[Exchange]:
         clock.time += 5
         await stack.card(card_id)
         await stack.card(str(uuid4()))
+        text = "query($id: ID!) { account(id: $id) { cards { transactions { id } } } }"
+        await stack.data(text, {"id": GUIDE_ACCOUNT})
     wire = Recorder(httpx.ASGITransport(app=create_emulator(options())))
     provider = client_of(settings(provider_url=f"{SERVER}/v1"), wire)
     await provider.register_signing_key(SIGNING_KEY.public_key())
