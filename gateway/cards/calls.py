@@ -247,7 +247,7 @@ class MutationCall(QueryCall, Generic[T]):
             return Actions(send, cards=partial(account_cards, provider, account, same))
         if card_id is None or reached is None:
             raise TypeError("a call about a card names the status that it reaches")
-        return Actions(send, reached=partial(has_reached, provider, card_id, reached))
+        return Actions(send, read=partial(has_reached, provider, card_id, reached))
 
     async def _run(self, call: Call[T], actions: Actions[T], seen: Seen) -> T:
         ledger: Ledger[T] = self._context.ledger

@@ -98,7 +98,7 @@ def with_history(error: errors.GatewayError, history: History) -> errors.Gateway
     match row.state if row else None:
         case State.DONE:
             return _done(error)
-        case State.INDETERMINATE | State.SENDING:
+        case State.INDETERMINATE | State.SENDING | State.STOPPED:
             return _indeterminate(error, history)
     return _unknown(error, history)
 

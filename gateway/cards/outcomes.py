@@ -4,7 +4,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from gateway.errors import ProviderUnavailable
-from gateway.ledger import AccountCard, Reached
+from gateway.ledger import AccountCard, Reached, Shown
 from gateway.provider import Address, CardStatus, ProviderClient
 
 
@@ -22,12 +22,13 @@ async def account_cards(
     ]
 
 
-async def has_reached(provider: ProviderClient, card_id: UUID, wanted: CardStatus) -> Reached:
+async def has_reached(provider: ProviderClient, card_id: UUID, wanted: CardStatus) -> Shown:
     """How a card that was ISSUING stands to the status that it is to reach."""
     card = await provider.card(card_id)
     if card is None:
         raise ProviderUnavailable("The provider does not show the card.")
-    if card.status is wanted:
-        return Reached.YES
+    assert card.updated_at is not None  # noqa: S101 (a card that was read has its dates)
     waiting = card.status in (CardStatus.ISSUING, CardStatus.UNKNOWN)
-    return Reached.NOT_YET if waiting else Reached.NEVER
+    reached = Reached.NOT_YET if waiting else Reached.NEVER
+    reached = Reached.YES if card.status is wanted else reached
+    return Shown(reached, card.updated_at.timestamp(), card)

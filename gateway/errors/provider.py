@@ -74,7 +74,8 @@ class Promise:
 class OutcomeUnknown(ProviderError):
     """A modifying call left the gateway and was never answered: it may or may not have happened.
 
-    A request with the same idempotency key is safe as long as ``promise`` says.
+    A request with the same idempotency key is safe as long as ``promise`` says. ``card`` is the
+    card as it is now, where the call was about one and it was read.
     """
 
     code = "OUTCOME_UNKNOWN"
@@ -90,6 +91,7 @@ class OutcomeUnknown(ProviderError):
         promise: Promise | None = None,
         retryable: bool = True,
         candidates: tuple[Any, ...] = (),
+        card: Any = None,
         in_flight: bool = False,
         key_known: bool = False,
         is_bound: bool = True,
@@ -98,6 +100,7 @@ class OutcomeUnknown(ProviderError):
         self.retryable = retryable
         self.promise = promise or Promise(datetime.fromtimestamp(0, UTC), 0)
         self.candidates = candidates
+        self.card = card
         self.in_flight = in_flight
         self.key_known = key_known
         self.is_bound = is_bound

@@ -3,8 +3,8 @@
 It knows no provider: a call is a function that it runs, and so is the look at its card.
 """
 
-from gateway.ledger.actions import AccountCard, Actions, CallResult, Reached, Replay
-from gateway.ledger.claims import KEY_LIFE, Claim
+from gateway.ledger.actions import AccountCard, Actions, CallResult, Reached, Replay, Shown
+from gateway.ledger.claims import KEY_LIFE, SIGNATURE_LIFE, Claim
 from gateway.ledger.clock import steady
 from gateway.ledger.dates import utc_text
 from gateway.ledger.decisions import NO_ROW, Decisions
@@ -21,7 +21,7 @@ from gateway.ledger.refusals import (
     too_late,
     unknown,
 )
-from gateway.ledger.rows import VERSION, Click, Facts, Row, Seen, State, time_of
+from gateway.ledger.rows import VERSION, Click, Course, Facts, Row, Seen, State, time_of
 from gateway.ledger.sql import DAY, NEVER, SCHEMA_VERSION
 from gateway.ledger.sqlite import SqliteEngine
 from gateway.ledger.store import CLOCK_TOLERANCE, Engine, Store, Windows
@@ -33,12 +33,14 @@ __all__ = [
     "NEVER",
     "NO_ROW",
     "SCHEMA_VERSION",
+    "SIGNATURE_LIFE",
     "VERSION",
     "AccountCard",
     "Actions",
     "CallResult",
     "Claim",
     "Click",
+    "Course",
     "Decisions",
     "Engine",
     "Facts",
@@ -48,6 +50,7 @@ __all__ = [
     "Replay",
     "Row",
     "Seen",
+    "Shown",
     "SqliteEngine",
     "State",
     "Store",

@@ -13,14 +13,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CallResult(Generic[T]):
-    """A call that was carried out: what was answered, and the card that it speaks of.
+    """A call that was carried out: what was answered, and the card, or else what it has made.
 
-    ``replayed`` says that an earlier request with the same key is known to have done it.
+    ``replayed`` says that an earlier request with the same key is known to have done it, and
+    ``undo_until`` until when an earlier call may still undo it (UNIX seconds, of the store's
+    clock).
     """
 
     value: T
     card_id: UUID
     replayed: bool = False
+    undo_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Replay:
 
     card_id: UUID
     is_bound: bool = True
+    undo_until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,20 @@ class Reached(Enum):
     NEVER = auto()
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a call is about, as the provider shows it: ``value``, which the ledger only hands on.
+
+    It was ``changed`` last at this time (UNIX seconds of the provider's clock).
+    """
+
+    reached: Reached
+    changed: float
+    value: Any
+
+
 FindCards: TypeAlias = Callable[[], Awaitable[Sequence[AccountCard]]]
-ReadCard: TypeAlias = Callable[[], Awaitable[Reached]]
+ReadTarget: TypeAlias = Callable[[], Awaitable[Shown]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +82,10 @@ class Actions(Generic[T]):
     """``send`` carries the call out under a claim.
 
     What became of it is found by ``cards``, the virtual cards of the account, where the call makes
-    one; else by ``reached``, which reads the card. Both raise GatewayError where the provider does
-    not answer as documented.
+    one; else by ``read``, which reads what the call is about. Both raise GatewayError where the
+    provider does not answer as documented.
     """
 
     send: Callable[[Claim], Awaitable[CallResult[T]]]
     cards: FindCards | None = None
-    reached: ReadCard | None = None
+    read: ReadTarget | None = None

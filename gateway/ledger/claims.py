@@ -11,6 +11,7 @@ refused. (This rests on the provider refusing expired signatures, as its Go libr
 """
 
 import math
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -21,6 +22,7 @@ from gateway.runtime import Runtime
 
 KEY_LIFE = 3600.0  # seconds that the provider remembers a key (provider page, section 5)
 SIGNATURE_MARGIN = 60.0
+SIGNATURE_LIFE = 300.0  # seconds at most between a signature and its expiry
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,9 @@ class Claim:
     ``first_send`` is in UNIX seconds of this process's clock, and ``since`` is the same moment on
     the monotonic clock. ``indeterminate`` says that an earlier run of the call left and was not
     answered: it may have been carried out. No request leaves while the clocks of gateway and
-    provider differ by more than ``most_skew`` seconds.
+    provider differ by more than ``most_skew`` seconds. Where there is ``may_send``, each attempt
+    fixes the time of its signature, asks, and is signed only if it still may be: whoever forbids it
+    knows from then on when the last signature expires.
     """
 
     key: UUID
@@ -39,6 +43,7 @@ class Claim:
     indeterminate: bool = False
     most_skew: float = math.inf
     key_life: float = KEY_LIFE
+    may_send: Callable[[], Awaitable[bool]] | None = None
 
     def age(self, runtime: Runtime) -> float:
         """Seconds since the first send, by the clock that has gone further.

@@ -169,7 +169,9 @@ class Ledger(Generic[T]):
         result = call.told.result()
         if isinstance(result, Replay) or not joined:
             return result
-        return Replay(result.card_id) if is_old else replace(result, replayed=True)
+        if is_old:
+            return Replay(result.card_id, undo_until=result.undo_until)
+        return replace(result, replayed=True)
 
     async def ask(self, key: UUID, find: FindCardsOf, seen: Seen) -> Replay | None:
         """What became of a key that makes a card, without its input; None: it is not known.

@@ -1,12 +1,12 @@
 """Reconciling: what became of a call that is too old to be sent again, as the provider shows it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, OutcomeUnknown
 from gateway.ledger import refusals
-from gateway.ledger.actions import AccountCard, FindCards, Reached, ReadCard, Replay
+from gateway.ledger.actions import AccountCard, FindCards, Reached, ReadTarget, Replay, Shown
 from gateway.ledger.parts import Parts
-from gateway.ledger.rows import UNBOUND, Click, Row, Seen, new_token
+from gateway.ledger.rows import UNBOUND, Click, Course, Row, Seen, new_token
 from gateway.ledger.sql import DONE_LIFE
 from gateway.ledger.store import CLOCK_TOLERANCE, CardTaken, Claimed
 
@@ -22,11 +22,11 @@ class Reconciler:
         parts: Parts,
         *,
         cards: FindCards | None = None,
-        reached: ReadCard | None = None,
+        read: ReadTarget | None = None,
     ) -> None:
         self._click = click
         self._find_cards = cards
-        self._read_card = reached
+        self._read = read
         self._store = parts.store
         self._settler = parts.settler
         self._promises = parts.promises
@@ -40,7 +40,7 @@ class Reconciler:
         claimed = await self._store.reclaim(self._click, new_token())
         if claimed is None:
             return None
-        decide = self._of_card if self._find_cards is None else self._of_account
+        decide = self._of_account if self._find_cards is not None else self._decision()
         try:
             return await decide(claimed.row, claimed.now)
         except GatewayError:
@@ -93,23 +93,61 @@ class Reconciler:
             raise refusals.not_executed()
         raise self._too_early(row, asked)
 
-    async def _of_card(self, row: Row, asked: float) -> Replay | Claimed | None:
-        """The call was to bring its card into a state that the card shows."""
-        assert self._read_card is not None  # noqa: S101 (a call makes a card or is about one)
-        try:
-            state = await self._read_card()
-        except GatewayError as error:
-            raise refusals.not_found_out(self._promises.of_row(row)) from error
-        self._check_clocks(row)
-        if state is Reached.YES:
-            card = self._click.target or row.card_id
-            await self._settler.done(self._click, row, card)
-            return Replay(card)
-        if state is Reached.NEVER:
-            raise refusals.unreachable(self._promises.of_row(row))
+    def _decision(self) -> Callable[[Row, float], Awaitable[Replay | Claimed | None]]:
+        match self._click.course:
+            case Course.MONOTONE:
+                return self._of_monotone
+            case Course.REVERSIBLE:
+                return self._of_reversible
+            case Course.UNLISTED:
+                return self._of_unlisted
+
+    async def _of_monotone(self, row: Row, asked: float) -> Replay | Claimed | None:
+        """The call was to bring its target into a state that the target shows."""
+        shown = await self._shown(row)
+        if shown.reached is Reached.YES:
+            return await self._found(row)
+        if shown.reached is Reached.NEVER:
+            raise refusals.unreachable(self._promises.of_row(row), shown.value)
         if resent := await self._store.resend(row, new_token(), asked):
             return resent
         raise self._too_early(row, asked)
+
+    async def _of_reversible(self, row: Row, asked: float) -> Replay:
+        """It was carried out if the card has come into the state since, and nothing that was sent
+        before can take it out of the state again."""
+        undo_until = await self._store.undo_until(self._click) if self._click.stops else None
+        shown = await self._shown(row)
+        if asked < row.first_send + self._store.windows.last_arrival or undo_until:
+            raise self._too_early(row, asked)
+        is_changed = shown.changed >= row.first_send - CLOCK_TOLERANCE
+        if shown.reached is Reached.YES and is_changed:
+            return await self._found(row)
+        if asked < row.first_send + self._store.windows.late:
+            raise self._too_early(row, asked)
+        raise refusals.moved(self._promises.of_row(row), shown.value)
+
+    async def _of_unlisted(self, row: Row, _asked: float) -> Replay:
+        raise refusals.too_late(self._promises.of_row(row))
+
+    async def stopped(self, row: Row) -> OutcomeUnknown:
+        """What is told of a call that another one has stopped: the card as it is now."""
+        shown = await self._shown(row)
+        return refusals.stopped(self._promises.of_row(row), shown.value)
+
+    async def _found(self, row: Row) -> Replay:
+        target = self._click.target or row.card_id
+        await self._settler.done(self._click, row, target)
+        return Replay(target)
+
+    async def _shown(self, row: Row) -> Shown:
+        assert self._read is not None  # noqa: S101 (a call makes a card or is about something)
+        try:
+            shown = await self._read()
+        except GatewayError as error:
+            raise refusals.not_found_out(self._promises.of_row(row)) from error
+        self._check_clocks(row)
+        return shown
 
     def _check_clocks(self, row: Row) -> None:
         """How late it is cannot be said while the clocks differ; the answer has shown the other."""

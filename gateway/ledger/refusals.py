@@ -128,13 +128,45 @@ def may_be_lost() -> errors.OutcomeUnknown:
     )
 
 
-def unreachable(promise: errors.Promise) -> errors.OutcomeUnknown:
+def unreachable(promise: errors.Promise, card: object) -> errors.OutcomeUnknown:
     """The card has left the state from which the call could be carried out."""
     return errors.OutcomeUnknown(
         "The card's status no longer shows whether this request was carried out, and it cannot be "
-        "sent any more: read the card.",
+        "sent any more: look at the card.",
         promise=promise,
         retryable=False,
+        card=card,
+    )
+
+
+def moved(promise: errors.Promise, card: object) -> errors.OutcomeUnknown:
+    """Somebody may have undone the call since: nobody can tell whether it was carried out."""
+    return errors.OutcomeUnknown(
+        "It cannot be told whether this request was carried out, and it is not sent again: others "
+        "may have changed the card since. Look at the card, and use a new key if it is still "
+        "wanted.",
+        promise=promise,
+        retryable=False,
+        card=card,
+    )
+
+
+def stopped(promise: errors.Promise, card: object) -> errors.OutcomeUnknown:
+    """A later call has forbidden to send it again."""
+    return errors.OutcomeUnknown(
+        "A later request for this card has stopped this one, which is not sent again. It may have "
+        "been carried out before: look at the card.",
+        promise=promise,
+        retryable=False,
+        card=card,
+    )
+
+
+def not_alone() -> errors.Overloaded:
+    """Another call like this one, about the same card, may still be carried out."""
+    return errors.Overloaded(
+        "Another request like this one is not resolved for this card, so this one was not sent. "
+        "Try again in a moment, or repeat the other one with its key."
     )
 
 

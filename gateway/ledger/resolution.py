@@ -6,6 +6,7 @@
     unresolved, older              → never sent: found out from the provider (reconciling)
     done                           → its card, read afresh
     not executed                   → NotExecuted
+    stopped by a later call        → never sent again: its card is told
 
 W is the send window. Every step is one statement that holds only if the row is still as it was
 seen; where it is not, the key is looked up again.
@@ -13,13 +14,15 @@ seen; where it is not, the key is looked up again.
 
 import asyncio
 import math
+from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gateway.errors import GatewayError, InternalError, LedgerUnavailable, OutcomeUnknown
 from gateway.events import UnexpectedError
 from gateway.ledger import refusals
 from gateway.ledger.actions import Actions, CallResult, Replay
-from gateway.ledger.claims import Claim, Moment
+from gateway.ledger.claims import SIGNATURE_LIFE, Claim, Moment
 from gateway.ledger.parts import Parts, Waits, check_input, settled
 from gateway.ledger.promises import is_certain, is_younger
 from gateway.ledger.reconciling import Reconciler
@@ -57,7 +60,7 @@ class Resolution(Generic[T]):
         self._emit = parts.emit
         self._waits = Waits(parts.runtime)
         self._asked = Moment.now(parts.runtime)
-        self._reconciler = Reconciler(click, parts, cards=actions.cards, reached=actions.reached)
+        self._reconciler = Reconciler(click, parts, cards=actions.cards, read=actions.read)
 
     async def outcome(self, seen: Seen) -> CallResult[T] | Replay:
         """Go on from what was seen until there is an outcome; raises what the caller is told."""
@@ -125,7 +128,7 @@ class Resolution(Generic[T]):
     async def _begin_uncertain(self, seen: Seen, *, latest: float) -> CallResult[T] | Replay | None:
         """A row of this key may have been lost: the account's cards say whether it has its card."""
         if self._actions.cards is None:
-            raise refusals.may_be_lost()
+            return await self._begin_although_lost(latest)
         began = self._runtime.clock()
         unknown = await self._reconciler.unknown_cards(seen)
         if self._runtime.clock() - began > _LIST_IS_GOOD_FOR:
@@ -140,11 +143,19 @@ class Resolution(Generic[T]):
         latest = min(latest, seen.now - windows.grace)
         return await self._send(await self._claim(None, latest=latest, **lost))
 
+    async def _begin_although_lost(self, latest: float) -> CallResult[T] | Replay | None:
+        """Of a call about a card nobody can tell whether it was sent before."""
+        if not self._click.must_go_out:
+            raise refusals.may_be_lost()
+        return await self._send(await self._claim(None, latest=latest, mark=True, uncertain=True))
+
     async def _continue(self, row: Row, now: float) -> CallResult[T] | Replay | None:
         """The key is known."""
         check_input(row, self._click, self._promises.of_row(row, now))
         if found := settled(row):
-            return found
+            return replace(found, undo_until=await self._undo_until())
+        if row.state == State.STOPPED:
+            raise await self._reconciler.stopped(row)
         if row.lease_until > now:
             await self._waits.wait(row.lease_until - now)  # another process sends
             return None
@@ -181,6 +192,7 @@ class Resolution(Generic[T]):
         if claimed is None:
             return None
         row = claimed.row
+        await self._prepare(row)
         try:
             result = await self._actions.send(self._claim_of(claimed))
         except GatewayError as error:
@@ -190,12 +202,41 @@ class Resolution(Generic[T]):
             self._told.set_exception(InternalError())
             await self._settler.open(self._click, row)
             raise InternalError from error
+        result = replace(result, undo_until=await self._undo_until())
         if await self._settler.done(
             self._click, row, result.card_id, unwritten=lambda: self._tell(result)
         ):
             self._tell(result)
             return result
         raise await self._left_open(row, refusals.card_of_another_key())
+
+    async def _prepare(self, row: Row) -> None:
+        """What has to be so in the store before the call may leave, once its row is there.
+
+        Whoever claims first sees the others: of two calls at once none is begun, or one of them.
+        """
+        click = self._click
+        try:
+            if click.stops:
+                await self._store.stop(click)
+            is_new = not row.indeterminate
+            has_rival = click.alone and is_new and await self._store.has_rival(click)
+        except LedgerUnavailable as error:
+            self._told.set_exception(error)
+            await self._settler.abandon(click, row.claim)
+            raise
+        if has_rival:
+            await self._settler.abandon(click, row.claim)
+            raise refusals.not_alone()
+
+    async def _undo_until(self) -> float | None:
+        """Until when what this call has stopped may undo it; the worst where nobody can say."""
+        if not self._click.stops:
+            return None
+        try:
+            return await self._store.undo_until(self._click)
+        except LedgerUnavailable:
+            return self._runtime.now() + SIGNATURE_LIFE + CLOCK_TOLERANCE
 
     def _tell(self, result: CallResult[T]) -> None:
         if not self._told.done():
@@ -204,7 +245,16 @@ class Resolution(Generic[T]):
     def _claim_of(self, claimed: Claimed) -> Claim:
         most_skew = CLOCK_TOLERANCE if self._store.is_complete else math.inf
         key_life = self._store.windows.key_life
-        return self._asked.claim(claimed.row, claimed.now, most_skew=most_skew, key_life=key_life)
+        claim = self._asked.claim(claimed.row, claimed.now, most_skew=most_skew, key_life=key_life)
+        if self._click.alone:
+            return replace(claim, may_send=partial(self._may_send, claimed.row))
+        return claim
+
+    async def _may_send(self, row: Row) -> bool:
+        try:
+            return await self._store.is_sending(row)
+        except LedgerUnavailable:
+            return False
 
     async def _failed(self, row: Row, error: GatewayError) -> GatewayError:
         """What is told of a call that failed; a refusal only where nothing else can have left."""
@@ -213,6 +263,10 @@ class Resolution(Generic[T]):
         is_gone = False if row.indeterminate else await self._settler.forget(self._click, row)
         if is_gone:
             return error
+        if is_gone is False and self._click.alone:
+            seen = await self._store.look(self._click.key)
+            if seen.row is not None and seen.row.state == State.STOPPED:
+                return await self._reconciler.stopped(seen.row)
         told = refusals.unknown(in_flight=False, key_known=False)
         return await (self._left_open(row, told) if is_gone is False else self._given_up(row, told))
 

@@ -7,7 +7,7 @@ key, which is not stored: whoever reads the table cannot guess an address.
 
 import uuid
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 from uuid import UUID
 
@@ -31,6 +31,19 @@ class State(StrEnum):
     INDETERMINATE = "indeterminate"
     DONE = "done"
     NOT_EXECUTED = "not_executed"
+    STOPPED = "stopped"
+    """A later call forbids to send it again. Only its card shows what became of it."""
+
+
+class Course(Enum):
+    """What may follow on a call about a card once its key is too old to be sent again."""
+
+    MONOTONE = auto()
+    """Nobody can undo it: it may be sent again when the provider has forgotten its key."""
+    REVERSIBLE = auto()
+    """Somebody may have undone it since: it is never sent again."""
+    UNLISTED = auto()
+    """It makes something that no list shows: nobody can find out what became of it."""
 
 
 class Row(NamedTuple):
@@ -40,7 +53,8 @@ class Row(NamedTuple):
     marks, ``indeterminate`` says that a request may have been carried out without an answer,
     ``uncertain`` that an earlier row of this key may have been lost, and ``in_flight_seen`` that
     the provider spoke of a request still in flight. ``claim`` is the random token of whoever may
-    send until ``lease_until``.
+    send until ``lease_until``; of a stopped row that is when it was stopped. ``card`` is what the
+    call has made: a card, or an authorisation.
     """
 
     key: bytes
@@ -121,6 +135,12 @@ class Click:
     ``made_here`` says that the gateway made the key for this very request. ``time`` is when a
     version 7 key says that it was made, in UNIX seconds; None for keys of other versions.
     ``version`` is that of the rules by which the fingerprint was made.
+
+    ``course`` is that of a call about a card. One that is ``alone`` is not begun while another call
+    of its operation, about the same card, may still be carried out. One that ``stops`` an operation
+    forbids to send its unresolved calls about the card again, and is told until when those that
+    have left may undo it. One that ``must_go_out`` is sent although an earlier row of its key may
+    have been lost: a stolen card has to be switched off, whatever becomes of later requests.
     """
 
     key: UUID
@@ -131,6 +151,10 @@ class Click:
     made_here: bool = False
     time: float | None = None
     version: int = VERSION
+    course: Course = Course.MONOTONE
+    alone: bool = False
+    stops: str | None = None
+    must_go_out: bool = False
 
 
 def time_of(key: UUID) -> float | None:

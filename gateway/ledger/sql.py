@@ -39,6 +39,8 @@ SCHEMA = (
     "WHERE card IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS idempotency_key_unresolved ON idempotency_key (account) "
     f"WHERE account IS NOT NULL AND {_UNRESOLVED}",
+    "CREATE INDEX IF NOT EXISTS idempotency_key_target ON idempotency_key (target) "
+    "WHERE target IS NOT NULL AND state IN ('sending', 'indeterminate', 'stopped')",
     "CREATE INDEX IF NOT EXISTS idempotency_key_expires ON idempotency_key (expires)",
 )
 
@@ -159,6 +161,23 @@ RESEND = f"""UPDATE idempotency_key SET
 WHERE key = :key AND claim = :claim AND account IS NULL AND {_UNRESOLVED}
     AND first_send <= :asked - :late
 {_RETURNING}"""
+
+# Calls of an operation about one card that may still be carried out.
+RIVAL_CALLS = f"""SELECT count(*) FROM idempotency_key WHERE target = :target
+    AND operation = :operation AND key <> :key AND {_UNRESOLVED}
+    AND first_send > {{now}} - :life"""
+
+# From now on no attempt of them is signed. When that was stands in the place of their lease.
+STOP = f"""UPDATE idempotency_key SET state = 'stopped', lease_until = {{now}}
+WHERE target = :target AND operation = :stops AND {_UNRESOLVED} RETURNING {{now}}"""
+
+# Until when an attempt of them that was signed before may arrive.
+UNDO_UNTIL = """SELECT {now}, max(CASE WHEN lease_until + :signature < first_send + :life
+    THEN lease_until + :signature ELSE first_send + :life END)
+FROM idempotency_key WHERE target = :target AND operation = :stops AND state = 'stopped'"""
+
+IS_SENDING = """SELECT count(*) FROM idempotency_key
+WHERE key = :key AND claim = :claim AND state = 'sending'"""
 
 CLAIMED = "SELECT count(*) FROM idempotency_key WHERE card = :card AND key <> :key"
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from gateway.errors import ConfigError, LedgerUnavailable
 from gateway.ledger import sql
+from gateway.ledger.claims import SIGNATURE_LIFE, SIGNATURE_MARGIN
 from gateway.ledger.rows import UNBOUND, Click, Facts, Row, Seen, State
 
 Values = Mapping[str, Any]
@@ -60,6 +61,11 @@ class Windows:
     def late(self) -> float:
         """From when a list without the card proves that the call was not carried out."""
         return self.key_life + self.grace
+
+    @property
+    def last_arrival(self) -> float:
+        """From when nothing that was sent under the key can arrive any more."""
+        return self.key_life - SIGNATURE_MARGIN + CLOCK_TOLERANCE
 
     @property
     def late_uncertain(self) -> float:
@@ -206,7 +212,7 @@ class Store:
     async def done(self, click: Click, row: Row, card: UUID) -> Claimed | None:
         """The call was carried out; None where that was known already. Raises CardTaken."""
         given = _of_click(click) | _of_row(row)
-        given["card"] = card.bytes if click.account else None
+        given["card"] = card.bytes if card != click.target else None  # what the call has made
         return _claimed(await self._engine.execute(sql.DONE, given))
 
     async def reclaim(self, click: Click, token: bytes) -> Claimed | None:
@@ -264,6 +270,30 @@ class Store:
         late = {"late": self.windows.late, "late_uncertain": self.windows.late_uncertain}
         claimed = _claimed(await self._engine.execute(sql.DISMISS, {"key": key} | late))
         return claimed.row if claimed else None
+
+    async def has_rival(self, click: Click) -> bool:
+        """Whether another call of its operation, about the same card, may still be carried out."""
+        given = _of_click(click) | {"life": self.windows.last_arrival}
+        [(count,)] = await self._engine.execute(sql.RIVAL_CALLS, given)
+        return bool(count)
+
+    async def stop(self, click: Click) -> None:
+        """Forbid to send the calls again that this click stops."""
+        given = _of_click(click) | {"stops": click.stops}
+        await self._engine.execute(sql.STOP, given)
+
+    async def undo_until(self, click: Click) -> float | None:
+        """Until when a call that this click has stopped may arrive; None: none can any more."""
+        given: dict[str, Any] = _of_click(click) | {"stops": click.stops}
+        given |= {"signature": SIGNATURE_LIFE + CLOCK_TOLERANCE, "life": self.windows.last_arrival}
+        [(now, until)] = await self._engine.execute(sql.UNDO_UNTIL, given)
+        return until if until is not None and until > now else None
+
+    async def is_sending(self, row: Row) -> bool:
+        """Whether this row may still be sent under its claim."""
+        given = {"key": row.key, "claim": row.claim}
+        [(count,)] = await self._engine.execute(sql.IS_SENDING, given)
+        return bool(count)
 
     async def resend(self, row: Row, token: bytes, asked: float) -> Claimed | None:
         """Take the claim to send a harmless call again; None where it is too early for that."""

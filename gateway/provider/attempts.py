@@ -188,7 +188,10 @@ class Sender:
         try:
             async with self._place(call):
                 await self._runtime.turns.wait(caller_id.get())
-                request = self._request(call, token, progress.claim)
+                at = self._runtime.now()
+                if progress.claim and not await _may_send(progress.claim):
+                    return Attempt(Outcome.WITHDRAWN)
+                request = self._request(call, token, progress.claim, at)
                 progress.in_flight = True
                 reply = await self._transport.exchange(request, self._timeouts(left))
         except errors.Overloaded:
@@ -220,8 +223,11 @@ class Sender:
         """Whether calls wait for a place."""
         return self._concurrency.is_crowded
 
-    def _request(self, call: Call[T], token: AccessToken | None, claim: Claim | None) -> Request:
-        """One attempt's request: the call's key and bytes, and a signature of its own."""
+    def _request(
+        self, call: Call[T], token: AccessToken | None, claim: Claim | None, at: float
+    ) -> Request:
+        """One attempt's request: the call's key and bytes, and a signature made ``at`` this
+        time."""
         headers = COMMON_HEADERS.copy()
         if (name := request_id.get()) != NO_REQUEST:
             headers["X-Request-Id"] = name
@@ -236,7 +242,7 @@ class Sender:
         request = Request(call.endpoint.method, self._origin.path + call.path, headers, call.body)
         if call.endpoint.access is Access.SIGNED:
             not_after = claim.not_after(self._runtime) if claim else math.inf
-            self._credentials.sign(request, not_after=not_after)
+            self._credentials.sign(request, at=at, not_after=not_after)
         return request
 
     def _timeouts(self, left: float) -> Timeouts:
@@ -308,6 +314,10 @@ def _unknown(attempt: Attempt[Any], progress: Progress) -> errors.OutcomeUnknown
         return key_in_use()
     in_flight = Outcome.IN_FLIGHT in progress.outcomes
     return unknown(in_flight=in_flight, key_known=attempt.outcome is Outcome.UNPROCESSABLE)
+
+
+async def _may_send(claim: Claim) -> bool:
+    return claim.may_send is None or await claim.may_send()
 
 
 def _outcome(call: Call[Any], reply: Reply) -> Outcome:

@@ -7,12 +7,12 @@ expires, 300 seconds apart; the label is ``sig``; ``/auth/*`` is not signed.
 
 from collections.abc import Callable
 
+from gateway.ledger import SIGNATURE_LIFE
 from gateway.provider.transport import Request
 from gateway.signing import Message, Signer, content_digest
 
 COVERED: tuple[str, ...] = ("@method", "@authority", "@path")
 COVERED_WITH_BODY = (*COVERED, "content-digest")
-SIGNATURE_LIFE = 300  # seconds
 LEAST_LIFE = 10  # seconds: what holds for less is not worth sending
 
 
@@ -31,13 +31,13 @@ class Credentials:
         self._now = now
         self._backdate = backdate
 
-    def sign(self, request: Request, *, not_after: float) -> None:
-        """Add the digest and a fresh signature, over the exact bytes that are sent.
+    def sign(self, request: Request, *, at: float, not_after: float) -> None:
+        """Add the digest and a signature made ``at`` this time, over the exact bytes that are sent.
 
         It expires at ``not_after`` (UNIX seconds) at the latest; raises TooLate where that is near.
         """
         now, headers, covered = self._now(), request.headers, COVERED
-        created = int(now) - self._backdate
+        created = int(at) - self._backdate
         expires = int(min(created + SIGNATURE_LIFE, not_after))
         if expires - now < LEAST_LIFE:
             raise TooLate

@@ -21,6 +21,7 @@ _NOT_SENT = frozenset(
         Outcome.POOL_EXHAUSTED,
         Outcome.TOO_LATE,
         Outcome.CLOCKS_APART,
+        Outcome.WITHDRAWN,
     }
 )
 

@@ -144,6 +144,11 @@ def _no_answer(attempt: Attempt[Any], status: int | None) -> errors.GatewayError
             "The clocks of gateway and provider differ by over 30 seconds, so the age of a key is "
             "not known; nothing was sent."
         )
+    if attempt.outcome is Outcome.WITHDRAWN:
+        return errors.ProviderUnavailable(
+            "A later request for this card, or the state of the ledger, does not permit to send "
+            "this one."
+        )
     if attempt.outcome is Outcome.TOO_LATE:
         return errors.DeadlineExceeded("The request could not be signed in time.")
     if attempt.outcome is Outcome.POOL_EXHAUSTED:

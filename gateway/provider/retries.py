@@ -39,6 +39,7 @@ class Outcome(Enum):
     POOL_EXHAUSTED = auto()
     TOO_LATE = auto()  # its signature could not hold long enough: it was not sent
     HELD_BACK = auto()  # the provider has asked for a pause: it was not sent
+    WITHDRAWN = auto()  # the ledger does not permit it any more: it was not sent
     CLOCKS_APART = auto()  # nobody knows how old its key is: it was not sent
     NO_WHOLE_ANSWER = auto()
     UNREADABLE = auto()

@@ -29,6 +29,7 @@ from gateway.ledger import (
     MemoryEngine,
     Reached,
     Replay,
+    Shown,
     SqliteEngine,
     Store,
     Windows,
@@ -85,6 +86,7 @@ class Provider:
     lists: int = 0
     list_fails: bool = False
     state: Reached = Reached.NOT_YET
+    changed: float = math.inf
     confirms: bool = True
 
     def __post_init__(self) -> None:
@@ -132,9 +134,9 @@ class Provider:
             raise errors.ProviderUnavailable("no")
         return list(self.cards.values())
 
-    async def read_state(self) -> Reached:
+    async def read_state(self) -> Shown:
         """How the card of a move stands."""
-        return self.state
+        return Shown(self.state, self.changed, f"card {self.state.name}")
 
 
 @dataclass
@@ -153,7 +155,8 @@ class Process:
         provider = self.world.provider
         account = None if "target" in about else ACCOUNT
         about = {"time": time_of(key)} | about
-        click = Click(key, "issueVirtualCard", bound, account=account, **about)
+        operation = about.pop("operation", "issueVirtualCard")
+        click = Click(key, operation, bound, account=account, **about)
         cards = None if account is None else provider.list_cards
         actions = Actions(provider.send, cards, None if account else provider.read_state)
         return await self.ledger.run(click, actions, await self.ledger.look(key))
