@@ -16,13 +16,16 @@ import msgspec
 from gateway.cards.context import Context
 from gateway.cards.history import Key, history_of
 from gateway.cards.loaders import Loader, too_slow
-from gateway.cards.outcomes import account_cards, has_reached
+from gateway.cards.outcomes import account_cards
+from gateway.cards.transitions import Subject, Transition, explained, has_reached, read_subject
 from gateway.cards.types import UUIDText
 from gateway.errors import (
     DeadlineExceeded,
+    GatewayError,
     NotAllowed,
     NotFound,
     OutcomeUnknown,
+    ProviderError,
     ProviderUnavailable,
 )
 from gateway.ledger import (
@@ -38,7 +41,7 @@ from gateway.ledger import (
     newer_version,
     not_sent,
 )
-from gateway.provider import Account, Address, Call, Card, CardStatus, Endpoint, Transaction
+from gateway.provider import Account, Address, Call, Card, Endpoint, Transaction
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -202,15 +205,15 @@ class MutationCall(QueryCall, Generic[T]):
         body: msgspec.Struct | None = None,
         *,
         address: Address | None = None,
-        reached: CardStatus | None = None,
+        transition: Transition | None = None,
         **ids: UUID,
     ) -> T:
         """Send the call through the ledger; ``ids`` fill the path of its endpoint.
 
         An account or a card among them has to be one of the caller's: raises NotAllowed, or
         NotFound as if the card were not there. What became of a call that is too old to be sent
-        again is found out by the ``address`` of the card that it makes, or by the status that its
-        card has then ``reached``: one of them is needed.
+        again is found out by the ``address`` of the card that it makes, or by the ``transition`` of
+        the card that it is about: one of them is needed.
 
         For a key whose call was carried out earlier the answer is its card, read afresh. The wait
         ends with the operation's deadline; the call itself goes on.
@@ -220,14 +223,16 @@ class MutationCall(QueryCall, Generic[T]):
         await self._count()
         self._check_time()
         call = self._endpoint.call(body=b"" if body is None else msgspec.json.encode(body), **ids)
-        actions = self._actions(call, address, reached)
+        actions = self._actions(call, address, transition)
         try:
             async with asyncio.timeout_at(self._context.deadline):
-                value = await self._run(call, actions, seen)
+                return await self._run(call, actions, seen)
         except TimeoutError:
             raise await self._unfinished() from None
-        self._context.loaders.forget_what_changed()
-        return value
+        except ProviderError as error:
+            raise await self._explained(error, call, transition) from error.__cause__
+        finally:  # also where nobody knows whether anything has changed
+            self._context.loaders.forget_what_changed()
 
     async def _check(self, ids: Mapping[str, UUID]) -> None:
         """For callers of all accounts the provider decides whether there is such a card."""
@@ -238,16 +243,31 @@ class MutationCall(QueryCall, Generic[T]):
             raise NotFound("The provider knows no such card.")
 
     def _actions(
-        self, call: Call[T], address: Address | None, reached: CardStatus | None
+        self, call: Call[T], address: Address | None, transition: Transition | None
     ) -> Actions[T]:
-        provider, card_id = self._context.provider, call.ids.get("cardId")
+        provider = self._context.provider
         send = partial(provider.modify, call)
         if address is not None:
             account, same = call.ids["accountId"], partial(eq, address)
             return Actions(send, cards=partial(account_cards, provider, account, same))
-        if card_id is None or reached is None:
-            raise TypeError("a call about a card names the status that it reaches")
-        return Actions(send, read=partial(has_reached, provider, card_id, reached))
+        if transition is None:
+            raise TypeError("a call about a card names the transition that it is to bring about")
+        return Actions(send, reached=partial(has_reached, provider, call, transition))
+
+    async def _explained(
+        self, error: GatewayError, call: Call[T], transition: Transition | None
+    ) -> GatewayError:
+        if transition is None:
+            return error
+        return await explained(error, call, transition, partial(self._now, call))
+
+    async def _now(self, call: Call[T]) -> Subject | None:
+        """What the call is about, read afresh; None where it cannot be read in time."""
+        try:
+            async with asyncio.timeout_at(self._context.deadline):
+                return await read_subject(self._context.provider, call)
+        except (GatewayError, TimeoutError):
+            return None
 
     async def _run(self, call: Call[T], actions: Actions[T], seen: Seen) -> T:
         ledger: Ledger[T] = self._context.ledger

@@ -14,7 +14,7 @@ import strawberry
 from gateway import errors
 from gateway.cards.context import Context
 from gateway.cards.history import Key, history_of, needs_history, with_history
-from gateway.cards.types import Card, UUIDText
+from gateway.cards.types import Card, CardStatus, UUIDText
 from gateway.events import UnexpectedError
 
 _MEANINGS = {code: error.meaning for code, error in errors.CODES.items() if error.in_results}
@@ -59,7 +59,7 @@ class InvalidInputMember(ErrorMember):
     field: str = strawberry.field(description="Path of the field, such as input.accountId.")
 
 
-@strawberry.type(name="NotFound", description="There is no such account or card.")
+@strawberry.type(name="NotFound", description="There is no such account, card or authorisation.")
 class NotFoundMember(ErrorMember):
     """GraphQL type NotFound."""
 
@@ -77,9 +77,18 @@ class RefusedMember(ErrorMember):
     """GraphQL type Refused."""
 
 
-@strawberry.type(name="InvalidState", description="The card's status does not permit this.")
+@strawberry.type(
+    name="InvalidState",
+    description="The status of the card, or of the authorisation, does not permit this; nothing "
+    "was changed.",
+)
 class InvalidStateMember(ErrorMember):
     """GraphQL type InvalidState."""
+
+    status: CardStatus | None = strawberry.field(
+        description="What the card is now; null where that cannot be read, and where the refusal "
+        "is about an authorisation, whose status `message` names."
+    )
 
 
 @strawberry.type(
@@ -248,6 +257,8 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
     match error:
         case errors.InvalidInput():
             return {"field": error.field}
+        case errors.InvalidState(card_status=status):
+            return {"status": CardStatus[status.name] if status else None}
         case errors.OutcomeUnknown(promise=promise):
             return {
                 "idempotency_key": key,

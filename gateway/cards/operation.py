@@ -26,7 +26,14 @@ from gateway.cards.failures import MUTATION_FAILURES, as_member, members_of
 from gateway.cards.history import Key
 from gateway.cards.inputs import parse_id, parse_key
 from gateway.cards.types import UUIDText
-from gateway.errors import GatewayError, NotExecuted, NotFound, Refused, SimulatorDisabled
+from gateway.errors import (
+    GatewayError,
+    InvalidState,
+    NotExecuted,
+    NotFound,
+    Refused,
+    SimulatorDisabled,
+)
 from gateway.ledger import field_key, provider_key
 from gateway.provider import Endpoint
 
@@ -77,8 +84,9 @@ class CardOperation:
 
     def _possible_failures(self) -> set[type[GatewayError]]:
         found = {*MUTATION_FAILURES, NotFound, Refused, self.endpoint.conflict}
+        # A call about something is refused for its status, and what became of it shows there.
         makes_a_card = "accountId" in self.endpoint.path
-        found |= {NotExecuted} if makes_a_card else set()
+        found.add(NotExecuted if makes_a_card else InvalidState)
         return found | {SimulatorDisabled} if self.endpoint.is_simulator else found
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from gateway.errors import ProviderUnavailable
-from gateway.ledger import AccountCard, Reached, Shown
-from gateway.provider import Address, CardStatus, ProviderClient
+from gateway.ledger import AccountCard
+from gateway.provider import Address, ProviderClient
 
 
 async def account_cards(
@@ -20,15 +19,3 @@ async def account_cards(
         for card in await provider.cards_of(account_id)
         if card.may_be_virtual and card.created_at is not None  # which all cards of a list have
     ]
-
-
-async def has_reached(provider: ProviderClient, card_id: UUID, wanted: CardStatus) -> Shown:
-    """How a card that was ISSUING stands to the status that it is to reach."""
-    card = await provider.card(card_id)
-    if card is None:
-        raise ProviderUnavailable("The provider does not show the card.")
-    assert card.updated_at is not None  # noqa: S101 (a card that was read has its dates)
-    waiting = card.status in (CardStatus.ISSUING, CardStatus.UNKNOWN)
-    reached = Reached.NOT_YET if waiting else Reached.NEVER
-    reached = Reached.YES if card.status is wanted else reached
-    return Shown(reached, card.updated_at.timestamp(), card)

@@ -1,19 +1,18 @@
 """What calls of the simulator have in common: they are accepted first and carried out later."""
 
 from typing import TypeVar
-from uuid import UUID
 
 import strawberry
 
 from gateway.cards.calls import MutationCall
-from gateway.cards.context import Info
 from gateway.cards.inputs import parse_id
-from gateway.cards.operations.card import card as card_operation
-from gateway.cards.types import Card, UUIDText, key_input, key_output, replayed_output
-from gateway.errors import InvalidState, NotFound, Refused, SimulatorDisabled
+from gateway.cards.moves import MOVE_FAILURES, CardChange
+from gateway.cards.transitions import Transition
+from gateway.cards.types import UUIDText, key_input
+from gateway.errors import SimulatorDisabled
 from gateway.provider import CardStatus
 
-SIMULATION_FAILURES = (NotFound, InvalidState, SimulatorDisabled, Refused)
+SIMULATION_FAILURES = (*MOVE_FAILURES, SimulatorDisabled)
 
 
 @strawberry.input
@@ -24,31 +23,17 @@ class SimulationInput:
     idempotency_key: UUIDText | None = key_input()
 
 
-@strawberry.type
-class SimulationSuccess:
-    """The fields of the success of a simulator call."""
-
-    card_id: strawberry.Private[UUID]
-    idempotency_key: UUIDText = key_output()
-    replayed: bool = replayed_output()
-
-    @strawberry.field(description="The card, read afresh; it may still be ISSUING.")
-    async def card(self, info: Info) -> Card | None:
-        """Read the card through the loader; a failed read leaves the success standing."""
-        found = await card_operation.query_call(info.context).visible_card(self.card_id)
-        return Card.from_provider(found) if found else None
-
-
-S = TypeVar("S", bound=SimulationSuccess)
+S = TypeVar("S", bound=CardChange)
 
 
 async def simulate(
-    call: MutationCall[None], given: SimulationInput, reached: CardStatus, success: type[S]
+    call: MutationCall[None], given: SimulationInput, ends: CardStatus, success: type[S]
 ) -> S:
     """Send the call of a simulation; ``success`` is the GraphQL type of its own.
 
-    The card has ``reached`` this status once the call was carried out.
+    The status of the card ``ends`` as this one once the call was carried out.
     """
     card_id = parse_id(given.card_id, "input.cardId")
-    await call.send(cardId=card_id, reached=reached)
+    transition = Transition(frozenset({CardStatus.ISSUING}), frozenset({ends}))
+    await call.send(cardId=card_id, transition=transition)
     return success(card_id=card_id, idempotency_key=call.key, replayed=call.replayed)

@@ -12,21 +12,28 @@ class ProviderError(GatewayError):
 
 
 class NotFound(ProviderError):
-    """The provider knows no such account or card."""
+    """The provider knows no such account, card or authorisation."""
 
     code = "NOT_FOUND"
-    meaning = "There is no such account or card."
+    meaning = "There is no such account, card or authorisation."
     advice = "Check the id."
     in_results = True
 
 
 class InvalidState(ProviderError):
-    """The card's status does not permit this."""
+    """The status of the card, or of the authorisation, does not permit this.
+
+    ``card_status`` is what the card is now, as the provider shows it; None where nobody knows.
+    """
 
     code = "INVALID_STATE"
-    meaning = "The card's status does not permit this."
-    advice = "Read the card first."
+    meaning = "The status of the card or authorisation does not permit this."
+    advice = "Look at `status`."
     in_results = True
+
+    def __init__(self, message: str, *, card_status: Any = None) -> None:
+        super().__init__(message)
+        self.card_status = card_status
 
 
 class Refused(ProviderError):

@@ -15,8 +15,9 @@ from gateway.app import create_app
 from gateway.cards import OPERATIONS
 from gateway.cards.calls import MutationCall, QueryCall
 from gateway.cards.failures import members_of
+from gateway.cards.moves import CardChange
 from gateway.cards.operation import CardOperation, mutation, query
-from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, SimulationSuccess
+from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput
 from gateway.cards.types import Card
 from gateway.emulator import GUIDE_ACCOUNT
 from gateway.emulator.app import OPERATIONS as EMULATED
@@ -43,7 +44,7 @@ def declared(**given: Any) -> CardOperation:
     """A mutation with this declaration."""
 
     @mutation(FREEZE, **given)
-    async def freeze_card(call: MutationCall[None], given: SimulationInput) -> SimulationSuccess:
+    async def freeze_card(call: MutationCall[None], given: SimulationInput) -> CardChange:
         """Freeze a card."""
         raise NotImplementedError
 
@@ -92,7 +93,7 @@ def test_a_mutation_without_key_or_replayed_does_not_import() -> None:
     class Keyless:
         card_id: strawberry.ID
 
-    async def of_keyless(call: MutationCall[None], given: Keyless) -> SimulationSuccess:
+    async def of_keyless(call: MutationCall[None], given: Keyless) -> CardChange:
         """Freeze a card."""
         raise NotImplementedError
 

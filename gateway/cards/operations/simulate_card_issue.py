@@ -5,13 +5,9 @@ from types import NoneType
 import strawberry
 
 from gateway.cards.calls import MutationCall
+from gateway.cards.moves import CardChange
 from gateway.cards.operation import mutation
-from gateway.cards.simulation import (
-    SIMULATION_FAILURES,
-    SimulationInput,
-    SimulationSuccess,
-    simulate,
-)
+from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, simulate
 from gateway.errors import InvalidState
 from gateway.provider import CardStatus, Endpoint
 
@@ -24,7 +20,7 @@ class SimulateCardIssueInput(SimulationInput):
 
 
 @strawberry.type(description="The simulator took the request; the card changes a moment later.")
-class SimulateCardIssueSuccess(SimulationSuccess):
+class SimulateCardIssueSuccess(CardChange):
     """GraphQL type SimulateCardIssueSuccess."""
 
 

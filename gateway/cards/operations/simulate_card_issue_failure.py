@@ -5,13 +5,9 @@ from types import NoneType
 import strawberry
 
 from gateway.cards.calls import MutationCall
+from gateway.cards.moves import CardChange
 from gateway.cards.operation import mutation
-from gateway.cards.simulation import (
-    SIMULATION_FAILURES,
-    SimulationInput,
-    SimulationSuccess,
-    simulate,
-)
+from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, simulate
 from gateway.errors import InvalidState
 from gateway.provider import CardStatus, Endpoint
 
@@ -26,7 +22,7 @@ class SimulateCardIssueFailureInput(SimulationInput):
 @strawberry.type(
     description="The simulator took the request; the card becomes ISSUE_FAILED a moment later."
 )
-class SimulateCardIssueFailureSuccess(SimulationSuccess):
+class SimulateCardIssueFailureSuccess(CardChange):
     """GraphQL type SimulateCardIssueFailureSuccess."""
 
 

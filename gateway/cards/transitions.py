@@ -1,0 +1,82 @@
+"""What a call brings about in the status of the card, or of the authorisation, that it is about."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from gateway.errors import GatewayError, InvalidState, ProviderUnavailable, Refused
+from gateway.ledger import Reached
+from gateway.provider import (
+    READ_AUTHORISATION,
+    Authorisation,
+    AuthorisationStatus,
+    Call,
+    Card,
+    CardStatus,
+    ProviderClient,
+)
+
+Subject: TypeAlias = Authorisation | Card
+Status: TypeAlias = AuthorisationStatus | CardStatus
+_UNKNOWN = (AuthorisationStatus.UNKNOWN, CardStatus.UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The subject of a call has one of the statuses ``ends`` once the call was carried out.
+
+    From the ``begins`` the call is possible, or may become so; from all other ones never.
+    """
+
+    begins: frozenset[Status]
+    ends: frozenset[Status] = frozenset()
+
+    def reached(self, status: Status) -> Reached:
+        """How a subject in this status stands to the end of the transition."""
+        if status in self.ends:
+            return Reached.YES
+        waiting = status in self.begins or status in _UNKNOWN
+        return Reached.NOT_YET if waiting else Reached.NEVER
+
+
+async def read_subject(provider: ProviderClient, call: Call[Any]) -> Subject | None:
+    """The authorisation or the card of the call, read afresh; None where there is none."""
+    if authorisation_id := call.ids.get("authorisationId"):
+        return await provider.read(READ_AUTHORISATION.call(authorisationId=authorisation_id))
+    return await provider.card(call.ids["cardId"])
+
+
+async def has_reached(provider: ProviderClient, call: Call[Any], transition: Transition) -> Reached:
+    """How the subject of the call stands to the end of its transition."""
+    subject = await read_subject(provider, call)
+    if subject is None:
+        raise ProviderUnavailable(f"The provider does not show the {call.endpoint.subject}.")
+    return transition.reached(subject.status)
+
+
+async def explained(
+    error: GatewayError,
+    call: Call[Any],
+    transition: Transition,
+    look: Callable[[], Awaitable[Subject | None]],
+) -> GatewayError:
+    """The error of a call, with what its subject is now; ``look`` gives None where nobody knows.
+
+    A status that does not permit a call is a 409, but for those of the simulator, whose documented
+    refusals are 400 (provider page, section 7): there the status decides what was meant.
+    """
+    if isinstance(error, InvalidState):
+        return _invalid_state(await look(), error.message)
+    if isinstance(error, Refused) and call.endpoint.is_simulator:
+        subject = await look()
+        if subject is not None and subject.status not in transition.begins:
+            return _invalid_state(
+                subject, f"The state of this {call.endpoint.subject} does not permit that."
+            )
+    return error
+
+
+def _invalid_state(subject: Subject | None, message: str) -> InvalidState:
+    if isinstance(subject, Authorisation):
+        return InvalidState(f"{message} It is {subject.status.name}.")
+    return InvalidState(message, card_status=subject.status if subject else None)

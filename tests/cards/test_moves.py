@@ -1,0 +1,166 @@
+"""Mutations of cards and authorisations: one click has one effect, whatever fails."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.emulator.cards import CardStatus
+from tests.moves import MOVES, TERMINATE, Move, ask, prepare, set_status
+from tests.stack import Clock, Stack, running
+
+DONE = "done"
+ATTEMPTS = 4
+
+
+def code_of(result: Any) -> str:
+    """What a mutation ended with."""
+    return str(result.get("code", DONE))
+
+
+def is_of(move: Move, request: httpx.Request) -> bool:
+    """Whether the request is the call of this move."""
+    return request.method == move.method and move.part in request.url.path
+
+
+def lose_answers(stack: Stack, move: Move, times: int) -> None:
+    """Lose the answers of the next calls after the provider has carried them out."""
+    passing, left = stack.wire.handle_async_request, times
+
+    async def lose(request: httpx.Request) -> httpx.Response:
+        nonlocal left
+        response = await passing(request)
+        if is_of(move, request) and left:
+            left -= 1
+            raise httpx.ReadError("the answer was lost")
+        return response
+
+    stack.wire.handle_async_request = lose  # type: ignore[method-assign]
+
+
+def answer_with(stack: Stack, move: Move, answer: Callable[[], httpx.Response]) -> None:
+    """Answer the calls in the provider's place: none of them is carried out."""
+    stack.wire.answer = lambda request: answer() if is_of(move, request) else None
+
+
+@pytest.mark.parametrize("move", MOVES, ids=str)
+async def test_it_is_done_once_and_replayed(move: Move) -> None:
+    """The move is carried out, and a repeat under its key tells what is now without a call."""
+    key, clock = str(uuid.uuid4()), Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, move)
+        first = await ask(stack, move, idempotencyKey=key, **given)
+        again = await ask(stack, move, idempotencyKey=key, **given)
+        sent = [request for request, _ in stack.wire.exchanges if is_of(move, request)]
+        assert move.effects(stack) == 1
+    assert (code_of(first), first["replayed"], again["replayed"]) == (DONE, False, True)
+    assert (first["idempotencyKey"], len(sent)) == (key, 1)
+
+
+@pytest.mark.parametrize("lost", [1, ATTEMPTS])
+@pytest.mark.parametrize("move", MOVES, ids=str)
+async def test_a_lost_answer_is_found_again(move: Move, lost: int) -> None:
+    """Answers that are lost after the commit leave one effect, which the key's repeat tells."""
+    key, clock = str(uuid.uuid4()), Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, move)
+        lose_answers(stack, move, lost)
+        first = await ask(stack, move, idempotencyKey=key, **given)
+        assert code_of(first) == (DONE if lost < ATTEMPTS else "OUTCOME_UNKNOWN")
+        assert code_of(await ask(stack, move, idempotencyKey=key, **given)) == DONE
+        assert move.effects(stack) == 1
+
+
+# What is answered in the provider's place, and what the move ends with.
+STATUSES = {
+    199: "OUTCOME_UNKNOWN",
+    206: "OUTCOME_UNKNOWN",
+    301: "OUTCOME_UNKNOWN",
+    401: "PROVIDER_UNAVAILABLE",
+    403: "REFUSED",
+    404: "NOT_FOUND",
+    408: "OUTCOME_UNKNOWN",
+    422: "REFUSED",
+    429: "RATE_LIMITED",
+    500: "OUTCOME_UNKNOWN",
+    503: "OUTCOME_UNKNOWN",
+}
+
+
+@pytest.mark.parametrize("status", [*STATUSES, 400, 409])
+@pytest.mark.parametrize("move", MOVES, ids=str)
+async def test_a_status_means_this(move: Move, status: int) -> None:
+    """Refusals alone are believed to have had no effect; the next try with the key is the one."""
+    key, clock = str(uuid.uuid4()), Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, move)
+        answer_with(stack, move, lambda: httpx.Response(status))
+        first = await ask(stack, move, idempotencyKey=key, **given)
+        assert code_of(first) == {**STATUSES, **move.statuses}[status]
+        assert move.effects(stack) == 0
+        stack.wire.answer = lambda _: None
+        clock.time += 5
+        assert code_of(await ask(stack, move, idempotencyKey=key, **given)) == DONE
+        assert move.effects(stack) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [("inactive", "INACTIVE"), ("blocked", "BLOCKED"), ("terminated", "TERMINATED")],
+)
+async def test_a_refused_move_tells_what_the_card_is_now(status: CardStatus, shown: str) -> None:
+    """A card whose status does not permit it is InvalidState, with the status read afterwards."""
+    clock = Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, TERMINATE)
+        set_status(stack, given["cardId"], status)
+        refused = await ask(stack, TERMINATE, **given)
+        assert (refused["__typename"], refused["status"]) == ("InvalidState", shown)
+
+
+async def test_a_refusal_is_told_where_the_status_cannot_be_read() -> None:
+    """A failed read after a refusal leaves the refusal told, without a status."""
+    clock = Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, TERMINATE)
+        set_status(stack, given["cardId"], "inactive")
+        stack.wire.answer = lambda sent: httpx.Response(500) if sent.method == "GET" else None
+        refused = await ask(stack, TERMINATE, **given)
+    assert (refused["code"], refused["status"]) == ("INVALID_STATE", None)
+
+
+async def test_a_move_between_two_reads_is_seen() -> None:
+    """Cards that are read after a mutation of the same document are read afresh."""
+    clock = Clock()
+    text = """mutation($id: ID!) {
+      a: terminateCard(input: {cardId: $id}) { ... on TerminateCardSuccess { card { status } } }
+      b: terminateCard(input: {cardId: $id}) { ... on InvalidState { status } }
+    }"""
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, TERMINATE)
+        data = await stack.data(text, {"id": given["cardId"]})
+    assert data == {"a": {"card": {"status": "TERMINATED"}}, "b": {"status": "TERMINATED"}}
+
+
+@pytest.mark.parametrize("committed", [True, False])
+async def test_a_termination_after_the_hour_is_found_out(committed: bool) -> None:
+    """A card that is TERMINATED is told; one that is not is ended once the key is forgotten."""
+    key, clock = str(uuid.uuid4()), Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, TERMINATE)
+        if committed:
+            lose_answers(stack, TERMINATE, ATTEMPTS)
+        else:
+            answer_with(stack, TERMINATE, lambda: httpx.Response(500))
+        assert (
+            code_of(await ask(stack, TERMINATE, idempotencyKey=key, **given)) == "OUTCOME_UNKNOWN"
+        )
+        stack.wire.answer = lambda _: None
+        clock.time += 3600
+        late = await ask(stack, TERMINATE, idempotencyKey=key, **given)
+        assert code_of(late) == (DONE if committed else "OUTCOME_UNKNOWN")
+        clock.time += 86_400
+        assert code_of(await ask(stack, TERMINATE, idempotencyKey=key, **given)) == DONE
+        assert TERMINATE.effects(stack) == 1
