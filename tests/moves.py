@@ -41,9 +41,38 @@ def _moved(status: str) -> Callable[[Stack], int]:
     )
 
 
+def _authorised(stack: Stack) -> int:
+    return len(stack.emulator.state.emulator.authorisations)
+
+
+def _settled(status: str) -> Callable[[Stack], int]:
+    return lambda stack: sum(
+        change.status == status
+        for authorisation in stack.emulator.state.emulator.authorisations.values()
+        for change in authorisation.history.changes
+    )
+
+
+_SIMULATED = "authorisation { id status }"
+AUTHORISE = Move(
+    "simulateCardAuthorisation",
+    "POST",
+    "/authorisation",
+    _authorised,
+    "authorisation { id status cardId accountId exchangeRate amount { amount currency } "
+    "merchantAmount { amount currency } merchant { id name mcc country city } }",
+    {400: "REFUSED", 409: "OUTCOME_UNKNOWN"},
+)
+CAPTURE = Move(
+    "simulateAuthorisationCapture", "PATCH", "/capture", _settled("captured"), _SIMULATED
+)
+RELEASE = Move(
+    "simulateAuthorisationRelease", "PATCH", "/release", _settled("released"), _SIMULATED
+)
 TERMINATE = Move("terminateCard", "DELETE", "/v1/cards/", _moved("terminated"))
 CARD_MOVES = (TERMINATE,)
-MOVES = CARD_MOVES
+SETTLEMENTS = (CAPTURE, RELEASE)
+MOVES = (*CARD_MOVES, AUTHORISE, *SETTLEMENTS)
 
 
 def document(move: Move) -> str:
@@ -69,7 +98,13 @@ async def prepare(stack: Stack, clock: Clock, move: Move) -> dict[str, Any]:
     card_id = (await stack.issue())["card"]["id"]
     await stack.simulate(card_id)
     clock.time += 5
-    return {"cardId": card_id}
+    if move in CARD_MOVES:
+        return {"cardId": card_id}
+    money = {"amount": "20.00", "currency": "GBP", "capture": False}
+    if move is AUTHORISE:
+        return {"cardId": card_id, **money}
+    made = await ask(stack, AUTHORISE, cardId=card_id, **money)
+    return {"authorisationId": made["authorisation"]["id"]}
 
 
 def set_status(stack: Stack, card_id: str, status: CardStatus) -> None:

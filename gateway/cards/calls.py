@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import eq
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -41,10 +41,21 @@ from gateway.ledger import (
     newer_version,
     not_sent,
 )
-from gateway.provider import Account, Address, Call, Card, Endpoint, Transaction
+from gateway.provider import (
+    READ_AUTHORISATION,
+    Account,
+    Address,
+    Authorisation,
+    Call,
+    Card,
+    Endpoint,
+    Transaction,
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
+Shown: TypeAlias = Authorisation | Card
+S = TypeVar("S", Authorisation, Card)
 
 READ = "card"  # the query whose rate limit also holds for a key that is sent again
 
@@ -89,7 +100,16 @@ class QueryCall:
         found = await self._read(self._context.loaders.transactions_of, card_id)
         return None if found is None else [each for each in found if self._may_see(each)]
 
-    def _may_see(self, shown: Card | Transaction) -> bool:
+    async def visible_authorisation(self, authorisation_id: UUID) -> Authorisation | None:
+        """The authorisation, or None where it, or its card, is none of this caller's."""
+        found = await self._read(self._context.loaders.authorisations, authorisation_id)
+        if found is None or not self._may_see(found):
+            return None
+        if found.card_id is None or self._context.caller.accounts is None:
+            return found
+        return found if await self.visible_card(found.card_id) else None
+
+    def _may_see(self, shown: Authorisation | Card | Transaction) -> bool:
         return self._context.caller.may_use(shown.account_id)
 
     async def _read(self, loader: Loader[R], key: UUID) -> R:
@@ -146,7 +166,7 @@ class OutcomeCall(QueryCall):
                 found = await ledger.ask(key, find, seen)
         except TimeoutError:
             raise not_sent(ledger.promise(seen)) from None
-        return _shown(await self.visible_card(found.card_id)) if found else None
+        return _shown(await self.visible_card(found.card_id), "card") if found else None
 
     async def _find(
         self, body_of: Callable[[UUID, Address], Call[Card]], row: Row
@@ -235,12 +255,17 @@ class MutationCall(QueryCall, Generic[T]):
             self._context.loaders.forget_what_changed()
 
     async def _check(self, ids: Mapping[str, UUID]) -> None:
-        """For callers of all accounts the provider decides whether there is such a card."""
-        caller, card_id = self._context.caller, ids.get("cardId")
+        """For callers of all accounts the provider decides whether there is such an object."""
         if "accountId" in ids:
             self._check_account(ids["accountId"])
-        if card_id and caller.accounts is not None and not await self.visible_card(card_id):
+        if self._context.caller.accounts is None:
+            return
+        if "cardId" in ids and not await self.visible_card(ids["cardId"]):
             raise NotFound("The provider knows no such card.")
+        if "authorisationId" in ids and not await self.visible_authorisation(
+            ids["authorisationId"]
+        ):
+            raise NotFound("The provider knows no such authorisation.")
 
     def _actions(
         self, call: Call[T], address: Address | None, transition: Transition | None
@@ -276,7 +301,8 @@ class MutationCall(QueryCall, Generic[T]):
         if isinstance(result, Replay):
             self.replayed = True
             value = await self._stored(result.card_id)
-            if not result.is_bound and isinstance(value, Card) and not call.may_have_made(value):
+            is_of_another = isinstance(value, Shown) and not call.may_have_made(value)
+            if not result.is_bound and is_of_another:
                 raise key_reused()
             return value
         self.replayed = result.replayed
@@ -284,12 +310,15 @@ class MutationCall(QueryCall, Generic[T]):
             return await self._stored(result.card_id)
         return result.value
 
-    async def _stored(self, card_id: UUID) -> T:
-        """What the endpoint answers, for a call that was carried out: the card, or nothing."""
-        if self._endpoint.reads is not Card:
-            return cast(T, None)
-        card = _shown(await self._context.provider.card(card_id))
-        return cast(T, card)  # which is Card here
+    async def _stored(self, an_id: UUID) -> T:
+        """What the endpoint answers, for a call that was carried out: what it is of, or nothing."""
+        provider, found = self._context.provider, cast(Any, None)
+        if self._endpoint.reads is Card:
+            found = _shown(await provider.card(an_id), "card")
+        elif self._endpoint.reads is Authorisation:
+            shown = await provider.read(READ_AUTHORISATION.call(authorisationId=an_id))
+            found = _shown(shown, "authorisation")
+        return cast(T, found)  # which is what the endpoint reads
 
     def _rate_limit(self) -> str:
         """The mutation's, and the reads' where the key is known.
@@ -311,8 +340,8 @@ class MutationCall(QueryCall, Generic[T]):
         )
 
 
-def _shown(card: Card | None) -> Card:
-    """The card of a call that was carried out: it is there, whatever the provider shows."""
-    if card is None:
-        raise ProviderUnavailable("The provider does not show the card yet.")
-    return card
+def _shown(found: S | None, what: str) -> S:
+    """What a call has made is there, whatever the provider shows."""
+    if found is None:
+        raise ProviderUnavailable(f"The provider does not show the {what} yet.")
+    return found

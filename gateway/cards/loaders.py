@@ -14,7 +14,9 @@ from gateway.provider import (
     LIST_CARDS,
     LIST_TRANSACTIONS,
     READ_ACCOUNT,
+    READ_AUTHORISATION,
     Account,
+    Authorisation,
     Card,
     ProviderClient,
     Transaction,
@@ -123,6 +125,12 @@ class Loaders:
         return Loader(lambda key: read(READ_ACCOUNT.call(accountId=key)), self._bound)
 
     @cached_property
+    def authorisations(self) -> Loader[Authorisation | None]:
+        """Authorisations by their ids."""
+        read = self._provider.read
+        return Loader(lambda key: read(READ_AUTHORISATION.call(authorisationId=key)), self._bound)
+
+    @cached_property
     def cards_of(self) -> Loader[Sequence[Card] | None]:
         """The cards of accounts; each of them is a card by its id, too."""
         return Loader(self._list_cards, self._bound)
@@ -135,7 +143,7 @@ class Loaders:
 
     def forget_what_changed(self) -> None:
         """After a mutation nothing that was read before it is shown again."""
-        for name in ("cards", "accounts", "cards_of", "transactions_of"):
+        for name in ("cards", "accounts", "authorisations", "cards_of", "transactions_of"):
             self.__dict__.pop(name, None)
 
     async def _list_cards(self, account_id: UUID) -> Sequence[Card] | None:

@@ -25,18 +25,20 @@ _UNKNOWN = (AuthorisationStatus.UNKNOWN, CardStatus.UNKNOWN)
 class Transition:
     """The subject of a call has one of the statuses ``ends`` once the call was carried out.
 
-    From the ``begins`` the call is possible, or may become so; from all other ones never.
+    From the ``begins`` the call is possible, or may become so; from all other ones never. A call
+    that ``is_monotone`` may be sent again later without undoing what others did meanwhile.
     """
 
     begins: frozenset[Status]
     ends: frozenset[Status] = frozenset()
+    is_monotone: bool = True
 
     def reached(self, status: Status) -> Reached:
         """How a subject in this status stands to the end of the transition."""
         if status in self.ends:
             return Reached.YES
         waiting = status in self.begins or status in _UNKNOWN
-        return Reached.NOT_YET if waiting else Reached.NEVER
+        return Reached.NOT_YET if waiting and self.is_monotone else Reached.NEVER
 
 
 async def read_subject(provider: ProviderClient, call: Call[Any]) -> Subject | None:

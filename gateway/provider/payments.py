@@ -69,6 +69,14 @@ class Fee(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     token_amount: Decimal
 
 
+class NewAuthorisation(msgspec.Struct, frozen=True, kw_only=True):
+    """The body that asks the simulator for an authorisation (section 7); all three are required."""
+
+    amount: str
+    currency: str
+    capture: bool
+
+
 class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
     """An amount that is set aside until it is captured or released.
 

@@ -23,6 +23,7 @@ from gateway.emulator import GUIDE_ACCOUNT
 from gateway.emulator.app import OPERATIONS as EMULATED
 from gateway.errors import ConfigError, InvalidState
 from gateway.provider import READ_CARD, Endpoint
+from tests.moves import AUTHORISE, ask, set_status
 from tests.stack import CARD, issue_input, running, settings
 from tests.tokens import IdentityProvider
 
@@ -113,6 +114,8 @@ async def test_no_mutation_reaches_a_card_or_an_account_of_others(tmp_path: Path
     async with running(**identity.settings()) as stack:
         stack.client.headers["Authorization"] = f"Bearer {identity.token()}"
         card_id = (await stack.issue())["card"]["id"]
+        set_status(stack, card_id, "active")
+        made = await ask(stack, AUTHORISE, cardId=card_id, amount="1", currency="GBP")
         other = identity.token(accounts=["123e4567-e89b-12d3-a456-426614174000"])
         stack.client.headers["Authorization"] = f"Bearer {other}"
         before = len(stack.wire.exchanges)
@@ -120,6 +123,7 @@ async def test_no_mutation_reaches_a_card_or_an_account_of_others(tmp_path: Path
             if one.kind == "mutation":
                 text, variables = document(one)
                 ids = {"accountId": GUIDE_ACCOUNT, "cardId": card_id}
+                ids["authorisationId"] = made["authorisation"]["id"]
                 for name in variables["input"].keys() & ids.keys():
                     variables["input"][name] = ids[name]
                 told = (await stack.data(text, variables))[one.name]
@@ -232,7 +236,10 @@ def document(one: CardOperation) -> tuple[str, dict[str, Any]]:
     address = {"firstLine": "1", "city": "London", "country": "GB", "postCode": "1"}
     if "accountId" in one.endpoint.path:
         return text, {"input": {"accountId": "none", "billingAddress": address}}
-    return text, {"input": {"cardId": "none"}}
+    if "authorisationId" in one.endpoint.path:
+        return text, {"input": {"authorisationId": "none"}}
+    money = {"amount": "1", "currency": "GBP"} if one.endpoint.path.endswith("isation") else {}
+    return text, {"input": {"cardId": "none", **money}}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""``simulateAuthorisationCapture``: let the provider's simulator capture an authorisation."""
+
+from types import NoneType
+
+import strawberry
+
+from gateway.cards.calls import MutationCall
+from gateway.cards.operation import mutation
+from gateway.cards.settlement import SettlementInput, SettlementSuccess, settle
+from gateway.cards.simulation import SIMULATION_FAILURES
+from gateway.errors import InvalidState
+from gateway.provider import AuthorisationStatus, Endpoint
+
+CAPTURE = Endpoint(
+    "PATCH",
+    "/simulator/authorisations/{authorisationId}/capture",
+    202,
+    NoneType,
+    subject="authorisation",
+    conflict=InvalidState,
+)
+CAPTURED = frozenset({AuthorisationStatus.CAPTURING, AuthorisationStatus.CAPTURED})
+
+
+@strawberry.input(description="Which authorisation to capture.")
+class SimulateAuthorisationCaptureInput(SettlementInput):
+    """GraphQL input SimulateAuthorisationCaptureInput."""
+
+
+@strawberry.type(
+    description="The simulator took the request; the authorisation becomes CAPTURED a moment "
+    "later, and its transaction appears."
+)
+class SimulateAuthorisationCaptureSuccess(SettlementSuccess):
+    """GraphQL type SimulateAuthorisationCaptureSuccess."""
+
+
+@mutation(
+    CAPTURE,
+    scope="cards:simulate",
+    rate="60/minute",
+    failures=SIMULATION_FAILURES,
+    argument="Which authorisation to capture.",
+    result="What came of the capture.",
+)
+async def simulate_authorisation_capture(
+    call: MutationCall[None], given: SimulateAuthorisationCaptureInput
+) -> SimulateAuthorisationCaptureSuccess:
+    """Let the provider's simulator take the money of an authorisation (test only)."""
+    return await settle(call, given, CAPTURED, SimulateAuthorisationCaptureSuccess)

@@ -1,0 +1,67 @@
+"""What captures and releases have in common: they end an authorisation that is pending."""
+
+from typing import TypeVar
+from uuid import UUID
+
+import strawberry
+
+from gateway.cards.calls import MutationCall
+from gateway.cards.inputs import parse_id
+from gateway.cards.payments import Authorisation
+from gateway.cards.transitions import Transition
+from gateway.cards.types import UUIDText, key_input, key_output, replayed_output
+from gateway.provider import AuthorisationStatus
+
+PENDING = frozenset({AuthorisationStatus.PENDING})
+
+
+@strawberry.input
+class SettlementInput:
+    """The fields of the input of a capture or a release."""
+
+    authorisation_id: strawberry.ID = strawberry.field(
+        description="The authorisation, in status PENDING and made with `capture: false`."
+    )
+    idempotency_key: UUIDText | None = key_input()
+
+
+@strawberry.type
+class SettlementSuccess:
+    """The fields of the success of a capture or a release."""
+
+    call: strawberry.Private[MutationCall[None]]
+    authorisation_id: strawberry.Private[UUID]
+    idempotency_key: UUIDText = key_output()
+    replayed: bool = replayed_output()
+
+    @strawberry.field(
+        description="The authorisation, read afresh; it may still be PENDING. null where it cannot "
+        "be read now."
+    )
+    async def authorisation(self) -> Authorisation | None:
+        """Read the authorisation; a failed read leaves the success standing."""
+        found = await self.call.visible_authorisation(self.authorisation_id)
+        return Authorisation.from_provider(found) if found else None
+
+
+S = TypeVar("S", bound=SettlementSuccess)
+
+
+async def settle(
+    call: MutationCall[None],
+    given: SettlementInput,
+    ends: frozenset[AuthorisationStatus],
+    success: type[S],
+) -> S:
+    """Send the capture or the release; ``success`` is the GraphQL type of its own.
+
+    The authorisation has one of the statuses ``ends`` once the call was carried out.
+    """
+    authorisation_id = parse_id(given.authorisation_id, "input.authorisationId")
+    await call.send(authorisationId=authorisation_id, transition=Transition(PENDING, ends))
+    return success(
+        call=call,
+        authorisation_id=authorisation_id,
+        idempotency_key=call.key,
+        replayed=call.replayed,
+    )
