@@ -70,7 +70,9 @@ RELEASE = Move(
     "simulateAuthorisationRelease", "PATCH", "/release", _settled("released"), _SIMULATED
 )
 TERMINATE = Move("terminateCard", "DELETE", "/v1/cards/", _moved("terminated"))
-CARD_MOVES = (TERMINATE,)
+DEACTIVATE = Move("deactivateCard", "PATCH", "/deactivate", _moved("inactive"))
+ACTIVATE = Move("activateCard", "PATCH", "/activate", lambda stack: _moved("active")(stack) - 1)
+CARD_MOVES = (TERMINATE, DEACTIVATE, ACTIVATE)
 SETTLEMENTS = (CAPTURE, RELEASE)
 MOVES = (*CARD_MOVES, AUTHORISE, *SETTLEMENTS)
 
@@ -98,6 +100,8 @@ async def prepare(stack: Stack, clock: Clock, move: Move) -> dict[str, Any]:
     card_id = (await stack.issue())["card"]["id"]
     await stack.simulate(card_id)
     clock.time += 5
+    if move is ACTIVATE:
+        await ask(stack, DEACTIVATE, cardId=card_id)
     if move in CARD_MOVES:
         return {"cardId": card_id}
     money = {"amount": "20.00", "currency": "GBP", "capture": False}

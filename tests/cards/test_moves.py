@@ -8,7 +8,16 @@ import httpx
 import pytest
 
 from gateway.emulator.cards import CardStatus
-from tests.moves import MOVES, TERMINATE, Move, ask, prepare, set_status
+from tests.moves import (
+    ACTIVATE,
+    DEACTIVATE,
+    MOVES,
+    TERMINATE,
+    Move,
+    ask,
+    prepare,
+    set_status,
+)
 from tests.stack import Clock, Stack, running
 
 DONE = "done"
@@ -164,3 +173,59 @@ async def test_a_termination_after_the_hour_is_found_out(committed: bool) -> Non
         clock.time += 86_400
         assert code_of(await ask(stack, TERMINATE, idempotencyKey=key, **given)) == DONE
         assert TERMINATE.effects(stack) == 1
+
+
+@pytest.mark.parametrize(
+    ("move", "back"), [(ACTIVATE, DEACTIVATE), (DEACTIVATE, ACTIVATE)], ids=str
+)
+@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize("hours", [1, 2, 24])
+async def test_a_late_repeat_undoes_nobodys_later_move(
+    move: Move, back: Move, committed: bool, hours: int
+) -> None:
+    """A move whose answer was lost is not sent again after the hour, whatever the card is now."""
+    key, clock = str(uuid.uuid4()), Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, move)
+        if committed:
+            lose_answers(stack, move, ATTEMPTS)
+        else:
+            answer_with(stack, move, lambda: httpx.Response(500))
+        first = await ask(stack, move, idempotencyKey=key, **given)
+        assert code_of(first) == "OUTCOME_UNKNOWN"
+        stack.wire.answer = lambda _: None
+        clock.time += 3000
+        if committed:
+            assert code_of(await ask(stack, back, **given)) == DONE
+        sent = len(stack.wire.sent(move.method, move.part))
+        clock.time += hours * 3600
+        late = await ask(stack, move, idempotencyKey=key, **given)
+        assert (late["code"], late["retryable"]) == ("OUTCOME_UNKNOWN", False)
+        assert len(stack.wire.sent(move.method, move.part)) == sent
+        assert move.effects(stack) == committed
+
+
+@pytest.mark.parametrize("move", [ACTIVATE, DEACTIVATE], ids=str)
+async def test_a_late_repeat_tells_a_move_that_still_holds(move: Move) -> None:
+    """A card that has the wanted status after the hour is what the click has brought about."""
+    key, clock = str(uuid.uuid4()), Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, move)
+        lose_answers(stack, move, ATTEMPTS)
+        await ask(stack, move, idempotencyKey=key, **given)
+        clock.time += 2 * 3600
+        late = await ask(stack, move, idempotencyKey=key, **given)
+        assert (code_of(late), late["replayed"], move.effects(stack)) == (DONE, True, 1)
+
+
+async def test_a_card_is_frozen_and_unfrozen() -> None:
+    """Each move is told with the card's new status, and refused where the card has it already."""
+    clock = Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, DEACTIVATE)
+        told = [await ask(stack, move, **given) for move in (DEACTIVATE, ACTIVATE) for _ in "ab"]
+    assert [result["__typename"] for result in told] == [
+        *("DeactivateCardSuccess", "InvalidState", "ActivateCardSuccess", "InvalidState")
+    ]
+    shown = [result.get("status") or result["card"]["status"] for result in told]
+    assert shown == ["INACTIVE", "INACTIVE", "ACTIVE", "ACTIVE"]
