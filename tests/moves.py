@@ -86,7 +86,7 @@ def document(move: Move) -> str:
       ... on Error {{ code message retryable }}
       ... on InvalidInput {{ field }}
       ... on InvalidState {{ status }}
-      ... on OutcomeUnknown {{ idempotencyKey retrySafeUntil }}
+      ... on OutcomeUnknown {{ idempotencyKey retrySafeUntil currentCard {{ id status }} }}
     }} }}"""
 
 

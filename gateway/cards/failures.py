@@ -182,6 +182,11 @@ class OutcomeUnknownMember(ErrorMember):
         "which, or whether one is; empty while that may still be found out.",
         metadata={"expected_items": 2},  # more than one only where several clicks failed at once
     )
+    # Not `card`: successes have that, some as Card!, and one document could not select both.
+    current_card: Card | None = strawberry.field(
+        description="The card as it is now, where this request was about one and nobody can find "
+        "out any more what came of it: whether it was carried out, its status may show."
+    )
 
 
 Member: TypeAlias = type[ErrorMember]
@@ -265,6 +270,7 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
                 "retry_safe_until": promise.until,
                 "retry_safe_seconds": promise.seconds,
                 "candidates": [Card.from_provider(card) for card in error.candidates],
+                "current_card": Card.from_provider(error.card) if error.card else None,
             }
         case errors.RateLimited():
             limited_by = LimitedByValue[error.limited_by.name]

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from gateway.errors import GatewayError, InvalidState, ProviderUnavailable, Refused
+from gateway.errors import GatewayError, InvalidState, OutcomeUnknown, ProviderUnavailable, Refused
 from gateway.ledger import Reached
 from gateway.provider import (
     READ_AUTHORISATION,
@@ -65,17 +65,25 @@ async def explained(
     """The error of a call, with what its subject is now; ``look`` gives None where nobody knows.
 
     A status that does not permit a call is a 409, but for those of the simulator, whose documented
-    refusals are 400 (provider page, section 7): there the status decides what was meant.
+    refusals are 400 (provider page, section 7): there the status decides what was meant. Where
+    nobody can find out what became of a call, the card as it is now is all that can be told.
     """
     if isinstance(error, InvalidState):
         return _invalid_state(await look(), error.message)
     if isinstance(error, Refused) and call.endpoint.is_simulator:
         subject = await look()
         if subject is not None and subject.status not in transition.begins:
-            return _invalid_state(
-                subject, f"The state of this {call.endpoint.subject} does not permit that."
-            )
+            what = call.endpoint.subject
+            return _invalid_state(subject, f"The state of this {what} does not permit that.")
+    if isinstance(error, OutcomeUnknown) and not error.retryable and error.card is None:
+        return _with_card(error, await look())
     return error
+
+
+def _with_card(error: OutcomeUnknown, subject: Subject | None) -> OutcomeUnknown:
+    told = error.worded(error.message)
+    told.card = subject if isinstance(subject, Card) else None
+    return told
 
 
 def _invalid_state(subject: Subject | None, message: str) -> InvalidState:

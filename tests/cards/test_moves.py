@@ -201,6 +201,8 @@ async def test_a_late_repeat_undoes_nobodys_later_move(
         clock.time += hours * 3600
         late = await ask(stack, move, idempotencyKey=key, **given)
         assert (late["code"], late["retryable"]) == ("OUTCOME_UNKNOWN", False)
+        status = "ACTIVE" if move is DEACTIVATE else "INACTIVE"
+        assert late["currentCard"] == {"id": given["cardId"], "status": status}
         assert len(stack.wire.sent(move.method, move.part)) == sent
         assert move.effects(stack) == committed
 

@@ -125,6 +125,7 @@ async def test_an_authorisation_that_was_never_made_is_not_made_late() -> None:
         late = await ask(stack, AUTHORISE, idempotencyKey=key, **given)
         assert AUTHORISE.effects(stack) == 0
     assert (late["code"], late["retryable"]) == ("OUTCOME_UNKNOWN", False)
+    assert late["currentCard"] == {"id": given["cardId"], "status": "ACTIVE"}
 
 
 @pytest.mark.parametrize("move", SETTLEMENTS, ids=str)
