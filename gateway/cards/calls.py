@@ -6,6 +6,7 @@ nobody shares a permission.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from operator import eq
 from typing import Any, Generic, TypeAlias, TypeVar, cast
@@ -17,7 +18,7 @@ from gateway.cards.context import Context
 from gateway.cards.history import Key, history_of
 from gateway.cards.loaders import Loader, too_slow
 from gateway.cards.outcomes import account_cards
-from gateway.cards.transitions import Subject, Transition, explained, has_reached, read_subject
+from gateway.cards.transitions import Subject, Transition, explained, read_subject, state_of_target
 from gateway.cards.types import UUIDText
 from gateway.errors import (
     DeadlineExceeded,
@@ -192,6 +193,7 @@ class MutationCall(QueryCall, Generic[T]):
         self._endpoint = endpoint
         self._key = key
         self._seen: Seen | None = None
+        self._undo_until: float | None = None
         self.replayed = False
 
     async def version(self) -> int:
@@ -208,6 +210,12 @@ class MutationCall(QueryCall, Generic[T]):
         if seen.row.version > VERSION:
             raise newer_version(self._context.ledger.promise(seen))
         return seen.row.version
+
+    @property
+    def may_be_undone_until(self) -> datetime | None:
+        """Until when an earlier call may undo what was done; None where none can."""
+        until = self._undo_until
+        return None if until is None else datetime.fromtimestamp(until, UTC)
 
     async def _look(self) -> Seen:
         """What the ledger knew of the key when it was asked first."""
@@ -246,7 +254,7 @@ class MutationCall(QueryCall, Generic[T]):
         actions = self._actions(call, address, transition)
         try:
             async with asyncio.timeout_at(self._context.deadline):
-                return await self._run(call, actions, seen)
+                return await self._run(call, actions, seen, transition)
         except TimeoutError:
             raise await self._unfinished() from None
         except ProviderError as error:
@@ -277,7 +285,7 @@ class MutationCall(QueryCall, Generic[T]):
             return Actions(send, cards=partial(account_cards, provider, account, same))
         if transition is None:
             raise TypeError("a call about a card names the transition that it is to bring about")
-        return Actions(send, reached=partial(has_reached, provider, call, transition))
+        return Actions(send, read=partial(state_of_target, provider, call, transition))
 
     async def _explained(
         self, error: GatewayError, call: Call[T], transition: Transition | None
@@ -294,10 +302,13 @@ class MutationCall(QueryCall, Generic[T]):
         except (GatewayError, TimeoutError):
             return None
 
-    async def _run(self, call: Call[T], actions: Actions[T], seen: Seen) -> T:
+    async def _run(
+        self, call: Call[T], actions: Actions[T], seen: Seen, transition: Transition | None
+    ) -> T:
         ledger: Ledger[T] = self._context.ledger
-        click = self._key.click(self._operation, call, await self.version())
+        click = self._key.click(self._operation, call, await self.version(), transition)
         result = await ledger.run(click, actions, seen)
+        self._undo_until = result.undo_until
         if isinstance(result, Replay):
             self.replayed = True
             value = await self._stored(result.card_id)

@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 from uuid import UUID
 
 from gateway import errors
+from gateway.cards.transitions import Transition
 from gateway.ledger import Click, Ledger, Seen, State, not_sent, time_of, too_late
 from gateway.provider import Call
 
@@ -46,9 +47,14 @@ class Key:
     provider: UUID
     made_here: bool
 
-    def click(self, operation: str, call: Call[Any], version: int) -> Click:
-        """What the ledger knows of a request with this key, made by the rules of a ``version``."""
-        account = call.ids.get("accountId")
+    def click(
+        self, operation: str, call: Call[Any], version: int, transition: Transition | None
+    ) -> Click:
+        """What the ledger knows of a request with this key, made by the rules of a ``version``.
+
+        Calls about a card, or an authorisation, have a ``transition``.
+        """
+        account, move = call.ids.get("accountId"), transition or _MAKES_A_CARD
         return Click(
             self.provider,
             operation,
@@ -58,7 +64,14 @@ class Key:
             made_here=self.made_here,
             time=time_of(self.client),
             version=version,
+            course=move.course,
+            alone=move.alone,
+            stops=move.stops,
+            must_go_out=move.must_go_out,
         )
+
+
+_MAKES_A_CARD = Transition(frozenset())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from gateway.errors import GatewayError, InvalidState, OutcomeUnknown, ProviderUnavailable, Refused
-from gateway.ledger import Reached
+from gateway.ledger import Course, Reached, TargetState
 from gateway.provider import (
     READ_AUTHORISATION,
     Authorisation,
@@ -25,20 +25,23 @@ _UNKNOWN = (AuthorisationStatus.UNKNOWN, CardStatus.UNKNOWN)
 class Transition:
     """The subject of a call has one of the statuses ``ends`` once the call was carried out.
 
-    From the ``begins`` the call is possible, or may become so; from all other ones never. A call
-    that ``is_monotone`` may be sent again later without undoing what others did meanwhile.
+    From the ``begins`` the call is possible, or may become so; from all other ones never. The rest
+    is what the ledger has to know of such a call (``ledger.Click``).
     """
 
     begins: frozenset[Status]
     ends: frozenset[Status] = frozenset()
-    is_monotone: bool = True
+    course: Course = Course.MONOTONE
+    alone: bool = False
+    stops: str | None = None
+    must_go_out: bool = False
 
     def reached(self, status: Status) -> Reached:
         """How a subject in this status stands to the end of the transition."""
         if status in self.ends:
             return Reached.YES
         waiting = status in self.begins or status in _UNKNOWN
-        return Reached.NOT_YET if waiting and self.is_monotone else Reached.NEVER
+        return Reached.NOT_YET if waiting else Reached.NEVER
 
 
 async def read_subject(provider: ProviderClient, call: Call[Any]) -> Subject | None:
@@ -48,12 +51,16 @@ async def read_subject(provider: ProviderClient, call: Call[Any]) -> Subject | N
     return await provider.card(call.ids["cardId"])
 
 
-async def has_reached(provider: ProviderClient, call: Call[Any], transition: Transition) -> Reached:
+async def state_of_target(
+    provider: ProviderClient, call: Call[Any], transition: Transition
+) -> TargetState:
     """How the subject of the call stands to the end of its transition."""
     subject = await read_subject(provider, call)
     if subject is None:
         raise ProviderUnavailable(f"The provider does not show the {call.endpoint.subject}.")
-    return transition.reached(subject.status)
+    assert subject.updated_at is not None  # noqa: S101 (what was read has its dates)
+    shown = subject if isinstance(subject, Card) else None
+    return TargetState(transition.reached(subject.status), subject.updated_at.timestamp(), shown)
 
 
 async def explained(

@@ -3,7 +3,7 @@
 It knows no provider: a call is a function that it runs, and so is the look at its card.
 """
 
-from gateway.ledger.actions import AccountCard, Actions, CallResult, Reached, Replay, Shown
+from gateway.ledger.actions import AccountCard, Actions, CallResult, Reached, Replay, TargetState
 from gateway.ledger.claims import KEY_LIFE, SIGNATURE_LIFE, Claim
 from gateway.ledger.clock import steady
 from gateway.ledger.dates import utc_text
@@ -50,10 +50,10 @@ __all__ = [
     "Replay",
     "Row",
     "Seen",
-    "Shown",
     "SqliteEngine",
     "State",
     "Store",
+    "TargetState",
     "Windows",
     "field_key",
     "filesystem_of",

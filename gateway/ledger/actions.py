@@ -62,7 +62,7 @@ class Reached(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class TargetState:
     """What a call is about, as the provider shows it: ``value``, which the ledger only hands on.
 
     It was ``changed`` last at this time (UNIX seconds of the provider's clock).
@@ -74,7 +74,7 @@ class Shown:
 
 
 FindCards: TypeAlias = Callable[[], Awaitable[Sequence[AccountCard]]]
-ReadTarget: TypeAlias = Callable[[], Awaitable[Shown]]
+ReadTarget: TypeAlias = Callable[[], Awaitable[TargetState]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.errors import GatewayError, OutcomeUnknown
 from gateway.ledger import refusals
-from gateway.ledger.actions import AccountCard, FindCards, Reached, ReadTarget, Replay, Shown
+from gateway.ledger.actions import AccountCard, FindCards, Reached, ReadTarget, Replay, TargetState
 from gateway.ledger.parts import Parts
 from gateway.ledger.rows import UNBOUND, Click, Course, Row, Seen, new_token
 from gateway.ledger.sql import DONE_LIFE
@@ -140,7 +140,7 @@ class Reconciler:
         await self._settler.done(self._click, row, target)
         return Replay(target)
 
-    async def _shown(self, row: Row) -> Shown:
+    async def _shown(self, row: Row) -> TargetState:
         assert self._read is not None  # noqa: S101 (a call makes a card or is about something)
         try:
             shown = await self._read()

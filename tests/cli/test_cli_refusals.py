@@ -28,7 +28,11 @@ DELAY = "--activation-delay: must be a number from 0 to 3600."
 HOST = "--allowed-host: must be a host name without scheme or port, such as gateway.example."
 KEY = "123e4567-e89b-12d3-a456-426614174000"
 ONE_OF = "Give one of --card and --not-executed."
-FIELD = "--field: must be issueVirtualCard, simulateCardIssue or simulateCardIssueFailure."
+FIELD = (
+    "--field: must be activateCard, deactivateCard, issueVirtualCard, "
+    "simulateAuthorisationCapture, simulateAuthorisationRelease, simulateCardAuthorisation, "
+    "simulateCardIssue, simulateCardIssueFailure or terminateCard."
+)
 
 OPTIONS = [
     (["dev", "--port", "70000"], PORT),

@@ -29,9 +29,9 @@ from gateway.ledger import (
     MemoryEngine,
     Reached,
     Replay,
-    Shown,
     SqliteEngine,
     Store,
+    TargetState,
     Windows,
     time_of,
 )
@@ -134,9 +134,9 @@ class Provider:
             raise errors.ProviderUnavailable("no")
         return list(self.cards.values())
 
-    async def read_state(self) -> Shown:
+    async def read_state(self) -> TargetState:
         """How the card of a move stands."""
-        return Shown(self.state, self.changed, f"card {self.state.name}")
+        return TargetState(self.state, self.changed, f"card {self.state.name}")
 
 
 @dataclass

@@ -9,12 +9,16 @@ from gateway.cards.operation import mutation
 from gateway.cards.transitions import Transition
 from gateway.cards.types import Card, UUIDText, key_input, key_output, replayed_output
 from gateway.errors import InvalidState
+from gateway.ledger import Course
 from gateway.provider import Card as ProviderCard
 from gateway.provider import CardStatus, Endpoint
 
 ACTIVATE = Endpoint("PATCH", "/cards/{cardId}/activate", 200, ProviderCard, conflict=InvalidState)
 ACTIVATION = Transition(
-    frozenset({CardStatus.INACTIVE}), frozenset({CardStatus.ACTIVE}), is_monotone=False
+    frozenset({CardStatus.INACTIVE}),
+    frozenset({CardStatus.ACTIVE}),
+    Course.REVERSIBLE,
+    alone=True,
 )
 
 

@@ -1,14 +1,18 @@
 """``deactivateCard``: switch a card off until it is activated again."""
 
+from datetime import datetime
+
 import strawberry
 
 from gateway.cards.calls import MutationCall
 from gateway.cards.inputs import parse_id
 from gateway.cards.moves import MOVE_FAILURES
 from gateway.cards.operation import mutation
+from gateway.cards.operations.activate_card import activate_card
 from gateway.cards.transitions import Transition
 from gateway.cards.types import Card, UUIDText, key_input, key_output, replayed_output
 from gateway.errors import InvalidState
+from gateway.ledger import Course
 from gateway.provider import Card as ProviderCard
 from gateway.provider import CardStatus, Endpoint
 
@@ -16,7 +20,11 @@ DEACTIVATE = Endpoint(
     "PATCH", "/cards/{cardId}/deactivate", 200, ProviderCard, conflict=InvalidState
 )
 DEACTIVATION = Transition(
-    frozenset({CardStatus.ACTIVE}), frozenset({CardStatus.INACTIVE}), is_monotone=False
+    frozenset({CardStatus.ACTIVE}),
+    frozenset({CardStatus.INACTIVE}),
+    Course.REVERSIBLE,
+    stops=activate_card.name,
+    must_go_out=True,
 )
 
 
@@ -34,6 +42,10 @@ class DeactivateCardSuccess:
 
     card: Card = strawberry.field(
         description="The card as it is now; after a replay somebody may have moved it since."
+    )
+    may_be_undone_until: datetime | None = strawberry.field(
+        description="Until then an activation of this card that was sent before may still arrive, "
+        "and switch it on again: look at the card after that. null where none can."
     )
     idempotency_key: UUIDText = key_output()
     replayed: bool = replayed_output()
@@ -54,5 +66,8 @@ async def deactivate_card(
     card_id = parse_id(given.card_id, "input.cardId")
     card = await call.send(cardId=card_id, transition=DEACTIVATION)
     return DeactivateCardSuccess(
-        card=Card.from_provider(card), idempotency_key=call.key, replayed=call.replayed
+        card=Card.from_provider(card),
+        may_be_undone_until=call.may_be_undone_until,
+        idempotency_key=call.key,
+        replayed=call.replayed,
     )

@@ -11,11 +11,12 @@ from gateway.cards.payments import Authorisation
 from gateway.cards.simulation import SIMULATION_FAILURES
 from gateway.cards.transitions import Transition
 from gateway.cards.types import UUIDText, key_input, key_output, replayed_output
+from gateway.ledger import Course
 from gateway.provider import Authorisation as ProviderAuthorisation
 from gateway.provider import CardStatus, Endpoint, NewAuthorisation
 
 AUTHORISE = Endpoint("POST", "/simulator/cards/{cardId}/authorisation", 201, ProviderAuthorisation)
-AUTHORISATION = Transition(frozenset({CardStatus.ACTIVE}), is_monotone=False)
+AUTHORISATION = Transition(frozenset({CardStatus.ACTIVE}), course=Course.UNLISTED)
 
 
 @strawberry.input(description="What to spend with which card.")

@@ -17,6 +17,7 @@ TERMINATE = Endpoint("DELETE", "/cards/{cardId}", 204, NoneType, conflict=Invali
 TERMINATION = Transition(
     frozenset({CardStatus.ISSUING, CardStatus.ACTIVE, CardStatus.INACTIVE, CardStatus.SUSPENDED}),
     frozenset({CardStatus.TERMINATED}),
+    must_go_out=True,
 )
 
 

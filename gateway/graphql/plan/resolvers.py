@@ -69,7 +69,6 @@ def _is_plain(known: StrawberryField, field: GraphQLField) -> bool:
         and type(known).get_result is StrawberryField.get_result
         and resolver is not None
         and resolver.is_async
-        and resolver.info_parameter is not None
         and resolver.parent_parameter is None
         and resolver.root_parameter is None
     )
@@ -77,7 +76,7 @@ def _is_plain(known: StrawberryField, field: GraphQLField) -> bool:
 
 def _resolve(known: StrawberryField, converts: dict[str, Any]) -> Resolve:
     function: Any = known.base_resolver
-    info_name = function.info_parameter.name
+    info_name = function.info_parameter.name if function.info_parameter else None
     is_method = function.self_parameter is not None
 
     async def resolve(source: Any, info: Any, **given: Any) -> Any:
@@ -85,7 +84,8 @@ def _resolve(known: StrawberryField, converts: dict[str, Any]) -> Resolve:
         for name, value in given.items():
             python_name, convert = converts[name]
             arguments[python_name] = convert(value)
-        arguments[info_name] = info_for(info, known)
+        if info_name is not None:
+            arguments[info_name] = info_for(info, known)
         return await (function(source, **arguments) if is_method else function(**arguments))
 
     return resolve

@@ -7,6 +7,7 @@ const root = document.getElementById("graphiql");
 const { endpoint, accountId } = root.dataset;
 
 const PLACEHOLDER = "paste the card id that step 1 answered";
+const AUTHORISATION_PLACEHOLDER = "paste the authorisation id that SimulateCardAuthorisation answered";
 const KEY_PLACEHOLDER = "paste the idempotency key that step 1 answered";
 
 const onError = `
@@ -175,6 +176,139 @@ query Cards($accountId: ID!) {
     variables: pretty({ accountId }),
   },
   {
+    query: `# Freeze the card: it becomes INACTIVE.
+#
+# The card must be ACTIVE (steps 1 to 3).
+
+mutation DeactivateCard($input: DeactivateCardInput!) {
+  deactivateCard(input: $input) {
+    __typename
+    ... on DeactivateCardSuccess {
+      idempotencyKey
+      replayed
+      card {
+        id
+        status
+      }
+      mayBeUndoneUntil
+    }${onError}
+    ... on InvalidState {
+      status
+    }
+  }
+}
+`,
+    variables: pretty({ input: { cardId: PLACEHOLDER } }),
+  },
+  {
+    query: `# Unfreeze the card: it becomes ACTIVE again.
+#
+# A new card becomes ACTIVE by itself.
+
+mutation ActivateCard($input: ActivateCardInput!) {
+  activateCard(input: $input) {
+    __typename
+    ... on ActivateCardSuccess {
+      idempotencyKey
+      replayed
+      card {
+        id
+        status
+      }
+    }${onError}
+    ... on InvalidState {
+      status
+    }
+  }
+}
+`,
+    variables: pretty({ input: { cardId: PLACEHOLDER } }),
+  },
+  {
+    query: `# Spend with the card, in the simulator.
+#
+# The amount is set aside: capture it or release
+# it in the next two tabs. With capture: true it
+# is captured by itself a moment later.
+
+mutation SimulateCardAuthorisation($input: SimulateCardAuthorisationInput!) {
+  simulateCardAuthorisation(input: $input) {
+    __typename
+    ... on SimulateCardAuthorisationSuccess {
+      idempotencyKey
+      replayed
+      authorisation {
+        id
+        status
+        amount {
+          amount
+          currency
+        }
+      }
+    }${onError}
+    ... on InvalidState {
+      status
+    }
+  }
+}
+`,
+    variables: pretty({
+      input: { cardId: PLACEHOLDER, amount: "20.00", currency: "EUR", capture: false },
+    }),
+  },
+  {
+    query: `# The merchant takes the amount.
+#
+# The Transactions tab shows it a moment later.
+
+mutation SimulateAuthorisationCapture($input: SimulateAuthorisationCaptureInput!) {
+  simulateAuthorisationCapture(input: $input) {
+    __typename
+    ... on SimulateAuthorisationCaptureSuccess {
+      idempotencyKey
+      replayed
+      authorisation {
+        id
+        status
+        amount {
+          amount
+          currency
+        }
+      }
+    }${onError}
+  }
+}
+`,
+    variables: pretty({ input: { authorisationId: AUTHORISATION_PLACEHOLDER } }),
+  },
+  {
+    query: `# In place of the capture: the merchant gives
+# the amount up.
+#
+# Only an authorisation that is PENDING can be
+# captured or released: make a new one first.
+
+mutation SimulateAuthorisationRelease($input: SimulateAuthorisationReleaseInput!) {
+  simulateAuthorisationRelease(input: $input) {
+    __typename
+    ... on SimulateAuthorisationReleaseSuccess {
+      idempotencyKey
+      replayed
+      authorisation {
+        id
+        status
+        amount {
+          amount
+          currency
+        }
+      }
+    }${onError}
+  }
+}
+`,
+    variables: pretty({ input: { authorisationId: AUTHORISATION_PLACEHOLDER } }),
+  },
+  {
     query: `# What was paid with the card.
 #
 # node is for clients that read an object again
@@ -204,6 +338,30 @@ query Transactions($id: ID!) {
 `,
     variables: pretty({ id: PLACEHOLDER }),
   },
+  {
+    query: `# End the card. It never comes back.
+#
+# The card must be ACTIVE.
+
+mutation TerminateCard($input: TerminateCardInput!) {
+  terminateCard(input: $input) {
+    __typename
+    ... on TerminateCardSuccess {
+      idempotencyKey
+      replayed
+      card {
+        id
+        status
+      }
+    }${onError}
+    ... on InvalidState {
+      status
+    }
+  }
+}
+`,
+    variables: pretty({ input: { cardId: PLACEHOLDER } }),
+  },
 ];
 
 // In memory only: a reload brings the tabs back, and no token or card stays in the browser.
@@ -225,25 +383,36 @@ const send = GraphiQL.createFetcher({
   enableIncrementalDelivery: false,
 });
 
-// What a tab's variables may hold in the place of what step 1 answered last, and that.
+// What a tab's variables may hold in the place of what an earlier tab answered last, and that.
 const carried = [
-  { replaceable: [PLACEHOLDER], newest: null, find: (issued) => issued?.card?.id },
-  { replaceable: [KEY_PLACEHOLDER], newest: null, find: (issued) => issued?.card && issued.idempotencyKey },
+  {
+    replaceable: [PLACEHOLDER],
+    newest: null,
+    find: (data) => data?.issueVirtualCard?.card?.id,
+    first: "Run step 1 first (the first tab): the card id of its answer is put in here for you.",
+  },
+  {
+    replaceable: [KEY_PLACEHOLDER],
+    newest: null,
+    find: (data) => data?.issueVirtualCard?.card && data.issueVirtualCard.idempotencyKey,
+    first: "Run step 1 first (the first tab): the key of its answer is put in here for you.",
+  },
+  {
+    replaceable: [AUTHORISATION_PLACEHOLDER],
+    newest: null,
+    find: (data) => data?.simulateCardAuthorisation?.authorisation?.id,
+    first: "Run the tab SimulateCardAuthorisation first: the id of its answer is put in here for you.",
+  },
 ];
-
-// The other tabs need the card of step 1: until it is there, nothing is sent.
-const STEP_1_FIRST = {
-  errors: [
-    { message: "Run step 1 first (the first tab): the card id of its answer is put in here for you." },
-  ],
-};
 
 async function fetcher(request, options) {
   const variables = JSON.stringify(request.variables ?? null);
-  if (variables.includes(PLACEHOLDER) || variables.includes(KEY_PLACEHOLDER)) return STEP_1_FIRST;
+  // A tab that needs what another one answers sends nothing until that is there.
+  const lacking = carried.find(({ replaceable }) => variables.includes(replaceable[0]));
+  if (lacking) return { errors: [{ message: lacking.first }] };
   const answer = await send(request, options);
   for (const one of carried) {
-    const found = one.find(answer?.data?.issueVirtualCard);
+    const found = one.find(answer?.data);
     if (typeof found !== "string" || found === one.newest) continue;
     if (one.newest) one.replaceable.push(one.newest);
     one.newest = found;
@@ -252,7 +421,7 @@ async function fetcher(request, options) {
 }
 
 // Whenever a tab is opened, its placeholder (or what stood there earlier in this visit) gives way
-// to what step 1 answered last. Renders nothing: it only needs GraphiQL's editors.
+// to what was answered last. Renders nothing: it only needs GraphiQL's editors.
 function CarryAnswer() {
   const { variableEditor, activeTabIndex } = GraphiQL.React.useEditorContext();
   React.useEffect(() => {
