@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -231,3 +232,87 @@ async def test_a_card_is_frozen_and_unfrozen() -> None:
     ]
     shown = [result.get("status") or result["card"]["status"] for result in told]
     assert shown == ["INACTIVE", "INACTIVE", "ACTIVE", "ACTIVE"]
+
+
+async def lost_activation(stack: Stack, **given: Any) -> list[httpx.Request]:
+    """An activation whose requests a proxy holds back; they are returned, as they were signed."""
+    held: list[httpx.Request] = []
+    passing = stack.wire.handle_async_request
+
+    async def hold(request: httpx.Request) -> httpx.Response:
+        if is_of(ACTIVATE, request):
+            held.append(request)
+            raise httpx.ReadError("held back")
+        return await passing(request)
+
+    stack.wire.handle_async_request = hold  # type: ignore[method-assign]
+    assert code_of(await ask(stack, ACTIVATE, **given)) == "OUTCOME_UNKNOWN"
+    stack.wire.handle_async_request = passing  # type: ignore[method-assign]
+    return held
+
+
+async def deactivated(stack: Stack, **given: Any) -> Any:
+    """What a deactivation tells."""
+    text = """mutation($input: DeactivateCardInput!) { deactivateCard(input: $input) {
+      ... on DeactivateCardSuccess { mayBeUndoneUntil card { status } }
+      ... on Error { code } } }"""
+    return (await stack.data(text, {"input": given}))["deactivateCard"]
+
+
+@pytest.mark.parametrize(("seconds", "arrives"), [(60, True), (331, False)])
+async def test_what_may_undo_a_deactivation_arrives_in_the_time_that_is_told(
+    seconds: int, arrives: bool
+) -> None:
+    """An activation that was held back can switch the card on again until then, and not later."""
+    clock, key = Clock(), str(uuid.uuid4())
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, ACTIVATE)
+        held = await lost_activation(stack, **given)
+        set_status(stack, given["cardId"], "active")
+        told = await deactivated(stack, idempotencyKey=key, **given)
+        until = datetime.fromisoformat(told["mayBeUndoneUntil"]).timestamp()
+        assert 300 <= until - clock.time <= 330
+        clock.time += seconds
+        assert (until > clock.time) is arrives
+        answers = [await stack.wire.handle_async_request(request) for request in held]
+        assert (200 in {answer.status_code for answer in answers}) is arrives
+        again = await deactivated(stack, idempotencyKey=key, **given)
+    assert again["mayBeUndoneUntil"] == (told["mayBeUndoneUntil"] if arrives else None)
+    assert again["card"]["status"] == ("ACTIVE" if arrives else "INACTIVE")
+
+
+async def test_a_deactivation_without_an_activation_before_it_stays() -> None:
+    """Where no activation is unresolved nothing can undo it."""
+    clock = Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, DEACTIVATE)
+        assert (await deactivated(stack, **given))["mayBeUndoneUntil"] is None
+
+
+async def test_an_activation_is_not_sent_after_a_later_deactivation() -> None:
+    """Its repeat under its key tells the card as it is now, for good."""
+    clock, key = Clock(), str(uuid.uuid4())
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, ACTIVATE)
+        held = await lost_activation(stack, idempotencyKey=key, **given)
+        set_status(stack, given["cardId"], "active")
+        await deactivated(stack, **given)
+        late = await ask(stack, ACTIVATE, idempotencyKey=key, **given)
+        assert (late["code"], late["retryable"]) == ("OUTCOME_UNKNOWN", False)
+        assert late["currentCard"] == {"id": given["cardId"], "status": "INACTIVE"}
+        assert len(held) == ATTEMPTS
+        assert not stack.wire.sent(ACTIVATE.method, ACTIVATE.part)
+
+
+async def test_a_second_activation_is_refused_as_not_sent_while_one_is_unresolved() -> None:
+    """It can be tried again with its key, and works once the first one is resolved."""
+    clock, first, second = Clock(), str(uuid.uuid4()), str(uuid.uuid4())
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, ACTIVATE)
+        await lost_activation(stack, idempotencyKey=first, **given)
+        refused = await ask(stack, ACTIVATE, idempotencyKey=second, **given)
+        assert (refused["code"], refused["retryable"]) == ("OVERLOADED", True)
+        assert code_of(await ask(stack, ACTIVATE, idempotencyKey=first, **given)) == DONE
+        assert (await ask(stack, ACTIVATE, idempotencyKey=second, **given))["code"] == (
+            "INVALID_STATE"
+        )
