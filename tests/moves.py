@@ -72,6 +72,7 @@ RELEASE = Move(
 TERMINATE = Move("terminateCard", "DELETE", "/v1/cards/", _moved("terminated"))
 DEACTIVATE = Move("deactivateCard", "PATCH", "/deactivate", _moved("inactive"))
 ACTIVATE = Move("activateCard", "PATCH", "/activate", lambda stack: _moved("active")(stack) - 1)
+ISSUE = Move("simulateCardIssue", "PATCH", "/issue", _moved("active"))
 CARD_MOVES = (TERMINATE, DEACTIVATE, ACTIVATE)
 SETTLEMENTS = (CAPTURE, RELEASE)
 MOVES = (*CARD_MOVES, AUTHORISE, *SETTLEMENTS)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ import httpx
 from tests.chaos.client import Answer, Client
 from tests.chaos.disturbances import Disturber, kinds, plan
 from tests.chaos.ledgers import ENGINES
+from tests.chaos.life import STEPS, Life
 from tests.chaos.servers import Servers
 from tests.chaos.verdict import Result
 from tests.waiting import PATIENCE
@@ -33,8 +35,9 @@ FAULTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """How much of it. ``disturbances`` is how often each kind of them happens, and ``patience`` for
-    how many seconds a client repeats one operation; when it gives up, all do.
+    """How much of it. Each card in so many, ``lives``, is used and terminated after its issue.
+    ``disturbances`` is how often each kind of them happens, and ``patience`` for how many seconds a
+    client repeats one operation; when it gives up, all do.
     """
 
     operations: int = 1000
@@ -42,6 +45,7 @@ class Scenario:
     replicas: int = 2
     workers: int = 2
     engine: str = field(default="sqlite", metadata={"choices": ENGINES})
+    lives: int = 10
     disturbances: int = 2
     seed: int = 1
     patience: float = PATIENCE
@@ -86,6 +90,7 @@ class Run:
         await asyncio.to_thread(servers.set_faults)
         result.exit_codes = await servers.renew()
         await self._by_all_clients(self._repeat)
+        await asyncio.to_thread(self._look_at_cards)
         result.final_ledger = await asyncio.to_thread(servers.ledger)
         result.rows, result.is_certain = await asyncio.to_thread(servers.shared.contents)
         return result
@@ -117,11 +122,13 @@ class Run:
                 await act(client, key)
 
     async def _issue(self, client: Client, key: str) -> None:
-        answer = await self._insist(client, key, self.result.seen)
+        answer = await self._insist(client, partial(client.issue, key), self.result.seen)
         if answer is None:
             return
         if answer.card:
             self.result.cards[key] = answer.card
+            if self._keys.index(key) % self._scenario.lives == 0:
+                await self._live(client, Life(key, answer.card))
         else:
             self.result.failures[key] = answer.what
         if kind := self._plan.pop(self.result.finished, None):
@@ -130,19 +137,53 @@ class Run:
 
     async def _repeat(self, client: Client, key: str) -> None:
         for replica, repeated in enumerate(self.result.repeated):
-            answer = await self._insist(client, key, self.result.seen_in_the_end, replica)
+            ask, seen = partial(client.issue, key, replica), self.result.seen_in_the_end
+            answer = await self._insist(client, ask, seen)
             if answer and answer.card:
                 repeated[key] = answer.card
+        if key in self.result.lives:
+            await self._repeat_life(client, self.result.lives[key])
+
+    async def _live(self, client: Client, life: Life) -> None:
+        """Go on with a card until it is terminated."""
+        self.result.lives[life.key] = life
+        while len(life.told) < len(STEPS) and not self._given_up:
+            number = len(life.told)
+            ask = partial(client.move, STEPS[number].move, life.input_of(number))
+            answer = await self._insist(client, ask, self.result.seen)
+            if answer is None or not answer.card:
+                life.failure = f"{STEPS[number].move}: {answer.what if answer else 'too late'}"
+                return
+            life.told.append(answer.card)
+            if number == 0:
+                await self._wait_for_issue(client, life.card)
+
+    async def _wait_for_issue(self, client: Client, card: str) -> None:
+        """What is refused while the card is still being issued stays so under its key."""
+        while not self._given_up and (await client.card(card)).get("status") != "ACTIVE":
+            await client.pause(1)
+
+    async def _repeat_life(self, client: Client, life: Life) -> None:
+        """Nothing of it is done once more."""
+        for number in range(len(life.told)):
+            ask = partial(client.move, STEPS[number].move, life.input_of(number), 0)
+            answer = await self._insist(client, ask, self.result.seen_in_the_end)
+            life.repeated.append(answer.what if answer else "nothing")
+        life.transactions = len((await client.card(life.card)).get("transactions") or ())
+
+    def _look_at_cards(self) -> None:
+        for life in self.result.lives.values():
+            life.changes = self._servers.changes(life.card)
 
     async def _insist(
-        self, client: Client, key: str, seen: Counter[str], replica: int | None = None
+        self, client: Client, ask: Callable[[], Awaitable[Answer]], seen: Counter[str]
     ) -> Answer | None:
         """Ask until there is a card or a failure for good; None: it takes too long."""
         deadline = time.monotonic() + self._scenario.patience
         attempts = 0
         while not self._given_up:
             attempts += 1
-            answer = await client.issue(key, replica)
+            answer = await ask()
             seen[answer.what] += 1
             if answer.card or answer.is_final:
                 return answer

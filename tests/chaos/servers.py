@@ -15,6 +15,7 @@ import httpx
 
 from gateway.signing import PrivateKey
 from tests.chaos.ledgers import SharedLedger
+from tests.chaos.life import STEPS
 from tests.chaos.replica import Replica
 from tests.emulator_client import encoded_pem
 from tests.processes import Process
@@ -27,6 +28,9 @@ LEASE = CALL_DEADLINE + 5
 _PLAIN: dict[str, Any] = {"trust_env": False, "timeout": PATIENCE}
 _UNMEASURED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 """Without coverage: it would slow them down, and what is killed reports none."""
+
+
+_FIELDS = ["issueVirtualCard", *{step.move.name for step in STEPS}]
 
 
 class Servers:
@@ -80,6 +84,11 @@ class Servers:
         told = self._told()
         return told | {"faults": dict(self._faults + Counter(told["faults"]))}
 
+    def changes(self, card: str) -> list[str]:
+        """The statuses that a card has had at the provider."""
+        told = httpx.get(f"{self.provider_url}/_emulator/cards/{card}", **_PLAIN).json()
+        return [change["status"] for change in told["changes"]]
+
     def _told(self) -> Any:
         return httpx.get(f"{self.provider_url}/_emulator/ledger", **_PLAIN).json()
 
@@ -95,7 +104,7 @@ class Servers:
             "cwd": str(self._directory),
             "GATEWAY_AUTH": "none",
             "GATEWAY_LEDGER": self.shared.setting,
-            "GATEWAY_RATE_LIMIT_ISSUE": "off",
+            "GATEWAY_RATE_LIMITS": json.dumps(dict.fromkeys(_FIELDS, "off")),
             "GATEWAY_LOG_LEVEL": "error",
             "GATEWAY_CALL_DEADLINE": str(CALL_DEADLINE),
             "GATEWAY_PROVIDER_URL": f"{self.provider_url}/v1",

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.chaos.client import REPLAYED
+from tests.chaos.life import AUTHORISED, STATUSES, STEPS, Life
+
 LATE_SUCCESS = "late_success"
 """The one alarm that belongs to a run: a worker that stood still comes to its end after all."""
 
@@ -26,6 +29,8 @@ class Result:
     """The code that told a key's client that asking again is of no use."""
     repeated: list[dict[str, str]] = field(default_factory=list)
     """The card that each key brought once more in the end, at each replica."""
+    lives: dict[str, Life] = field(default_factory=dict)
+    """What became of the cards that were used, by the keys of their issue."""
     seen: Counter[str] = field(default_factory=Counter)
     """Every answer, or what came instead, that a client met on its way."""
     seen_in_the_end: Counter[str] = field(default_factory=Counter)
@@ -53,7 +58,8 @@ class Result:
     @property
     def repeats(self) -> int:
         """How often the clients had to ask again."""
-        return self.seen.total() - self.finished
+        steps = sum(len(life.told) for life in self.lives.values())
+        return self.seen.total() - self.finished - steps
 
     @property
     def presented(self) -> list[int]:
@@ -78,6 +84,7 @@ def broken_promises(result: Result) -> list[str]:
     return [
         *_at_the_provider(result),
         *_at_the_clients(result),
+        *_of_the_lives(result),
         *_in_the_end(result),
         *_in_the_ledger(result),
         *_at_the_gateway(result),
@@ -88,11 +95,12 @@ def _at_the_provider(result: Result) -> Iterator[str]:
     operations, ledger = len(result.keys), result.final_ledger
     if ledger["cards"] != operations:
         yield f"{operations} operations made {ledger['cards']} cards."
-    made = Counter(entry["card"] for entry in ledger["keys"])
+    creates = [entry for entry in ledger["keys"] if entry["path"].endswith("/cards")]
+    made = Counter(entry["card"] for entry in creates)
     if made[None]:
         yield f"{made[None]} keys at the provider made no card."
-    if len(ledger["keys"]) != operations:
-        yield f"{operations} operations used {len(ledger['keys'])} keys at the provider."
+    if len(creates) != operations:
+        yield f"{operations} operations used {len(creates)} keys at the provider."
     if set(result.cards.values()) != made.keys() - {None}:
         yield "The cards that clients were told are not the cards that exist."
 
@@ -106,6 +114,22 @@ def _at_the_clients(result: Result) -> Iterator[str]:
     shared = [card for card, count in Counter(result.cards.values()).items() if count > 1]
     if shared:
         yield f"{len(shared)} cards were told to more than one operation."
+
+
+def _of_the_lives(result: Result) -> Iterator[str]:
+    lives = result.lives.values()
+    if failures := [life.failure for life in lives if life.failure]:
+        yield f"{len(failures)} lives failed for good: {_listed(failures)}."
+    if unfinished := sum(len(life.told) < len(STEPS) and not life.failure for life in lives):
+        yield f"{unfinished} lives never ended."
+    if wrong := [life.changes for life in lives if life.changes != STATUSES]:
+        yield f"{len(wrong)} cards had other lives: {_listed(map(str, wrong))}."
+    if wrong_counts := [life.transactions for life in lives if life.transactions != 1]:
+        yield f"{len(wrong_counts)} cards have not the one transaction of their capture."
+    if (made := result.final_ledger["authorisations"]) != len(lives) * AUTHORISED:
+        yield f"{len(lives)} lives made {made} authorisations."
+    if again := {what for life in lives for what in life.repeated} - {REPLAYED}:
+        yield f"Repeats of lives that were over brought: {_listed(again)}."
 
 
 def _in_the_end(result: Result) -> Iterator[str]:
@@ -127,8 +151,9 @@ def _in_the_ledger(result: Result) -> Iterator[str]:
     if unknown := {state: count for state, count in result.rows.items() if state != "done"}:
         states = _listed(f"{count} {state}" for state, count in unknown.items())
         yield f"Rows of the ledger are not done: {states}."
-    if (rows := sum(result.rows.values())) != len(result.keys):
-        yield f"{len(result.keys)} operations have {rows} rows in the ledger."
+    steps = len(STEPS) * len(result.lives)
+    if (rows := sum(result.rows.values())) != len(result.keys) + steps:
+        yield f"{len(result.keys)} operations with {steps} steps have {rows} rows in the ledger."
     if not result.is_certain:
         yield "The ledger takes itself for one that has lost rows."
 

@@ -68,11 +68,12 @@ def good_result() -> Result:
     """Two operations of which nothing bad can be said."""
     ledger = {
         "cards": 2,
+        "authorisations": 0,
         "tokens": 1,
         "faults": {},
         "keys": [
-            {"key": "derived 1", "presented": 1, "card": "card 1"},
-            {"key": "derived 2", "presented": 3, "card": "card 2"},
+            {"key": "derived 1", "path": "/cards", "presented": 1, "card": "card 1"},
+            {"key": "derived 2", "path": "/cards", "presented": 3, "card": "card 2"},
         ],
     }
     cards = {"key 1": "card 1", "key 2": "card 2"}
@@ -92,12 +93,14 @@ def good_result() -> Result:
 def second_card(result: Result) -> None:
     """A click made two cards, under a key of its own each time."""
     result.final_ledger["cards"] = 3
-    result.final_ledger["keys"].append({"key": "x", "presented": 1, "card": "card 3"})
+    result.final_ledger["keys"].append(
+        {"key": "x", "path": "/cards", "presented": 1, "card": "card 3"}
+    )
 
 
 def unused_key(result: Result) -> None:
     """A key was used for which there is no card."""
-    result.final_ledger["keys"].append({"key": "x", "presented": 1, "card": None})
+    result.final_ledger["keys"].append({"key": "x", "path": "/cards", "presented": 1, "card": None})
 
 
 def lost_answer(result: Result) -> None:
@@ -208,7 +211,7 @@ BAD: dict[Any, list[str]] = {
     ],
     failed_repeat: ["1 repeats at replica 2 brought no card; seen was: OUTCOME_UNKNOWN."],
     unresolved_rows: ["Rows of the ledger are not done: 1 indeterminate, 1 sending."],
-    lost_row: ["2 operations have 1 rows in the ledger."],
+    lost_row: ["2 operations with 0 steps have 1 rows in the ledger."],
     doubted_ledger: ["The ledger takes itself for one that has lost rows."],
     bad_exit: ["The orderly end of replica 2 had exit code 1."],
     alarm: ["The gateway raised an alarm: lost_entries."],
