@@ -12,7 +12,7 @@ import pytest
 
 from gateway.emulator import GUIDE_ACCOUNT
 from tests.cards.test_cards import WIRE_CARD
-from tests.stack import Clock, Stack, options, running
+from tests.stack import Clock, Stack, in_process, options, running
 from tests.tokens import IdentityProvider
 
 OTHER_ACCOUNT = "323e4567-e89b-12d3-a456-426614174000"
@@ -322,6 +322,7 @@ async def test_a_transaction_is_shown_as_it_is(stack: Stack) -> None:
     }
 
 
+@in_process
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
     [
@@ -347,6 +348,7 @@ async def test_what_is_newer_or_absent_in_a_transaction_hides_nothing(
     assert found.get(field) == shown
 
 
+@in_process
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -372,6 +374,7 @@ async def test_a_transaction_of_another_form_is_a_protocol_error(
     assert await shown_transaction(stack, **{name: value}) == "PROVIDER_PROTOCOL_ERROR"
 
 
+@in_process
 @pytest.mark.parametrize(
     ("name", "value", "shown"),
     [
@@ -389,6 +392,7 @@ async def test_what_is_newer_or_absent_in_an_account_hides_nothing(
     assert (await shown_account(stack, **{name: value})).get(name) == shown
 
 
+@in_process
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -407,6 +411,7 @@ async def test_an_account_of_another_form_is_a_protocol_error(
     assert await shown_account(stack, **{name: value}) == "PROVIDER_PROTOCOL_ERROR"
 
 
+@in_process
 @pytest.mark.parametrize("name", ["id", "name", "country", "city"])
 async def test_a_merchant_shows_no_card_number(stack: Stack, name: str) -> None:
     """A card number in the text of a merchant is masked like in a name on a card."""

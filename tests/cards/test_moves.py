@@ -19,7 +19,7 @@ from tests.moves import (
     prepare,
     set_status,
 )
-from tests.stack import Clock, Stack, running
+from tests.stack import Clock, Stack, in_process, running
 
 DONE = "done"
 ATTEMPTS = 4
@@ -69,6 +69,7 @@ async def test_it_is_done_once_and_replayed(move: Move) -> None:
     assert (first["idempotencyKey"], len(sent)) == (key, 1)
 
 
+@in_process
 @pytest.mark.parametrize("lost", [1, ATTEMPTS])
 @pytest.mark.parametrize("move", MOVES, ids=str)
 async def test_a_lost_answer_is_found_again(move: Move, lost: int) -> None:
@@ -99,6 +100,7 @@ STATUSES = {
 }
 
 
+@in_process
 @pytest.mark.parametrize("status", [*STATUSES, 400, 409])
 @pytest.mark.parametrize("move", MOVES, ids=str)
 async def test_a_status_means_this(move: Move, status: int) -> None:
@@ -154,6 +156,7 @@ async def test_a_move_between_two_reads_is_seen() -> None:
     assert data == {"a": {"card": {"status": "TERMINATED"}}, "b": {"status": "TERMINATED"}}
 
 
+@in_process
 @pytest.mark.parametrize("committed", [True, False])
 async def test_a_termination_after_the_hour_is_found_out(committed: bool) -> None:
     """A card that is TERMINATED is told; one that is not is ended once the key is forgotten."""
@@ -176,6 +179,7 @@ async def test_a_termination_after_the_hour_is_found_out(committed: bool) -> Non
         assert TERMINATE.effects(stack) == 1
 
 
+@in_process
 @pytest.mark.parametrize(
     ("move", "back"), [(ACTIVATE, DEACTIVATE), (DEACTIVATE, ACTIVATE)], ids=str
 )
