@@ -32,6 +32,7 @@ _CARD = (
     '"status":"%s","createdAt":"%s","updatedAt":"%s"}'
 )
 _CREATED_AT = "2025-07-08T18:14:12.278Z"
+LISTED = 50  # cards of each account
 _TOKEN_LIFE = 3600  # seconds
 _REASONS = {200: "OK", 201: "Created", 401: "Unauthorized", 404: "Not Found"}
 
@@ -52,6 +53,15 @@ class Counters(msgspec.Struct):
     refused: int = 0
     most_in_flight: int = 0
     most_in_flight_per_card: int = 0
+
+
+def listed(account_id: str) -> list[str]:
+    """The ids of the cards of an account: made from its id."""
+    return [f"{account_id[:24]}{number:012x}" for number in range(LISTED)]
+
+
+def _listed(card_id: str, account_id: str) -> str:
+    return _CARD % (card_id, account_id, holder(card_id), "active", _CREATED_AT, _CREATED_AT)
 
 
 class Provider:
@@ -89,6 +99,11 @@ class Provider:
         self.counters.reads += 1
         status, when = "active", _CREATED_AT
         return (_CARD % (card_id, ACCOUNT, holder(card_id), status, when, when)).encode()
+
+    def list_cards(self, account_id: str) -> bytes:
+        """The cards of an account, always the same."""
+        self.counters.reads += 1
+        return f"[{','.join(_listed(each, account_id) for each in listed(account_id))}]".encode()
 
     def create(self, account_id: str, key: bytes) -> bytes:
         """A new card, or that of an earlier call with the same key."""
@@ -153,6 +168,8 @@ class Connection(asyncio.Protocol):
         match self._parser.get_method(), self._path.decode("ascii").split("/")[1:]:
             case b"GET", ["v1", "cards", card_id]:
                 self._call(SIGNED, card_id, 200, lambda: self._provider.read(card_id))
+            case b"GET", ["v1", "accounts", account_id, "cards"]:
+                self._call(SIGNED, "", 200, lambda: self._provider.list_cards(account_id))
             case b"POST", ["v1", "accounts", account_id, "cards"]:
                 key = self._headers.get(b"idempotency-key", b"")
                 self._call(KEYED, "", 201, lambda: self._provider.create(account_id, key))

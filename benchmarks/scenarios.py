@@ -117,6 +117,14 @@ def both_ways(bench: Bench, stack: ExitStack) -> Field:
     return Field(ways)
 
 
+def gateway_and_limit(bench: Bench, stack: ExitStack) -> Field:
+    """The gateway beside what no gateway can exceed: the other peers have no lists."""
+    systems = [bench.site.gateway(bench.checkout), bench.site.peer("limit")]
+    for system in systems:
+        stack.callback(system.stop)
+    return Field(systems)
+
+
 def unique_cards(bench: Bench, system: System) -> Figures:
     """Each request reads another card."""
     return bench.closed_loop(system, Workload.unique_cards)
@@ -172,6 +180,11 @@ def one_way(bench: Bench, system: System) -> Figures:
     return bench.closed_loop(system, Workload.trusted_cards if trusted else Workload.unique_cards)
 
 
+def lists_of_cards(bench: Bench, system: System) -> Figures:
+    """Each request reads the 50 cards of another account."""
+    return bench.closed_loop(system, Workload.lists)
+
+
 _SPEED = ("rate", "p50", "p99", "cpu_per_request", "calls_per_request", "peak_memory")
 SCENARIOS = (
     Scenario("a", "unique cards", _SPEED, unique_cards, everyone),
@@ -198,5 +211,6 @@ SCENARIOS = (
         many_callers,
         everyone,
     ),
+    Scenario("l", "the 50 cards of an account", _SPEED, lists_of_cards, gateway_and_limit, 2),
     Scenario("g", "trusted documents and ad-hoc text", _SPEED, one_way, both_ways, 2),
 )

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import msgspec
 
-from benchmarks.provider import holder
+from benchmarks.provider import holder, listed
 from benchmarks.wire import Ask, Refused, WrongAnswer, post
 
 T = TypeVar("T")
@@ -41,6 +41,13 @@ MANY_CARDS = "query Cards({parameters}) {{\n{fields}\n}}\n".format(
     parameters=", ".join(f"$id{n}: ID!" for n in range(ALIASES)),
     fields="\n".join(f"  card{n}: card(id: $id{n}) {{ id name status }}" for n in range(ALIASES)),
 )
+LIST = """\
+query List($accountId: ID!) {
+  cards(accountId: $accountId) {
+    id accountId type status name network maskedPan expirationDate
+  }
+}
+"""
 ADDRESS = {"firstLine": "1 Test Avenue", "city": "London", "country": "GB", "postCode": "SW1 1AA"}
 
 
@@ -52,6 +59,10 @@ class _Card(msgspec.Struct):
 
 class _CardData(msgspec.Struct):
     card: _Card
+
+
+class _ListData(msgspec.Struct):
+    cards: list[_Card]
 
 
 class _Issued(msgspec.Struct):
@@ -73,6 +84,7 @@ class _Answer(msgspec.Struct):
 _ANSWER = msgspec.json.Decoder(_Answer)
 _CARD_DATA = msgspec.json.Decoder(_CardData)
 _CARDS_DATA = msgspec.json.Decoder(dict[str, _Card])
+_LIST_DATA = msgspec.json.Decoder(_ListData)
 _ISSUED_DATA = msgspec.json.Decoder(_IssuedData)
 
 
@@ -116,6 +128,13 @@ class Workload:
             ids = {f"id{n}": new_id() for n in range(ALIASES)}
             cards = {f"card{n}": ids[f"id{n}"] for n in range(ALIASES)}
             yield self._ask({"query": MANY_CARDS, "variables": ids}, _check_cards(cards))
+
+    def lists(self) -> Iterator[Ask]:
+        """The cards of another account each time."""
+        while True:
+            account_id = new_id()
+            body = {"query": LIST, "variables": {"accountId": account_id}}
+            yield self._ask(body, _check_list(account_id))
 
     def new_cards(self) -> Iterator[Ask]:
         """Each request issues a card, under a key of its own."""
@@ -166,6 +185,16 @@ def _check_cards(ids: dict[str, str]) -> Callable[[bytes], None]:
             raise WrongAnswer(f"{len(ids)} cards were asked for, {len(cards)} came.")
         for alias, card_id in ids.items():
             _compare(cards[alias], card_id)
+
+    return check
+
+
+def _check_list(account_id: str) -> Callable[[bytes], None]:
+    def check(body: bytes) -> None:
+        cards = _data(body, _LIST_DATA).cards
+        if [card.id for card in cards] != listed(account_id):
+            raise WrongAnswer(f"The cards of {account_id} were asked for, others came.")
+        _compare(cards[-1], cards[-1].id)
 
     return check
 

@@ -2,7 +2,7 @@
 
 What a gateway in this stack could reach at most: Starlette under uvicorn, msgspec, and aiohttp's
 own client, the fastest transport that was tried. It serves the documents of the benchmark by their
-variables alone: ``input`` is a new card, anything else are ids of cards.
+variables alone: ``input`` is a new card, ``accountId`` a list, anything else are ids of cards.
 """
 
 import asyncio
@@ -70,6 +70,9 @@ class Limit:
             data = await self._issue(_NEW_CARD.decode(variables["input"]))
         elif "id" in variables:
             data = b'"card":' + await self._card(_ID.decode(variables["id"]))
+        elif "accountId" in variables:
+            path = f"{self._prefix}/accounts/{_ID.decode(variables['accountId'])}/cards"
+            data = b'"cards":' + await self._call("GET", path, 200)
         else:
             data = await self._cards(variables)
         return Response(b'{"data":{' + data + b"}}", media_type="application/json")

@@ -147,9 +147,10 @@ class Loaders:
             self.__dict__.pop(name, None)
 
     async def _list_cards(self, account_id: UUID) -> Sequence[Card] | None:
+        by_id = self.cards  # as long as this list is read: a mutation may begin another one
         cards = await self._provider.read(LIST_CARDS.call(accountId=account_id))
         for card in cards or ():
-            self.cards.prime(card.id, card)
+            by_id.prime(card.id, card)
         return cards
 
 
