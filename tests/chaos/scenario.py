@@ -127,13 +127,13 @@ class Run:
             return
         if answer.card:
             self.result.cards[key] = answer.card
-            if self._keys.index(key) % self._scenario.lives == 0:
-                await self._live(client, Life(key, answer.card))
         else:
             self.result.failures[key] = answer.what
         if kind := self._plan.pop(self.result.finished, None):
             self._disturber.begin(kind)
         self._watch(self.result)
+        if answer.card and self._keys.index(key) % self._scenario.lives == 0:
+            await self._live(client, Life(key, answer.card))
 
     async def _repeat(self, client: Client, key: str) -> None:
         for replica, repeated in enumerate(self.result.repeated):

@@ -28,7 +28,9 @@ needs_children = pytest.mark.skipif(
 @pytest.mark.parametrize(
     "scenario", [SHORT, pytest.param(LONG, marks=pytest.mark.long)], ids=["short", "long"]
 )
-@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=needs_server)])
+@pytest.mark.parametrize(
+    "engine", ["sqlite", pytest.param("postgres", marks=[needs_server, pytest.mark.long])]
+)
 @pytest.mark.timeout(3600)
 def test_one_card_for_every_operation_while_everything_fails(
     scenario: Scenario, engine: str
