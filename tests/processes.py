@@ -140,6 +140,13 @@ def memory_of(process_id: int) -> int:
     return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
+def queued(process_id: int | str) -> float:
+    """Seconds that the first thread of a process could have run, but no processor was free for it;
+    only Linux tells, elsewhere it is 0."""
+    file = Path(f"/proc/{process_id}/schedstat")
+    return int(file.read_text().split()[1]) / 1e9 if file.exists() else 0.0
+
+
 def run(*arguments: str, **environment: str) -> tuple[int, str]:
     """Run a command to its end: exit code and output."""
     process = Process(*arguments, **environment)

@@ -24,7 +24,7 @@ SHORTEST = 0.25  # seconds that a neighbour may have to wait in any case, on a u
 FACTOR = 5  # or so many times as long as without the attack
 MEMORY = 64 * 1024 * 1024  # bytes more than at rest
 DESCRIPTORS = 1024
-TRIES = 5  # what a busy machine does to a neighbour, it does not do each time
+TRIES = 3  # what a busy machine does to a neighbour, it does not do each time
 _BETWEEN = 0.05  # seconds between two looks at the memory
 
 
@@ -119,7 +119,9 @@ async def scenario(folder: Path) -> AsyncIterator[Scenario]:
             one = await stack.enter_async_context(pair(folder, **given))
         tokens = [identity.token(sub=name) for name in ("neighbour", "attacker")]
         port = int(one.url.rpartition(":")[2])
-        neighbour = Neighbour(port, tokens[0], await _issued(one.url, tokens[0]))
+        card_id = await _issued(one.url, tokens[0])
+        processes = (one.gateway.pid, one.emulator.pid)
+        neighbour = Neighbour(port, tokens[0], card_id, processes)
         async with neighbour.asking():
             await asyncio.sleep(0.5)
         yield Scenario(one.gateway.pid, port, tokens[1], neighbour)

@@ -11,10 +11,8 @@ from tests.unmeasured import unmeasured
 pytestmark = pytest.mark.process
 SHORT = [
     "header value without an end",
-    "2,000 connections that are idle",
     "pipelined requests that nobody reads",
     "document: trial",
-    "document: operations on one fragment",
     "83 cards in new documents",
 ]
 
@@ -29,8 +27,9 @@ async def test_a_neighbour_is_served_during_attacks(
     tmp_path: Path, names: list[str], seconds: float
 ) -> None:
     """Whatever one client sends, another one's worst wait is at most 0.25 s, longer by as much as
-    the machine is slow meanwhile, or 5 times its wait without the attack; it gets all its answers,
-    and the gateway takes at most 64 MiB more."""
+    the machine is slow meanwhile, or 5 times its wait without the attack, leaving out the time in
+    which other programs had the processors; it gets all its answers, and the gateway takes at most
+    64 MiB more."""
     with unmeasured():
         async with scenario(tmp_path) as one:
             found = [await one.play(name, seconds) for name in names]
