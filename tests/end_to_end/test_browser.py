@@ -54,6 +54,9 @@ OPERATION_KNOWN = r"""() => {
   return editor.operationName === (named ? named[1] : null);
 }"""
 
+CAPTURE, RELEASE = "SimulateAuthorisationCapture", "SimulateAuthorisationRelease"
+ASKED_AT_MOST = 1000  # for what takes place a moment later
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(
@@ -117,6 +120,21 @@ class Visit:
     def open_tab(self, number: int) -> None:
         """Choose one of the ready tabs, from 1."""
         self.page.locator(".graphiql-tab-button").nth(number - 1).click()
+
+    def open_tab_of(self, operation: str) -> None:
+        """Choose the ready tab of an operation."""
+        tabs = self.page.locator(".graphiql-tab-button")
+        tabs.filter(has_text=re.compile(f"^{operation}$")).click()
+
+    def run_tab(self, operation: str, answer: str) -> None:
+        """Run the ready tab of an operation, again until its answer holds this text."""
+        self.open_tab_of(operation)
+        for _ in range(ASKED_AT_MOST):
+            with self.page.expect_response("**/graphql") as answered:
+                self.run()
+            if answer in answered.value.text():
+                break
+        self.expect_answer(answer.replace('":', '": '))
 
     def run(self) -> None:
         """Press the play button, as soon as GraphiQL knows which operation is meant."""
@@ -192,6 +210,31 @@ def test_a_later_step_asks_for_the_first(visit: Visit, step: int) -> None:
     visit.expect_answer(
         {2: "SimulateCardIssueSuccess", 3: '"maskedPan"', 5: '"replayed": true'}[step]
     )
+    assert visit.complaints == []
+
+
+def test_a_card_lives_and_ends_in_graphiql(visit: Visit) -> None:
+    """One visit spends with a card, freezes, unfreezes and ends it; ids go from tab to tab."""
+    for settlement in CAPTURE, RELEASE:
+        visit.open_tab_of(settlement)
+        visit.run()
+        visit.expect_answer("Run the tab SimulateCardAuthorisation first")
+    visit.run_tab("IssueVirtualCard", '"status":"ISSUING"')
+    visit.run_tab("SimulateCardIssueFailure", "SimulateCardIssueFailureSuccess")
+    visit.run_tab("Card", '"status":"ISSUE_FAILED"')
+    visit.run_tab("IssueVirtualCard", '"status":"ISSUING"')
+    visit.run_tab("SimulateCardIssue", "SimulateCardIssueSuccess")
+    for settlement in CAPTURE, RELEASE:
+        visit.run_tab("SimulateCardAuthorisation", '"status":"PENDING"')
+        visit.run_tab(settlement, f"{settlement}Success")
+    visit.run_tab("Transactions", '"direction":"DEBIT"')
+    visit.run_tab("DeactivateCard", '"status":"INACTIVE"')
+    visit.run_tab("SimulateCardAuthorisation", '"code":"INVALID_STATE"')
+    visit.expect_answer('"status": "INACTIVE"')
+    visit.run_tab("ActivateCard", '"status":"ACTIVE"')
+    visit.run_tab("TerminateCard", '"status":"TERMINATED"')
+    visit.run_tab("Cards", '"status":"TERMINATED"')
+    visit.expect_answer('"status": "ISSUE_FAILED"')
     assert visit.complaints == []
 
 
