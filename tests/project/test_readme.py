@@ -1,10 +1,12 @@
 """The README and the code say the same."""
 
 import re
+from typing import Any
 
 import pytest
 
 from gateway.config import Settings
+from tests.stack import Clock, Stack, running
 from tools.tables import GROUPS, README, TABLES, renewed
 
 TEXT = README.read_text("utf-8")
@@ -29,3 +31,31 @@ def test_the_example_waits_for_the_result_of_a_mutation() -> None:
     assert found
     deadline = Settings.model_fields[found[2].removeprefix("GATEWAY_").lower()].default
     assert int(found[1]) > deadline * 1000
+
+
+async def test_the_walk_through_pays_and_freezes() -> None:
+    """The README's operations pay with a card, show the transaction and freeze the card."""
+    [text] = re.findall(r"```graphql\n(.*?)```", TEXT, re.DOTALL)
+    clock = Clock()
+    async with running(clock=clock) as stack:
+        card_id = (await stack.issue())["card"]["id"]
+        await stack.simulate(card_id)
+        clock.time += 60
+        paid = await _run(stack, text, "Pay", card_id)
+        clock.time += 60
+        [transaction] = (await _run(stack, text, "Paid", card_id))["transactions"]
+        frozen = await _run(stack, text, "Freeze", card_id)
+        refused = await _run(stack, text, "Pay", card_id)
+    assert paid["authorisation"]["status"] == "PENDING"
+    assert transaction["status"] == "PROCESSED"
+    assert transaction["amount"] == {"amount": "12.34", "currency": "EUR"}
+    assert frozen["card"]["status"] == "INACTIVE"
+    assert refused["code"] == "INVALID_STATE"
+
+
+async def _run(stack: Stack, text: str, operation: str, card_id: str) -> Any:
+    asked = {"query": text, "operationName": operation, "variables": {"card": card_id}}
+    answer = (await stack.client.post("/graphql", json=asked)).json()
+    assert "errors" not in answer, answer
+    [field] = answer["data"].values()
+    return field
