@@ -317,7 +317,9 @@ class MutationCall(QueryCall, Generic[T]):
                 raise key_reused()
             return value
         self.replayed = result.replayed
-        if isinstance(result.value, Card) and not result.value.is_dated:
+        # The provider answers a key that it knows with what it answered first.
+        may_be_old = call.target is not None and seen.row is not None
+        if isinstance(result.value, Card) and (may_be_old or not result.value.is_dated):
             return await self._stored(result.card_id)
         return result.value
 

@@ -5,6 +5,7 @@ from math import ceil
 
 from gateway import errors
 from gateway.ledger.actions import AccountCard
+from gateway.ledger.dates import utc_text
 
 _AGAIN = "Send the same request again with this idempotencyKey"
 _LOOK = "One of the candidates, or none, is its card: look before you use a new key."
@@ -159,6 +160,14 @@ def stopped(promise: errors.Promise, card: object) -> errors.OutcomeUnknown:
         promise=promise,
         retryable=False,
         card=card,
+    )
+
+
+def may_be_undone(error: errors.GatewayError, until: float) -> errors.GatewayError:
+    """The refusal, with until when a request that was sent before may change the card."""
+    return error.worded(
+        f"{error.message} A request that was sent before this one may still arrive and change that "
+        f"until {utc_text(until)}: look at the card after that."
     )
 
 

@@ -262,13 +262,18 @@ class Resolution(Generic[T]):
             return await self._left_open(row, error)
         is_gone = False if row.indeterminate else await self._settler.forget(self._click, row)
         if is_gone:
-            return error
+            return await self._with_warning(error)
         if is_gone is False and self._click.alone:
             seen = await self._store.look(self._click.key)
             if seen.row is not None and seen.row.state == State.STOPPED:
                 return await self._reconciler.stopped(seen.row)
         told = refusals.unknown(in_flight=False, key_known=False)
         return await (self._left_open(row, told) if is_gone is False else self._given_up(row, told))
+
+    async def _with_warning(self, error: GatewayError) -> GatewayError:
+        """A refusal of what stops other calls: its card may not be as it seems for long."""
+        until = None if error.retryable else await self._undo_until()
+        return error if until is None else refusals.may_be_undone(error, until)
 
     async def _given_up(self, row: Row, told: OutcomeUnknown) -> GatewayError:
         """The refusal is certain, and only what the store has made of it is not."""

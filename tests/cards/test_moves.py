@@ -320,3 +320,28 @@ async def test_a_second_activation_is_refused_as_not_sent_while_one_is_unresolve
         assert (await ask(stack, ACTIVATE, idempotencyKey=second, **given))["code"] == (
             "INVALID_STATE"
         )
+
+
+async def test_a_repeated_move_is_told_with_the_card_as_it_is_now() -> None:
+    """The provider answers a key that it knows with an old card, which is read afresh."""
+    clock, key = Clock(), str(uuid.uuid4())
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, DEACTIVATE)
+        lose_answers(stack, DEACTIVATE, ATTEMPTS)
+        await ask(stack, DEACTIVATE, idempotencyKey=key, **given)
+        await ask(stack, ACTIVATE, **given)
+        again = await ask(stack, DEACTIVATE, idempotencyKey=key, **given)
+    assert (code_of(again), again["card"]["status"]) == (DONE, "ACTIVE")
+
+
+async def test_a_refused_deactivation_says_that_an_activation_may_still_arrive() -> None:
+    """A card that is INACTIVE already may become ACTIVE by what was sent before."""
+    clock = Clock()
+    async with running(clock=clock) as stack:
+        given = await prepare(stack, clock, ACTIVATE)
+        refused = await ask(stack, DEACTIVATE, **given)
+        assert "may still arrive" not in refused["message"]
+        await lost_activation(stack, **given)
+        refused = await ask(stack, DEACTIVATE, **given)
+        assert (refused["code"], refused["status"]) == ("INVALID_STATE", "INACTIVE")
+        assert "may still arrive and change that until 20" in refused["message"]
