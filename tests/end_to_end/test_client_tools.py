@@ -1,6 +1,7 @@
 """What frontends' compilers write of their documents is a manifest for the gateway as it is.
 
-Each is unmodified from npm, and compiles the folder ``project`` as a frontend's build does.
+Each is unmodified from npm, and compiles the folder ``project`` as a frontend's build does. So are
+the compiler of TypeScript and the linter of schemas.
 """
 
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graphql import build_schema, is_abstract_type
 
 from tests.clients.frontend import FOLDER, SHOW, Seen, Site, click, shows_the_card, site, step
 from tests.npm import NODE, install, needs_npm, run
@@ -87,9 +89,35 @@ def test_the_persisted_documents_of_graphql_codegen(
             assert {one["id"] for one in seen.passed} <= json.loads(manifest.read_text()).keys()
 
 
+def test_the_types_of_graphql_codegen_are_strict(project: Path) -> None:
+    """With `strictScalars` each scalar has a type, and code that has amounts as texts compiles."""
+    compiled(project, "graphql-codegen", "--config", "codegen.mjs", HASH="sha256")
+    strict = ["--strict", "--noEmit", "--skipLibCheck", "--module", "esnext"]
+    compiled(project, "tsc", *strict, "--moduleResolution", "bundler", "src/Wallet.ts")
+
+
+def test_the_possible_types_for_apollos_cache() -> None:
+    """Apollo's cache is told of all interfaces and unions, as the documentation has it."""
+    script = 'import("./apollo.mjs").then((all) => console.log(JSON.stringify(all.possibleTypes)))'
+    told = json.loads(run(FOLDER, NODE, "--eval", script))
+    schema = build_schema((ROOT / "schema.graphql").read_text())
+    assert {name: set(types) for name, types in told.items()} == {
+        one.name: {each.name for each in schema.get_possible_types(one)}
+        for one in schema.type_map.values()
+        if is_abstract_type(one)
+    }
+    assert told["Node"] == ["Card"]
+
+
+def test_graphql_eslint_finds_nothing_in_the_schema(project: Path) -> None:
+    """The schema follows the recommended rules, but for what `eslint.config.mjs` gives a reason."""
+    compiled(project, "eslint", "--max-warnings", "0", "schema.graphql")
+
+
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA256"])
 def test_relays_compiler_and_runtime(project: Path, tmp_path: Path, algorithm: str) -> None:
-    """relay-runtime issues and shows a card by the ids that relay-compiler wrote to its file."""
+    """relay-runtime issues and shows a card by the ids that relay-compiler wrote to its file, and
+    refetches a fragment of it by `node`, as `@refetchable` has it, into the same record."""
     manifest = project / "persisted.json"
     manifest.write_text("{}")
     config = {
@@ -115,4 +143,5 @@ def test_relays_compiler_and_runtime(project: Path, tmp_path: Path, algorithm: s
     issued = told["issueVirtualCard"]["card"]["id"]
     [card] = [one for one in told["kept"] if one.get("id") == issued]
     assert (card["__typename"], card["accountId"]) == ("Card", ours.account)
+    assert card["transactions"] == {"__refs": []}
     assert {one["documentId"] for one in told["sent"]} == json.loads(manifest.read_text()).keys()

@@ -30,6 +30,7 @@ pytestmark = [
     pytest.mark.parametrize("client", ["apollo3", "apollo4", "urql"]),
 ]
 LATER = pytest.mark.long
+PAID = step("Paid", {"id": None})
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -67,6 +68,14 @@ def codes(seen: Seen) -> list[Any]:
 def test_a_card_is_issued_and_shown(gateway: Site, client: str) -> None:
     """A mutation's result and a card are in the client's hands and in its cache, with types."""
     shows_the_card(gateway.visit(client, step("Issue", click().input()), SHOW))
+
+
+@LATER
+def test_what_was_paid_is_read_through_node(gateway: Site, client: str) -> None:
+    """What fragments on `Node` and on `Card` bring is in the client's hands and in its cache."""
+    _, paid = gateway.visit(client, step("Issue", click().input()), PAID).answers
+    assert paid["data"]["node"]["__typename"] == "Card"
+    assert (paid["data"]["node"]["transactions"], paid["cached"]) == ([], paid["data"])
 
 
 def test_documents_are_asked_for_by_the_ids_of_the_gateways_manifest(

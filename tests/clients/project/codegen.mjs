@@ -10,6 +10,16 @@ export default {
       preset: "client",
       presetConfig: { persistedDocuments: { hashAlgorithm: process.env.HASH } },
       documentTransforms: [addTypenameSelectionDocumentTransform],
+      config: {
+        strictScalars: true,
+        scalars: {
+          CountryCode: "string",
+          CurrencyCode: "string",
+          DateTime: "string",
+          Decimal: "string",
+          UUID: "string",
+        },
+      },
     },
   },
 };

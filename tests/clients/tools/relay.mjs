@@ -1,5 +1,5 @@
-// Issues and shows a card with relay-runtime and the artifacts of relay-compiler, and prints what
-// Relay's store then holds. Given as JSON on the standard input: the gateway's URL, a token, where
+// Issues and shows a card with relay-runtime and the artifacts of relay-compiler, reads through node
+// what was paid with it, and prints what Relay's store then holds. Given as JSON on the standard input: the gateway's URL, a token, where
 // the artifacts are, and the input of the mutation.
 
 import { readFileSync } from "node:fs";
@@ -22,7 +22,9 @@ const { issueVirtualCard } = await new Promise((onCompleted, onError) =>
   relay.commitMutation(environment, { mutation, variables: { input }, onCompleted, onError }),
 );
 const variables = { id: issueVirtualCard.card.id };
-await relay.fetchQuery(environment, await artifact("WalletCardQuery"), variables).toPromise();
+for (const name of ["WalletCardQuery", "WalletPaidQuery"]) {
+  await relay.fetchQuery(environment, await artifact(name), variables).toPromise();
+}
 const kept = Object.values(store.getSource().toJSON());
 process.stdout.write(JSON.stringify({ issueVirtualCard, kept, sent }), () => process.exit());
 

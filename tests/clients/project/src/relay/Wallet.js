@@ -18,6 +18,18 @@ export const address = graphql`
   }
 `;
 
+export const paid = graphql`
+  fragment Wallet_paid on Card @refetchable(queryName: "WalletPaidQuery") {
+    transactions {
+      id
+      amount {
+        amount
+        currency
+      }
+    }
+  }
+`;
+
 export const card = graphql`
   query WalletCardQuery($id: ID!) {
     card(id: $id) {
