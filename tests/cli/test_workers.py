@@ -23,6 +23,7 @@ from gateway.cli.workers.restarts import Restarts
 from gateway.errors import ConfigError
 from tests.clicks import clicks_in_flight, http_client
 from tests.commands import Command
+from tests.examples import mostly_long
 from tests.pair import Pair, pair
 from tests.processes import ROOT, Process
 from tests.stack import environment
@@ -87,7 +88,10 @@ async def test_workers_give_a_caller_one_name(tmp_path: Path) -> None:
 
 
 @process
-@pytest.mark.parametrize(("batches", "at_once", "each"), [(100, 1, 1), (1000, 1, 1), (1, 50, 2)])
+@pytest.mark.parametrize(
+    ("batches", "at_once", "each"),
+    [(100, 1, 1), pytest.param(1000, 1, 1, marks=pytest.mark.long), (1, 50, 2)],
+)
 async def test_workers_get_equal_shares(
     tmp_path: Path, batches: int, at_once: int, each: int
 ) -> None:
@@ -160,7 +164,11 @@ def end(one: Pair, how: str) -> int:
 @process
 @pytest.mark.parametrize(
     ("how", "code"),
-    [("SIGTERM", 0), ("SIGINT", 0), ("Ctrl-C twice", 0), ("SIGKILL", -signal.SIGKILL)],
+    mostly_long(
+        [("SIGTERM", 0), ("SIGINT", 0), ("Ctrl-C twice", 0), ("SIGKILL", -signal.SIGKILL)],
+        "SIGTERM",
+        "SIGKILL",
+    ),
 )
 async def test_clicks_in_flight_are_answered_at_the_end(
     tmp_path: Path, how: str, code: int

@@ -131,7 +131,14 @@ async def test_a_double_click_with_lost_answers_and_a_reload_is_one_card(tmp_pat
 
 
 @pytest.mark.parametrize(
-    "ahead", [-40 * DAY, -3 * HOUR, 40_000, 3 * HOUR], ids=["-40 d", "-3 h", "+40 s", "+3 h"]
+    "ahead",
+    [
+        pytest.param(-40 * DAY, marks=pytest.mark.long),
+        -3 * HOUR,
+        40_000,
+        pytest.param(3 * HOUR, marks=pytest.mark.long),
+    ],
+    ids=["-40 d", "-3 h", "+40 s", "+3 h"],
 )
 async def test_a_wrong_clock_is_not_noticed(tmp_path: Path, ahead: int) -> None:
     """The key of a wrong clock is replaced, also where its answer is lost: one card, for all."""
@@ -143,7 +150,9 @@ async def test_a_wrong_clock_is_not_noticed(tmp_path: Path, ahead: int) -> None:
     assert told.kept == []
 
 
-@pytest.mark.parametrize("ahead", [-44 * MINUTE, 20_000], ids=["-44 min", "+20 s"])
+@pytest.mark.parametrize(
+    "ahead", [-44 * MINUTE, pytest.param(20_000, marks=pytest.mark.long)], ids=["-44 min", "+20 s"]
+)
 async def test_a_clock_that_is_a_little_wrong_needs_no_other_key(
     tmp_path: Path, ahead: int
 ) -> None:

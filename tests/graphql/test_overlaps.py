@@ -61,7 +61,7 @@ def verdicts(schema: GraphQLSchema, source: str) -> tuple[bool, bool]:
     return bool(own), bool(validate(schema, document, [OverlappingFieldsCanBeMergedRule]))
 
 
-@settings(max_examples=examples(3), suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(1), suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), schema=st.sampled_from([CORE, REAL]))
 def test_the_verdict_is_that_of_graphql_core(seed: int, schema: GraphQLSchema) -> None:
     """Whatever fields stand under one name, both rules refuse the document, or neither does."""

@@ -326,7 +326,13 @@ def test_serve_is_healthy_wherever_it_listens(tmp_path: Path, host: str) -> None
 @pytest.mark.process
 @linux
 @pytest.mark.parametrize(
-    "arguments", [["dev"], ["emulator"], ["emulator", "--host", "::1"]], ids=" ".join
+    "arguments",
+    [
+        ["dev"],
+        pytest.param(["emulator"], marks=pytest.mark.long),
+        ["emulator", "--host", "::1"],
+    ],
+    ids=" ".join,
 )
 def test_other_servers_are_healthy(arguments: list[str]) -> None:
     """`dev` and `emulator` are found as well, by IPv6 too."""

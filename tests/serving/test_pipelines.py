@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -32,8 +33,19 @@ BEHIND = {
 INCOMPLETE = {"half a head": GET[:-2], "half a body": HALF, "half a chunk": CHUNKED + b"9\r\na"}
 
 
-@pytest.mark.parametrize("then", ["nothing", "the end of the client", "the end of the server"])
-@pytest.mark.parametrize("what", BEHIND)
+CLIENT_ENDS = [
+    pytest.param(what, "the end of the client", marks=pytest.mark.long) for what in BEHIND
+]
+
+
+@pytest.mark.parametrize(
+    ("what", "then"),
+    [
+        ("a tunnel", "the end of the client"),
+        *product(BEHIND, ["nothing", "the end of the server"]),
+        *(one for one in CLIENT_ENDS if one.values[0] != "a tunnel"),
+    ],
+)
 async def test_what_is_refused_takes_no_answer_from_another(what: str, then: str) -> None:
     """The request before one that is refused is answered first, also when client or server end."""
     app, (data, status) = Gated(), BEHIND[what]

@@ -349,7 +349,7 @@ def test_dev_goes_on_while_nobody_reads_its_log(tmp_path: Path) -> None:
 
 
 @process
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.long), "2"])
 def test_serve_needs_no_stderr(tmp_path: Path, workers: str) -> None:
     """`gateway serve` whose stderr is closed from the start serves and ends in order."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -374,7 +374,7 @@ def listens(port: int) -> bool:
 
 
 @process
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", [pytest.param("1", marks=pytest.mark.long), "2"])
 def test_serve_goes_on_when_the_reader_of_its_log_ends(tmp_path: Path, workers: str) -> None:
     """`gateway serve` whose stderr is a pipe that lost its reader serves and ends in order."""
     with unread("serve", "--workers", workers, folder=tmp_path, **SERVE) as gateway:
