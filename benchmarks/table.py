@@ -16,6 +16,7 @@ _ROWS = (
     ("b", "rate", "one hot card, per second"),
     ("b", "most_per_card", "… most calls in flight for it"),
     ("c", "p50", "50 aliases, provider takes 50 ms, median ms"),
+    ("l", "rate", "lists of 50 cards, per second"),
     ("d", "rate", "cards issued, per second"),
     ("e", "p99", "half of its own rate, provider takes 50 ms, p99 ms"),
     ("e500", "p50", "500 callers at once, median ms"),

@@ -23,9 +23,16 @@ from benchmarks.figures import Spread
 from benchmarks.load import Load, burst, closed_loop, constant_arrival, percentile
 from benchmarks.measuring import measured
 from benchmarks.processes import Cores
-from benchmarks.provider import Counters, holder
+from benchmarks.provider import Counters, holder, listed
 from benchmarks.results import Machine, Result, Results, Soak
-from benchmarks.scenarios import LATENCY, Bench, many_cards, new_cards, unique_cards
+from benchmarks.scenarios import (
+    LATENCY,
+    Bench,
+    lists_of_cards,
+    many_cards,
+    new_cards,
+    unique_cards,
+)
 from benchmarks.soak import Watch
 from benchmarks.systems import ROOT, ProviderProcess, Site, System
 from benchmarks.table import RESULTS, table
@@ -79,7 +86,8 @@ def test_a_short_run_is_right(bench: Bench) -> None:
         read = {system.name: unique_cards(bench, system) for system in systems}
         issued = new_cards(bench, systems[0])
         whole = many_cards(bench, systems[0])
-    for figures in (issued, *read.values()):
+        lists = [lists_of_cards(bench, system) for system in (systems[0], systems[2])]
+    for figures in (issued, *lists, *read.values()):
         assert (figures["errors"], figures["calls_per_request"]) == (0, 1)
     assert read.keys() == {"gateway", "naive", "limit"}
     assert whole["calls_per_request"] == ALIASES
@@ -209,6 +217,28 @@ def test_one_wrong_answer_ends_a_load(words: str) -> None:
     """Whatever is not the card that was asked for is an exception that says so."""
     with answering(WRONG[words]) as url, pytest.raises(WrongAnswer, match=words):
         closed_loop(url, Workload(url).unique_cards(), seconds=PATIENCE, connections=2)
+
+
+@pytest.mark.parametrize("wrong", ["one is missing", "another account's", "another card's name"])
+def test_a_wrong_list_is_no_answer(wrong: str) -> None:
+    """Only the whole list of the account that was asked for passes as an answer."""
+    ask = next(Workload("http://127.0.0.1").lists())
+    account_id = json.loads(ask.wire.partition(b"\r\n\r\n")[2])["variables"]["accountId"]
+    cards = listed_cards(account_id)
+    ask.check(json.dumps({"data": {"cards": cards}}).encode())
+    if wrong == "one is missing":
+        del cards[7]
+    elif wrong == "another account's":
+        cards = listed_cards(new_id())
+    else:
+        cards[-1]["name"] = holder(new_id())
+    with pytest.raises(WrongAnswer):
+        ask.check(json.dumps({"data": {"cards": cards}}).encode())
+
+
+def listed_cards(account_id: str) -> list[dict[str, str]]:
+    """What must be listed of an account."""
+    return [{"id": each, "name": holder(each)} for each in listed(account_id)]
 
 
 def test_a_closed_connection_is_no_answer() -> None:
