@@ -20,11 +20,13 @@ from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
 from gateway.callers import pace_of
-from gateway.cards.calls import MutationCall, OutcomeCall, QueryCall
 from gateway.cards.context import Context, Info
 from gateway.cards.failures import MUTATION_FAILURES, as_member, members_of
 from gateway.cards.history import Key
 from gateway.cards.inputs import parse_id, parse_key
+from gateway.cards.mutation_calls import MutationCall
+from gateway.cards.outcomes import OutcomeCall
+from gateway.cards.query_calls import QueryCall
 from gateway.cards.types import UUIDText
 from gateway.errors import (
     GatewayError,

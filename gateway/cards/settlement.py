@@ -5,8 +5,8 @@ from uuid import UUID
 
 import strawberry
 
-from gateway.cards.calls import MutationCall
 from gateway.cards.inputs import parse_id
+from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.payments import Authorisation
 from gateway.cards.transitions import Transition
 from gateway.cards.types import UUIDText, key_input, key_output, replayed_output

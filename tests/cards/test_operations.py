@@ -13,10 +13,11 @@ import yaml
 from gateway import errors
 from gateway.app import create_app
 from gateway.cards import OPERATIONS
-from gateway.cards.calls import MutationCall, QueryCall
 from gateway.cards.failures import members_of
 from gateway.cards.moves import CardChange
+from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import CardOperation, mutation, query
+from gateway.cards.query_calls import QueryCall
 from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput
 from gateway.cards.types import Card
 from gateway.emulator import GUIDE_ACCOUNT

@@ -5,9 +5,9 @@ from typing import Annotated
 import strawberry
 
 from gateway.cards.accounts import Account
-from gateway.cards.calls import QueryCall
 from gateway.cards.inputs import parse_id
 from gateway.cards.operation import query
+from gateway.cards.query_calls import QueryCall
 from gateway.provider import READ_ACCOUNT
 
 

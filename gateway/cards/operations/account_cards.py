@@ -3,9 +3,9 @@
 from uuid import UUID
 
 from gateway.cards.accounts import Account
-from gateway.cards.calls import QueryCall
 from gateway.cards.lists import EXPECTED_CARDS, Statuses, with_status
 from gateway.cards.operation import object_field
+from gateway.cards.query_calls import QueryCall
 from gateway.cards.types import Card
 from gateway.provider import LIST_CARDS
 

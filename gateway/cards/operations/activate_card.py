@@ -2,9 +2,9 @@
 
 import strawberry
 
-from gateway.cards.calls import MutationCall
 from gateway.cards.inputs import parse_id
 from gateway.cards.moves import MOVE_FAILURES
+from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.transitions import Transition
 from gateway.cards.types import Card, UUIDText, key_input, key_output, replayed_output

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from gateway.cards.accounts import Account
-from gateway.cards.calls import QueryCall
 from gateway.cards.operation import object_field
+from gateway.cards.query_calls import QueryCall
 from gateway.cards.types import Card
 from gateway.provider import READ_ACCOUNT
 

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from gateway.cards.calls import QueryCall
 from gateway.cards.operation import object_field
 from gateway.cards.payments import Transaction
+from gateway.cards.query_calls import QueryCall
 from gateway.cards.types import Card
 from gateway.provider import LIST_TRANSACTIONS
 

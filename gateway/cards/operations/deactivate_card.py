@@ -4,9 +4,9 @@ from datetime import datetime
 
 import strawberry
 
-from gateway.cards.calls import MutationCall
 from gateway.cards.inputs import parse_id
 from gateway.cards.moves import MOVE_FAILURES
+from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.operations.activate_card import activate_card
 from gateway.cards.transitions import Transition

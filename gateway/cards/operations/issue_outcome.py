@@ -4,13 +4,13 @@ from uuid import UUID
 
 import msgspec
 
-from gateway.cards.calls import OutcomeCall
 from gateway.cards.operation import outcome_query
 from gateway.cards.operations.issue_virtual_card import (
     CREATE_CARD,
     IssueVirtualCardSuccess,
     issue_virtual_card,
 )
+from gateway.cards.outcomes import OutcomeCall
 from gateway.cards.types import Card, UUIDText
 from gateway.provider import LIST_CARDS, Address, Call, NewCard
 from gateway.provider import Card as ProviderCard

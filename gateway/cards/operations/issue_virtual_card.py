@@ -2,8 +2,8 @@
 
 import strawberry
 
-from gateway.cards.calls import MutationCall
 from gateway.cards.inputs import parse_address, parse_id
+from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.types import (
     AddressInput,

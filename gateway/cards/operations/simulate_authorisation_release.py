@@ -4,7 +4,7 @@ from types import NoneType
 
 import strawberry
 
-from gateway.cards.calls import MutationCall
+from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.settlement import SettlementInput, SettlementSuccess, settle
 from gateway.cards.simulation import SIMULATION_FAILURES

@@ -3,9 +3,9 @@
 import strawberry
 
 from gateway.cards.amounts import parse_amount, parse_currency
-from gateway.cards.calls import MutationCall
 from gateway.cards.inputs import parse_id
 from gateway.cards.money import CurrencyCode, DecimalText
+from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.payments import Authorisation
 from gateway.cards.simulation import SIMULATION_FAILURES

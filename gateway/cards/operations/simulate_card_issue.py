@@ -4,8 +4,8 @@ from types import NoneType
 
 import strawberry
 
-from gateway.cards.calls import MutationCall
 from gateway.cards.moves import CardChange
+from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, simulate
 from gateway.errors import InvalidState

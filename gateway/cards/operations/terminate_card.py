@@ -4,9 +4,9 @@ from types import NoneType
 
 import strawberry
 
-from gateway.cards.calls import MutationCall
 from gateway.cards.inputs import parse_id
 from gateway.cards.moves import MOVE_FAILURES, CardChange
+from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.transitions import Transition
 from gateway.cards.types import UUIDText, key_input

@@ -1,185 +1,44 @@
-"""The one path from a field to the provider: permission, rate, deadline, ledger, coalesced reads.
-
-What a caller may see is decided here, after the loader: whatever may one day share a provider call,
-nobody shares a permission.
-"""
+"""The one path of all mutations: permission, rate limit, deadline, ledger, call of the provider."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from operator import eq
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 from uuid import UUID
 
 import msgspec
 
 from gateway.cards.context import Context
 from gateway.cards.history import Key, history_of
-from gateway.cards.loaders import Loader, too_slow
-from gateway.cards.outcomes import account_cards
+from gateway.cards.loaders import too_slow
+from gateway.cards.outcomes import account_cards, shown
+from gateway.cards.query_calls import QueryCall
 from gateway.cards.transitions import Subject, Transition, explained, read_subject, state_of_target
 from gateway.cards.types import UUIDText
 from gateway.errors import (
     DeadlineExceeded,
     GatewayError,
-    NotAllowed,
     NotFound,
     OutcomeUnknown,
     ProviderError,
-    ProviderUnavailable,
 )
 from gateway.ledger import (
     VERSION,
-    AccountCard,
     Actions,
     Ledger,
     Replay,
-    Row,
     Seen,
     State,
     key_reused,
     newer_version,
-    not_sent,
 )
-from gateway.provider import (
-    READ_AUTHORISATION,
-    Account,
-    Address,
-    Authorisation,
-    Call,
-    Card,
-    Endpoint,
-    Transaction,
-)
+from gateway.provider import READ_AUTHORISATION, Address, Authorisation, Call, Card, Endpoint
 
 T = TypeVar("T")
-R = TypeVar("R")
-Shown: TypeAlias = Authorisation | Card
-S = TypeVar("S", Authorisation, Card)
 
 READ = "card"  # the query whose rate limit also holds for a key that is sent again
-
-
-class QueryCall:
-    """What the function of a field may do for its caller.
-
-    The caller's rate is counted once, before the provider is asked for anything. A field of an
-    object that needs no call, because the operation has read the same before, costs nothing.
-    """
-
-    def __init__(self, context: Context, operation: str, *, is_nested: bool = False) -> None:
-        self._context = context
-        self._operation = operation
-        self._is_nested = is_nested
-        self._counted = False
-
-    async def visible_card(self, card_id: UUID) -> Card | None:
-        """The card, or None where there is none for this caller."""
-        card = await self._read(self._context.loaders.cards, card_id)
-        return card if card and self._may_see(card) else None
-
-    async def visible_account(self, account_id: UUID) -> Account | None:
-        """The account, or None where there is none for this caller."""
-        if not self._context.caller.may_use(account_id):
-            return None
-        return await self._read(self._context.loaders.accounts, account_id)
-
-    async def visible_cards(self, account_id: UUID) -> list[Card] | None:
-        """The cards of an account, or None where there is no such account for this caller."""
-        if not self._context.caller.may_use(account_id):
-            return None
-        cards = await self._read(self._context.loaders.cards_of, account_id)
-        return None if cards is None else [card for card in cards if self._may_see(card)]
-
-    async def visible_transactions(
-        self, account_id: UUID, card_id: UUID
-    ) -> list[Transaction] | None:
-        """The transactions of a card of this account, as far as they are the caller's."""
-        if not self._context.caller.may_use(account_id):
-            return None
-        found = await self._read(self._context.loaders.transactions_of, card_id)
-        return None if found is None else [each for each in found if self._may_see(each)]
-
-    async def visible_authorisation(self, authorisation_id: UUID) -> Authorisation | None:
-        """The authorisation, or None where it, or its card, is none of this caller's."""
-        found = await self._read(self._context.loaders.authorisations, authorisation_id)
-        if found is None or not self._may_see(found):
-            return None
-        if found.card_id is None or self._context.caller.accounts is None:
-            return found
-        return found if await self.visible_card(found.card_id) else None
-
-    def _may_see(self, shown: Authorisation | Card | Transaction) -> bool:
-        return self._context.caller.may_use(shown.account_id)
-
-    async def _read(self, loader: Loader[R], key: UUID) -> R:
-        if not (self._is_nested and loader.knows(key)):
-            await self._count()
-        self._check_time()
-        try:
-            async with asyncio.timeout_at(self._context.deadline):
-                return await loader.load(key)
-        except TimeoutError:
-            raise too_slow() from None
-
-    async def _count(self) -> None:
-        if not self._counted:
-            self._counted = True
-            await self._context.limits.count(self._context.caller.id, self._rate_limit())
-
-    def _rate_limit(self) -> str:
-        return self._operation
-
-    def _check_account(self, account_id: UUID) -> None:
-        if not self._context.caller.may_use(account_id):
-            raise NotAllowed("You may not do this on this account.")
-
-    def _check_time(self) -> None:
-        # A call that starts would not be stopped by the time being over: it must not start.
-        if asyncio.get_running_loop().time() >= self._context.deadline:
-            raise too_slow()
-
-
-class OutcomeCall(QueryCall):
-    """What the function of ``issueOutcome`` may do: ask the ledger what became of a key."""
-
-    def __init__(self, context: Context, operation: str, key: Key) -> None:
-        super().__init__(context, operation)
-        self.key = key
-
-    async def outcome(self, body_of: Callable[[UUID, Address], Call[Card]]) -> Card | None:
-        """The card of the key; None where the key is not known.
-
-        ``body_of`` makes the call that has this account and address: a card whose address gives the
-        fingerprint of the key confirms that it is the key's.
-        """
-        await self._count()
-        self._check_time()
-        ledger, key = self._context.ledger, self.key.provider
-        seen = await ledger.look(key)
-        if seen.row is None or seen.row.account is None:
-            return None
-        self._check_account(UUID(bytes=seen.row.account))
-        find = partial(self._find, body_of)
-        try:
-            async with asyncio.timeout_at(self._context.deadline):
-                found = await ledger.ask(key, find, seen)
-        except TimeoutError:
-            raise not_sent(ledger.promise(seen)) from None
-        return _shown(await self.visible_card(found.card_id), "card") if found else None
-
-    async def _find(
-        self, body_of: Callable[[UUID, Address], Call[Card]], row: Row
-    ) -> Sequence[AccountCard]:
-        account, secret = UUID(bytes=row.account), self.key.client.bytes
-
-        def confirms(address: Address | None) -> bool:
-            if address is None:
-                return False
-            return body_of(account, address).fingerprint(secret) == row.fingerprint
-
-        return await account_cards(self._context.provider, account, confirms)
 
 
 class MutationCall(QueryCall, Generic[T]):
@@ -312,7 +171,7 @@ class MutationCall(QueryCall, Generic[T]):
         if isinstance(result, Replay):
             self.replayed = True
             value = await self._stored(result.card_id)
-            is_of_another = isinstance(value, Shown) and not call.may_have_made(value)
+            is_of_another = isinstance(value, Subject) and not call.may_have_made(value)
             if not result.is_bound and is_of_another:
                 raise key_reused()
             return value
@@ -325,12 +184,13 @@ class MutationCall(QueryCall, Generic[T]):
 
     async def _stored(self, an_id: UUID) -> T:
         """What the endpoint answers, for a call that was carried out: what it is of, or nothing."""
-        provider, found = self._context.provider, cast(Any, None)
+        provider = self._context.provider
+        found: Any = None
         if self._endpoint.reads is Card:
-            found = _shown(await provider.card(an_id), "card")
+            found = shown(await provider.card(an_id), "card")
         elif self._endpoint.reads is Authorisation:
-            shown = await provider.read(READ_AUTHORISATION.call(authorisationId=an_id))
-            found = _shown(shown, "authorisation")
+            read = await provider.read(READ_AUTHORISATION.call(authorisationId=an_id))
+            found = shown(read, "authorisation")
         return cast(T, found)  # which is what the endpoint reads
 
     def _rate_limit(self) -> str:
@@ -351,10 +211,3 @@ class MutationCall(QueryCall, Generic[T]):
             "Send the same request again with this idempotencyKey to learn what came of it.",
             promise=history.promise,
         )
-
-
-def _shown(found: S | None, what: str) -> S:
-    """What a call has made is there, whatever the provider shows."""
-    if found is None:
-        raise ProviderUnavailable(f"The provider does not show the {what} yet.")
-    return found
