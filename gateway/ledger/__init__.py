@@ -24,7 +24,8 @@ from gateway.ledger.refusals import (
 from gateway.ledger.rows import VERSION, Click, Course, Facts, Row, Seen, State, time_of
 from gateway.ledger.sql import DAY, NEVER, SCHEMA_VERSION
 from gateway.ledger.sqlite import SqliteEngine
-from gateway.ledger.store import CLOCK_TOLERANCE, Engine, Store, Windows
+from gateway.ledger.store import Engine, Store
+from gateway.ledger.windows import CLOCK_TOLERANCE, Windows
 
 __all__ = [
     "CLOCK_TOLERANCE",

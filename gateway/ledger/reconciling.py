@@ -8,7 +8,8 @@ from gateway.ledger.actions import AccountCard, FindCards, Reached, ReadTarget, 
 from gateway.ledger.parts import Parts
 from gateway.ledger.rows import UNBOUND, Click, Course, Row, Seen, new_token
 from gateway.ledger.sql import DONE_LIFE
-from gateway.ledger.store import CLOCK_TOLERANCE, CardTaken, Claimed
+from gateway.ledger.store import CardTaken, Claimed
+from gateway.ledger.windows import CLOCK_TOLERANCE
 
 _MOST_CANDIDATES = 20
 

@@ -131,35 +131,32 @@ def may_be_lost() -> errors.OutcomeUnknown:
 
 def unreachable(promise: errors.Promise, card: object) -> errors.OutcomeUnknown:
     """The card has left the state from which the call could be carried out."""
-    return errors.OutcomeUnknown(
+    return _look_at_the_card(
         "The card's status no longer shows whether this request was carried out, and it cannot be "
         "sent any more: look at the card.",
-        promise=promise,
-        retryable=False,
-        card=card,
+        promise,
+        card,
     )
 
 
 def moved(promise: errors.Promise, card: object) -> errors.OutcomeUnknown:
     """Somebody may have undone the call since: nobody can tell whether it was carried out."""
-    return errors.OutcomeUnknown(
+    return _look_at_the_card(
         "It cannot be told whether this request was carried out, and it is not sent again: others "
         "may have changed the card since. Look at the card, and use a new key if it is still "
         "wanted.",
-        promise=promise,
-        retryable=False,
-        card=card,
+        promise,
+        card,
     )
 
 
 def stopped(promise: errors.Promise, card: object) -> errors.OutcomeUnknown:
     """A later call has forbidden to send it again."""
-    return errors.OutcomeUnknown(
+    return _look_at_the_card(
         "A later request for this card has stopped this one, which is not sent again. It may have "
         "been carried out before: look at the card.",
-        promise=promise,
-        retryable=False,
-        card=card,
+        promise,
+        card,
     )
 
 
@@ -169,6 +166,11 @@ def may_be_undone(error: errors.GatewayError, until: float) -> errors.GatewayErr
         f"{error.message} A request that was sent before this one may still arrive and change that "
         f"until {utc_text(until)}: look at the card after that."
     )
+
+
+def _look_at_the_card(message: str, promise: errors.Promise, card: object) -> errors.OutcomeUnknown:
+    """Of a call about a card that is not sent again: the card as it is now is all that is known."""
+    return errors.OutcomeUnknown(message, promise=promise, retryable=False, card=card)
 
 
 def not_alone() -> errors.Overloaded:

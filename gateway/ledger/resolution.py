@@ -28,7 +28,8 @@ from gateway.ledger.promises import is_certain, is_younger
 from gateway.ledger.reconciling import Reconciler
 from gateway.ledger.rows import Click, Row, Seen, State, new_token
 from gateway.ledger.sql import ROW_LIFE
-from gateway.ledger.store import CLOCK_TOLERANCE, Claimed
+from gateway.ledger.store import Claimed
+from gateway.ledger.windows import CLOCK_TOLERANCE
 
 T = TypeVar("T")
 _LIST_IS_GOOD_FOR = 60.0  # seconds; a card may have come since
