@@ -16,7 +16,7 @@ PENDING = frozenset({AuthorisationStatus.PENDING})
 
 
 @strawberry.input
-class SettlementInput:
+class AuthorisationChangeInput:
     """The fields of the input of a capture or a release."""
 
     authorisation_id: strawberry.ID = strawberry.field(
@@ -26,7 +26,7 @@ class SettlementInput:
 
 
 @strawberry.type
-class SettlementSuccess:
+class AuthorisationChange:
     """The fields of the success of a capture or a release."""
 
     call: strawberry.Private[MutationCall[None]]
@@ -44,12 +44,12 @@ class SettlementSuccess:
         return Authorisation.from_provider(found) if found else None
 
 
-S = TypeVar("S", bound=SettlementSuccess)
+S = TypeVar("S", bound=AuthorisationChange)
 
 
-async def settle(
+async def change_authorisation(
     call: MutationCall[None],
-    given: SettlementInput,
+    given: AuthorisationChangeInput,
     ends: frozenset[AuthorisationStatus],
     success: type[S],
 ) -> S:

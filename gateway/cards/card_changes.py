@@ -1,4 +1,4 @@
-"""What mutations of a card that is there have in common: its id, and the card read afresh."""
+"""What mutations of an existing card have in common: their failures, and the card read afresh."""
 
 from uuid import UUID
 
@@ -9,7 +9,8 @@ from gateway.cards.operations.card import card as card_operation
 from gateway.cards.types import Card, UUIDText, key_output, replayed_output
 from gateway.errors import InvalidState, NotFound, Refused
 
-MOVE_FAILURES = (NotFound, InvalidState, Refused)
+CHANGE_FAILURES = (NotFound, InvalidState, Refused)
+"""What a change of a card or an authorisation can end with, beside ``MUTATION_FAILURES``."""
 
 
 @strawberry.type

@@ -103,15 +103,11 @@ def query(
 
     def declare(function: Callable[..., Awaitable[Any]]) -> CardOperation:
         name = to_camel_case(function.__name__)
-        hints = get_type_hints(function, include_extras=True)
 
         async def resolve(info: Info, **arguments: Any) -> Any:
             return await function(operation.query_call(info.context), **arguments)
 
-        arguments = {each: hints[each] for each in hints if each not in {"call", "return"}}
-        field = _field(
-            name, inspect.getdoc(function), resolve, arguments, hints["return"], expected_items
-        )
+        field = _read_field(name, function, resolve, expected_items)
         operation = CardOperation("query", name, endpoint, scope, rate, (), field)
         return operation
 
@@ -133,26 +129,16 @@ def object_field(
     """
 
     def declare(function: Callable[..., Awaitable[Any]]) -> CardOperation:
-        hints = get_type_hints(function, include_extras=True)
-        parent: type = hints.pop("parent")
+        parent: type = get_type_hints(function)["parent"]
 
         # Strawberry hands the object over as ``self``.
         async def resolve(self: Any, info: Info, **arguments: Any) -> Any:
             return await function(operation.query_call(info.context), self, **arguments)
 
-        arguments = {each: hints[each] for each in hints if each not in {"call", "return"}}
-        field = _field(
-            name, inspect.getdoc(function), resolve, arguments, hints["return"], expected_items
-        )
+        field = _read_field(name, function, resolve, expected_items)
+        full_name = f"{parent.__name__}.{name}"
         operation = CardOperation(
-            "object",
-            f"{parent.__name__}.{name}",
-            endpoint,
-            scope,
-            rate,
-            (),
-            field,
-            parent=parent,
+            "object", full_name, endpoint, scope, rate, (), field, parent=parent
         )
         return operation
 
@@ -196,7 +182,7 @@ def mutation(
         given = _annotated(hints["given"], strawberry.argument(name="input", description=argument))
         union = strawberry.union(f"{name[0].upper()}{name[1:]}Result", description=result)
         returns = _annotated(reduce(operator.or_, members_of(possible), hints["return"]), union)
-        field = _field(name, inspect.getdoc(function), resolve, {"given": given}, returns)
+        field = _field(name, function, resolve, {"given": given}, returns)
         return CardOperation("mutation", name, endpoint, scope, rate, possible, field, returns)
 
     return declare
@@ -228,8 +214,7 @@ def outcome_query(
                 context.failures.append(member.code.name)
                 return member
 
-        description = inspect.getdoc(function)
-        field = _field(name, description, resolve, _KEY_ARGUMENTS, of.result | None)
+        field = _field(name, function, resolve, _KEY_ARGUMENTS, of.result | None)
         return CardOperation("query", name, endpoint, scope, rate, of.failures, field)
 
     return declare
@@ -268,15 +253,32 @@ def _annotated(kind: Any, by: object) -> Any:
     return cast(Any, Annotated)[kind, by]  # a type that is known when this runs
 
 
+def _read_field(
+    name: str,
+    function: Callable[..., Awaitable[Any]],
+    resolve: Callable[..., Awaitable[Any]],
+    expected_items: int | None,
+) -> StrawberryField:
+    """The field of a function that reads; what it takes beside the call are its arguments."""
+    hints = get_type_hints(function, include_extras=True)
+    returns = hints.pop("return")
+    arguments = {each: hints[each] for each in hints if each not in {"call", "parent"}}
+    return _field(name, function, resolve, arguments, returns, expected_items)
+
+
 def _field(
     name: str,
-    description: str | None,
+    function: Callable[..., Awaitable[Any]],
     resolve: Callable[..., Awaitable[Any]],
     arguments: Mapping[str, Any],
     returns: Any,
     expected_items: int | None = None,
 ) -> StrawberryField:
-    """The field whose resolver has these arguments beside ``info``, and ``self`` of an object."""
+    """The field whose resolver has these arguments beside ``info``, and ``self`` of an object.
+
+    The docstring of ``function`` describes it; raises ValueError where there is none.
+    """
+    description = inspect.getdoc(function)
     if not description:
         raise ValueError(f"{name}: its function has no docstring to describe the field")
     hints = {"info": Info, **arguments}

@@ -4,15 +4,15 @@ from typing import TypeVar
 
 import strawberry
 
+from gateway.cards.card_changes import CHANGE_FAILURES, CardChange
 from gateway.cards.inputs import parse_id
-from gateway.cards.moves import MOVE_FAILURES, CardChange
 from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.transitions import Transition
 from gateway.cards.types import UUIDText, key_input
 from gateway.errors import SimulatorDisabled
 from gateway.provider import CardStatus
 
-SIMULATION_FAILURES = (*MOVE_FAILURES, SimulatorDisabled)
+SIMULATION_FAILURES = (*CHANGE_FAILURES, SimulatorDisabled)
 
 
 @strawberry.input

@@ -13,8 +13,8 @@ import yaml
 from gateway import errors
 from gateway.app import create_app
 from gateway.cards import OPERATIONS
+from gateway.cards.card_changes import CardChange
 from gateway.cards.failures import members_of
-from gateway.cards.moves import CardChange
 from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import CardOperation, mutation, query
 from gateway.cards.query_calls import QueryCall

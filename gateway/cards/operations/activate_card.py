@@ -2,8 +2,8 @@
 
 import strawberry
 
+from gateway.cards.card_changes import CHANGE_FAILURES
 from gateway.cards.inputs import parse_id
-from gateway.cards.moves import MOVE_FAILURES
 from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.transitions import Transition
@@ -45,7 +45,7 @@ class ActivateCardSuccess:
     ACTIVATE,
     scope="cards:manage",
     rate="60/minute",
-    failures=MOVE_FAILURES,
+    failures=CHANGE_FAILURES,
     argument="Which card to activate.",
     result="What came of switching a card on.",
 )

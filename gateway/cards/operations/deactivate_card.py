@@ -4,8 +4,8 @@ from datetime import datetime
 
 import strawberry
 
+from gateway.cards.card_changes import CHANGE_FAILURES
 from gateway.cards.inputs import parse_id
-from gateway.cards.moves import MOVE_FAILURES
 from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.operations.activate_card import activate_card
@@ -55,7 +55,7 @@ class DeactivateCardSuccess:
     DEACTIVATE,
     scope="cards:manage",
     rate="60/minute",
-    failures=MOVE_FAILURES,
+    failures=CHANGE_FAILURES,
     argument="Which card to deactivate.",
     result="What came of switching a card off.",
 )

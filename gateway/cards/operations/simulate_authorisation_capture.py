@@ -4,9 +4,13 @@ from types import NoneType
 
 import strawberry
 
+from gateway.cards.authorisation_changes import (
+    AuthorisationChange,
+    AuthorisationChangeInput,
+    change_authorisation,
+)
 from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
-from gateway.cards.settlement import SettlementInput, SettlementSuccess, settle
 from gateway.cards.simulation import SIMULATION_FAILURES
 from gateway.errors import InvalidState
 from gateway.provider import AuthorisationStatus, Endpoint
@@ -23,7 +27,7 @@ CAPTURED = frozenset({AuthorisationStatus.CAPTURING, AuthorisationStatus.CAPTURE
 
 
 @strawberry.input(description="Which authorisation to capture.")
-class SimulateAuthorisationCaptureInput(SettlementInput):
+class SimulateAuthorisationCaptureInput(AuthorisationChangeInput):
     """GraphQL input SimulateAuthorisationCaptureInput."""
 
 
@@ -31,7 +35,7 @@ class SimulateAuthorisationCaptureInput(SettlementInput):
     description="The simulator took the request; the authorisation becomes CAPTURED a moment "
     "later, and its transaction appears."
 )
-class SimulateAuthorisationCaptureSuccess(SettlementSuccess):
+class SimulateAuthorisationCaptureSuccess(AuthorisationChange):
     """GraphQL type SimulateAuthorisationCaptureSuccess."""
 
 
@@ -47,4 +51,4 @@ async def simulate_authorisation_capture(
     call: MutationCall[None], given: SimulateAuthorisationCaptureInput
 ) -> SimulateAuthorisationCaptureSuccess:
     """Let the provider's simulator take the money of an authorisation (test only)."""
-    return await settle(call, given, CAPTURED, SimulateAuthorisationCaptureSuccess)
+    return await change_authorisation(call, given, CAPTURED, SimulateAuthorisationCaptureSuccess)

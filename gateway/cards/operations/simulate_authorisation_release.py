@@ -4,9 +4,13 @@ from types import NoneType
 
 import strawberry
 
+from gateway.cards.authorisation_changes import (
+    AuthorisationChange,
+    AuthorisationChangeInput,
+    change_authorisation,
+)
 from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
-from gateway.cards.settlement import SettlementInput, SettlementSuccess, settle
 from gateway.cards.simulation import SIMULATION_FAILURES
 from gateway.errors import InvalidState
 from gateway.provider import AuthorisationStatus, Endpoint
@@ -23,14 +27,14 @@ RELEASED = frozenset({AuthorisationStatus.RELEASING, AuthorisationStatus.RELEASE
 
 
 @strawberry.input(description="Which authorisation to release.")
-class SimulateAuthorisationReleaseInput(SettlementInput):
+class SimulateAuthorisationReleaseInput(AuthorisationChangeInput):
     """GraphQL input SimulateAuthorisationReleaseInput."""
 
 
 @strawberry.type(
     description="The simulator took the request; the authorisation becomes RELEASED a moment later."
 )
-class SimulateAuthorisationReleaseSuccess(SettlementSuccess):
+class SimulateAuthorisationReleaseSuccess(AuthorisationChange):
     """GraphQL type SimulateAuthorisationReleaseSuccess."""
 
 
@@ -46,4 +50,4 @@ async def simulate_authorisation_release(
     call: MutationCall[None], given: SimulateAuthorisationReleaseInput
 ) -> SimulateAuthorisationReleaseSuccess:
     """Let the provider's simulator give an authorisation up: nothing is paid (test only)."""
-    return await settle(call, given, RELEASED, SimulateAuthorisationReleaseSuccess)
+    return await change_authorisation(call, given, RELEASED, SimulateAuthorisationReleaseSuccess)

@@ -4,7 +4,7 @@ from types import NoneType
 
 import strawberry
 
-from gateway.cards.moves import CardChange
+from gateway.cards.card_changes import CardChange
 from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.simulation import SIMULATION_FAILURES, SimulationInput, simulate

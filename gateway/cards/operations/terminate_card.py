@@ -4,8 +4,8 @@ from types import NoneType
 
 import strawberry
 
+from gateway.cards.card_changes import CHANGE_FAILURES, CardChange
 from gateway.cards.inputs import parse_id
-from gateway.cards.moves import MOVE_FAILURES, CardChange
 from gateway.cards.mutation_calls import MutationCall
 from gateway.cards.operation import mutation
 from gateway.cards.transitions import Transition
@@ -38,7 +38,7 @@ class TerminateCardSuccess(CardChange):
     TERMINATE,
     scope="cards:manage",
     rate="60/minute",
-    failures=MOVE_FAILURES,
+    failures=CHANGE_FAILURES,
     argument="Which card to terminate.",
     result="What came of terminating a card.",
 )
