@@ -14,16 +14,16 @@ from gateway.cards.money import CurrencyCode
 class AccountStatus(Enum):
     """GraphQL enum AccountStatus."""
 
-    INITIATING = strawberry.enum_value("INITIATING", description="Asked for.")
+    INITIATING = strawberry.enum_value("INITIATING", description="Requested, not set up yet.")
     PENDING = strawberry.enum_value("PENDING", description="Being set up.")
     ACTIVE = strawberry.enum_value("ACTIVE", description="Can issue cards.")
-    INACTIVE = strawberry.enum_value("INACTIVE", description="Switched off, as its cards are.")
+    INACTIVE = strawberry.enum_value("INACTIVE", description="Switched off, and its cards with it.")
     CLOSED = strawberry.enum_value("CLOSED", description="Closed.")
     FAILED = strawberry.enum_value("FAILED", description="Could not be set up.")
     UNKNOWN = strawberry.enum_value("UNKNOWN", description="A status newer than this schema.")
 
 
-@strawberry.type(description="An account, which cards belong to.")
+@strawberry.type(description="An account, which cards are issued on and paid from.")
 class Account:
     """GraphQL type Account."""
 
@@ -32,7 +32,7 @@ class Account:
         description="Where the account is in its life; only an active one can issue cards."
     )
     currencies: list[CurrencyCode] = strawberry.field(
-        description="Its currencies; empty where the provider does not say."
+        description="The currencies that it holds; empty where the provider does not say."
     )
     created_at: datetime = strawberry.field(description="When the account was made.")
     updated_at: datetime = strawberry.field(description="When anything about it last changed.")

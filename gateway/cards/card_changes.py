@@ -22,8 +22,8 @@ class CardChange:
     replayed: bool = replayed_output()
 
     @strawberry.field(
-        description="The card, read afresh; null where it cannot be read now. What the simulator "
-        "carries out later may not show in it yet."
+        description="The card, read afresh; null where it cannot be read now. A call of the "
+        "simulator may not show in its status yet."
     )
     async def card(self, info: Info) -> Card | None:
         """Read the card through the loader; a failed read leaves the success standing."""

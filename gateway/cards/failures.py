@@ -86,8 +86,8 @@ class InvalidStateMember(ErrorMember):
     """GraphQL type InvalidState."""
 
     status: CardStatus | None = strawberry.field(
-        description="What the card is now; null where that cannot be read, and where the refusal "
-        "is about an authorisation, whose status `message` names."
+        description="The card's status now; null where it cannot be read, and where the refusal is "
+        "about an authorisation, whose status `message` names."
     )
 
 
@@ -164,7 +164,8 @@ class ProviderUnavailableMember(ErrorMember):
 @strawberry.type(
     name="OutcomeUnknown",
     description="It may or may not have happened. While `retryable`, send it again with this key: "
-    "it can then not happen twice, and the answer is told. Else `candidates` are what is known.",
+    "it can then not happen twice, and the answer is told. Else `candidates` or `currentCard` are "
+    "what is known.",
 )
 class OutcomeUnknownMember(ErrorMember):
     """GraphQL type OutcomeUnknown."""
@@ -184,8 +185,8 @@ class OutcomeUnknownMember(ErrorMember):
     )
     # Not `card`: successes have that, some as Card!, and one document could not select both.
     current_card: Card | None = strawberry.field(
-        description="The card as it is now, where this request was about one and nobody can find "
-        "out any more what came of it: whether it was carried out, its status may show."
+        description="The card as it is now, where this request was about a card and nobody can "
+        "find out any more what came of it. Its `status` may show whether it was carried out."
     )
 
 

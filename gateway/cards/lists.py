@@ -15,7 +15,7 @@ section 6.5)."""
 Statuses = Annotated[
     list[CardStatus] | None,
     strawberry.argument(
-        description="Only cards in one of these; all cards where it is absent or null."
+        description="Only cards in one of these statuses; all cards where it is absent or null."
     ),
 ]
 

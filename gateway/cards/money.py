@@ -39,8 +39,11 @@ SCALARS: dict[object, Any] = {
 class Money:
     """GraphQL type Money."""
 
-    amount: DecimalText = strawberry.field(description="How much, in units of the currency.")
-    currency: CurrencyCode = strawberry.field(description="Of which currency.")
+    amount: DecimalText = strawberry.field(
+        description='How much, with the smaller unit as decimal places: "12.34" of EUR is 12 euros '
+        "and 34 cents."
+    )
+    currency: CurrencyCode = strawberry.field(description="The currency of the amount.")
 
     @classmethod
     def of(cls, amount: str, currency: str) -> "Money":

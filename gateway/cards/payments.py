@@ -13,6 +13,7 @@ from gateway.cards.money import DecimalText, Money
 from gateway.cards.types import CountryCode
 
 _NEWER = "A value newer than this schema."
+_RATE = "The exchange rate between the two currencies; 1 where they are the same."
 
 
 @strawberry.enum(description="How far an authorisation has come.")
@@ -20,10 +21,10 @@ class AuthorisationStatus(Enum):
     """GraphQL enum AuthorisationStatus."""
 
     PENDING = strawberry.enum_value("PENDING", description="The amount is set aside.")
-    CAPTURING = strawberry.enum_value("CAPTURING", description="The merchant takes it.")
-    CAPTURED = strawberry.enum_value("CAPTURED", description="Taken, by a transaction; final.")
-    RELEASING = strawberry.enum_value("RELEASING", description="The merchant gives it up.")
-    RELEASED = strawberry.enum_value("RELEASED", description="Given up; final.")
+    CAPTURING = strawberry.enum_value("CAPTURING", description="The merchant is being paid.")
+    CAPTURED = strawberry.enum_value("CAPTURED", description="Paid, by a transaction; final.")
+    RELEASING = strawberry.enum_value("RELEASING", description="The amount is being given back.")
+    RELEASED = strawberry.enum_value("RELEASED", description="Given back: nothing was paid; final.")
     UNKNOWN = strawberry.enum_value("UNKNOWN", description=_NEWER)
 
 
@@ -61,11 +62,11 @@ class FeeType(Enum):
 class Merchant:
     """GraphQL type Merchant."""
 
-    id: strawberry.ID = strawberry.field(description="The merchant's id, which is no UUID.")
+    id: strawberry.ID = strawberry.field(description="The merchant's id, which is not a UUID.")
     name: str = strawberry.field(description="The merchant's name.")
     mcc: int = strawberry.field(description="Merchant category code of ISO 18245.")
-    country: CountryCode = strawberry.field(description="Where the merchant is.")
-    city: str = strawberry.field(description="Where the merchant is.")
+    country: CountryCode = strawberry.field(description="The merchant's country.")
+    city: str = strawberry.field(description="The merchant's city.")
 
     @classmethod
     def from_provider(cls, given: provider.Merchant) -> Self:
@@ -84,14 +85,14 @@ class Authorisation:
     """GraphQL type Authorisation."""
 
     id: strawberry.ID = strawberry.field(description="The authorisation's id, a UUID.")
-    account_id: strawberry.ID = strawberry.field(description="The account that pays.")
-    card_id: strawberry.ID | None = strawberry.field(description="The card that was used.")
+    account_id: strawberry.ID = strawberry.field(description="The account of the card.")
+    card_id: strawberry.ID | None = strawberry.field(
+        description="The card that was used; null where the provider does not say."
+    )
     status: AuthorisationStatus = strawberry.field(description="How far it has come.")
     amount: Money = strawberry.field(description="The amount in the account's currency.")
     merchant_amount: Money = strawberry.field(description="The amount in the merchant's currency.")
-    exchange_rate: DecimalText = strawberry.field(
-        description="The exchange rate between the two currencies; 1 where they are the same."
-    )
+    exchange_rate: DecimalText = strawberry.field(description=_RATE)
     merchant: Merchant = strawberry.field(description="Where the card was used.")
     created_at: datetime = strawberry.field(description="When it was made.")
     updated_at: datetime = strawberry.field(description="When anything about it last changed.")
@@ -113,13 +114,13 @@ class Authorisation:
         )
 
 
-@strawberry.type(description="A part of a transaction that somebody keeps.")
+@strawberry.type(description="A fee that is taken for a transaction.")
 class TransactionFee:
     """GraphQL type TransactionFee."""
 
     type: FeeType = strawberry.field(description="Who takes it.")
     token_amount: DecimalText = strawberry.field(
-        description="How much, in the token of the transaction."
+        description="How much, in the `token` of the transaction."
     )
 
 
@@ -128,10 +129,12 @@ class Transaction:
     """GraphQL type Transaction."""
 
     id: strawberry.ID = strawberry.field(description="The transaction's id, a UUID.")
-    account_id: strawberry.ID = strawberry.field(description="The account that pays.")
-    card_id: strawberry.ID | None = strawberry.field(description="The card that was used.")
+    account_id: strawberry.ID = strawberry.field(description="The account of the card.")
+    card_id: strawberry.ID | None = strawberry.field(
+        description="The card that was used; null where the provider does not say."
+    )
     authorisation_id: strawberry.ID | None = strawberry.field(
-        description="The authorisation that was captured."
+        description="The authorisation that was captured; null where the provider does not say."
     )
     status: TransactionStatus = strawberry.field(description="How far it has come.")
     direction: TransactionDirection = strawberry.field(
@@ -139,14 +142,14 @@ class Transaction:
     )
     amount: Money = strawberry.field(description="The amount in the account's currency.")
     merchant_amount: Money = strawberry.field(description="The amount in the merchant's currency.")
-    exchange_rate: DecimalText = strawberry.field(
-        description="The exchange rate between the two currencies; 1 where they are the same."
-    )
+    exchange_rate: DecimalText = strawberry.field(description=_RATE)
     merchant: Merchant = strawberry.field(description="Where the card was used.")
-    token: str = strawberry.field(description="The token that is paid with, a CAIP-19 asset.")
-    token_amount: DecimalText = strawberry.field(description="The amount in that token.")
+    token: str = strawberry.field(
+        description="The blockchain token that the account pays with, as a CAIP-19 asset type."
+    )
+    token_amount: DecimalText = strawberry.field(description="The amount in that `token`.")
     fees: list[TransactionFee] = strawberry.field(
-        description="What is kept of it, in that token.",
+        description="The fees that are taken for it, in that `token`.",
         metadata={"expected_items": 3},  # one of each type
     )
     created_at: datetime = strawberry.field(description="When it was made.")

@@ -87,7 +87,9 @@ class OutcomeUnknown(ProviderError):
 
     code = "OUTCOME_UNKNOWN"
     meaning = "It may have been carried out."
-    advice = "Retry with the same key while `retryable`; else look at `candidates`."
+    advice = (
+        "Retry with the same key while `retryable`; else look at `candidates` and `currentCard`."
+    )
     in_results = True
     retryable = True
 

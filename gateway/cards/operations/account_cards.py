@@ -20,7 +20,7 @@ from gateway.provider import LIST_CARDS
 async def account_cards(
     call: QueryCall, parent: Account, status: Statuses = None
 ) -> list[Card] | None:
-    """The account's cards, in the provider's order.
+    """The account's cards, in the provider's order; null where the provider knows no such account.
 
     The provider has no pages: the list is whole, or an error where it is too long to be read.
     """

@@ -35,7 +35,7 @@ class ActivateCardSuccess:
     """GraphQL type ActivateCardSuccess."""
 
     card: Card = strawberry.field(
-        description="The card as it is now; after a replay somebody may have moved it since."
+        description="The card as it is now; in a replay its status may have changed since."
     )
     idempotency_key: UUIDText = key_output()
     replayed: bool = replayed_output()

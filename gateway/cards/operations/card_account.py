@@ -11,6 +11,6 @@ from gateway.provider import READ_ACCOUNT
 
 @object_field(READ_ACCOUNT, name="account", scope="cards:read", rate="6000/minute")
 async def card_account(call: QueryCall, parent: Card) -> Account | None:
-    """The account that it belongs to."""
+    """The account that it belongs to; null where the provider knows no such account."""
     found = await call.visible_account(UUID(parent.account_id))
     return Account.from_provider(found) if found else None

@@ -19,7 +19,7 @@ _EXPECTED = 10  # of the cards in one list; a card that is in use for long has m
     expected_items=_EXPECTED,
 )
 async def card_transactions(call: QueryCall, parent: Card) -> list[Transaction] | None:
-    """What was paid with the card, in the provider's order.
+    """What was paid with the card, in the provider's order; null where there is no such card.
 
     The provider has no pages: the list is whole, or an error where it is too long to be read.
     """

@@ -41,11 +41,11 @@ class DeactivateCardSuccess:
     """GraphQL type DeactivateCardSuccess."""
 
     card: Card = strawberry.field(
-        description="The card as it is now; after a replay somebody may have moved it since."
+        description="The card as it is now; in a replay its status may have changed since."
     )
     may_be_undone_until: datetime | None = strawberry.field(
-        description="Until then an activation of this card that was sent before may still arrive, "
-        "and switch it on again: look at the card after that. null where none can."
+        description="Until then an earlier activation of this card may still reach the provider "
+        "and switch the card on again: read the card after that. null where none can."
     )
     idempotency_key: UUIDText = key_output()
     replayed: bool = replayed_output()

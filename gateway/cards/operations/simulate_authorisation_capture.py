@@ -50,5 +50,5 @@ class SimulateAuthorisationCaptureSuccess(AuthorisationChange):
 async def simulate_authorisation_capture(
     call: MutationCall[None], given: SimulateAuthorisationCaptureInput
 ) -> SimulateAuthorisationCaptureSuccess:
-    """Let the provider's simulator take the money of an authorisation (test only)."""
+    """Let the provider's simulator capture an authorisation: the amount is paid (test only)."""
     return await change_authorisation(call, given, CAPTURED, SimulateAuthorisationCaptureSuccess)

@@ -49,5 +49,5 @@ class SimulateAuthorisationReleaseSuccess(AuthorisationChange):
 async def simulate_authorisation_release(
     call: MutationCall[None], given: SimulateAuthorisationReleaseInput
 ) -> SimulateAuthorisationReleaseSuccess:
-    """Let the provider's simulator give an authorisation up: nothing is paid (test only)."""
+    """Let the provider's simulator release an authorisation: nothing is paid (test only)."""
     return await change_authorisation(call, given, RELEASED, SimulateAuthorisationReleaseSuccess)

@@ -19,20 +19,20 @@ AUTHORISE = Endpoint("POST", "/simulator/cards/{cardId}/authorisation", 201, Pro
 AUTHORISATION = Transition(frozenset({CardStatus.ACTIVE}), course=Course.UNLISTED)
 
 
-@strawberry.input(description="What to spend with which card.")
+@strawberry.input(description="Which amount to pay, with which card.")
 class SimulateCardAuthorisationInput:
     """GraphQL input SimulateCardAuthorisationInput."""
 
     card_id: strawberry.ID = strawberry.field(description="The card, in status ACTIVE.")
     amount: DecimalText = strawberry.field(
         description="How much: above 0, with at most as many decimal places as the currency has. "
-        "Zeros at its end make no difference."
+        "Zeros at the end of its fraction make no difference."
     )
-    currency: CurrencyCode = strawberry.field(description="Of which currency.")
+    currency: CurrencyCode = strawberry.field(description="The currency of the amount.")
     capture: bool = strawberry.field(
         default=True,
         description="Whether it is captured by itself a moment later. Where it is not, "
-        "simulateAuthorisationCapture and simulateAuthorisationRelease end it.",
+        "`simulateAuthorisationCapture` or `simulateAuthorisationRelease` ends it.",
     )
     idempotency_key: UUIDText | None = key_input()
 
@@ -53,13 +53,13 @@ class SimulateCardAuthorisationSuccess:
     scope="cards:simulate",
     rate="60/minute",
     failures=SIMULATION_FAILURES,
-    argument="What to spend.",
+    argument="Which amount to pay, with which card.",
     result="What came of the authorisation.",
 )
 async def simulate_card_authorisation(
     call: MutationCall[ProviderAuthorisation], given: SimulateCardAuthorisationInput
 ) -> SimulateCardAuthorisationSuccess:
-    """Let the provider's simulator spend with a card (test only)."""
+    """Let the provider's simulator pay with a card: an amount is set aside (test only)."""
     card_id = parse_id(given.card_id, "input.cardId")
     currency = parse_currency(given.currency, "input.currency")
     amount = parse_amount(given.amount, currency, "input.amount")

@@ -21,11 +21,11 @@ TERMINATION = Transition(
 )
 
 
-@strawberry.input(description="Which card to end for good.")
+@strawberry.input(description="Which card to terminate, which nobody can undo.")
 class TerminateCardInput:
     """GraphQL input TerminateCardInput."""
 
-    card_id: strawberry.ID = strawberry.field(description="The card, which never comes back.")
+    card_id: strawberry.ID = strawberry.field(description="The card to terminate.")
     idempotency_key: UUIDText | None = key_input()
 
 
