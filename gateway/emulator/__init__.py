@@ -1,8 +1,8 @@
 """The emulator: a strict double of the provider, a second opinion on everything that we send.
 
-It is written from the provider's page and OpenAPI file alone and shares nothing with the client's
-code but the signing package. It refuses what the provider would refuse, and where nobody knows what
-the provider does (section 11), an option chooses.
+It is written from the provider page (``docs/provider.md``) and the OpenAPI file alone and shares
+nothing with the client's code but the signing package. It refuses what the provider would refuse,
+and where nobody knows what the provider does (section 11), an option chooses.
 """
 
 from gateway.emulator.app import create_emulator

@@ -8,6 +8,8 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
 CLIENTS = ROOT / "docs" / "clients.md"
+PROVIDER = ROOT / "docs" / "provider.md"
+_SECTIONS = r"sections? ([\d.]*\d)(?: and ([\d.]*\d))?"
 PAGES = [ARCHITECTURE, ROOT / "CONTRIBUTING.md"]
 
 
@@ -24,6 +26,20 @@ def test_every_package_is_drawn() -> None:
     drawn = set(re.findall(r'\w+\["(\w+)(?:\.py)?: ', ARCHITECTURE.read_text()))
     there = {path.stem for path in (ROOT / "gateway").iterdir() if path.name[0] not in "_."}
     assert drawn == there
+
+
+def test_cited_sections_of_the_provider_page_exist() -> None:
+    """Each section that the code cites of the provider page is a heading of it."""
+    known = set(re.findall(r"^#+ ([\d.]*\d)\.? ", PROVIDER.read_text(), re.MULTILINE))
+    cited = set()
+    for path in (ROOT / "gateway").rglob("*.py"):
+        text = re.sub(r"\s+(?:# )?", " ", path.read_text())
+        pattern = rf"provider page,? {_SECTIONS}"
+        if "emulator" in path.parts:  # it cites no other page but RFCs
+            pattern = rf"(?<!RFC \d{{4}} ){_SECTIONS}"
+        cited |= {number for found in re.findall(pattern, text) for number in found if number}
+    assert {"5", "6.4", "7", "9"} <= cited
+    assert cited <= known
 
 
 def test_named_targets_of_make_exist() -> None:
