@@ -18,11 +18,28 @@ from gateway.emulator import GUIDE_ACCOUNT, create_emulator
 from gateway.emulator.accounts import AccountStatus
 from gateway.emulator.app import OPERATIONS as EMULATED
 from gateway.emulator.cards import CardStatus
-from gateway.provider.endpoints import DELETE_KEY, FETCH_TOKEN, REGISTER_KEY, Endpoint
+from gateway.provider.endpoints import (
+    DELETE_KEY,
+    FETCH_TOKEN,
+    READ_AUTHORISATION,
+    REGISTER_KEY,
+    Endpoint,
+)
 from tests import emulator_client as emulator
 from tests.emulator_client import NEW_CARD, Client, Signing, connect, encoded_pem
+from tests.moves import ACTIVATE, AUTHORISE, CAPTURE, DEACTIVATE, RELEASE, TERMINATE, ask
 from tests.provider_client import client_of
-from tests.stack import ADDRESS, KEY_ID, SIGNING_KEY, Clock, Recorder, options, running, settings
+from tests.stack import (
+    ADDRESS,
+    KEY_ID,
+    SIGNING_KEY,
+    Clock,
+    Recorder,
+    Stack,
+    options,
+    running,
+    settings,
+)
 
 SERVER = "https://api.sandbox.offblocks.xyz"  # one of the description's two
 DESCRIPTION = os.environ.get("TEST_OPENAPI", "")
@@ -114,6 +131,7 @@ async def from_the_gateway() -> list[Exchange]:
         clock.time += 5
         await stack.card(card_id)
         await stack.card(str(uuid4()))
+        await _live(stack, card_id)
         text = "query($id: ID!) { account(id: $id) { cards { transactions { id } } } }"
         await stack.data(text, {"id": GUIDE_ACCOUNT})
     wire = Recorder(httpx.ASGITransport(app=create_emulator(options())))
@@ -125,13 +143,23 @@ async def from_the_gateway() -> list[Exchange]:
     return stack.wire.exchanges + wire.exchanges
 
 
+async def _live(stack: Stack, card_id: str) -> None:
+    """Use each mutation of a card that is active."""
+    money = {"cardId": card_id, "amount": "20.0", "currency": "EUR", "capture": False}
+    for end in (CAPTURE, RELEASE):
+        made = await ask(stack, AUTHORISE, **money)
+        await ask(stack, end, authorisationId=made["authorisation"]["id"])
+    for move in (DEACTIVATE, ACTIVATE, TERMINATE):
+        await ask(stack, move, cardId=card_id)
+
+
 async def test_everything_the_gateway_sends_and_gets_is_described(description: OpenAPI) -> None:
     """Each request of the gateway, and the emulator's answer to it, is as the provider says."""
     exchanges = await from_the_gateway()
     for request, response in exchanges:
         refuse_none(description.iter_request_errors(Sent(request)))
         refuse_none(description.iter_response_errors(Sent(request), Answered(response)))
-    endpoints: list[Endpoint[Any]] = [FETCH_TOKEN, REGISTER_KEY, DELETE_KEY]
+    endpoints: list[Endpoint[Any]] = [FETCH_TOKEN, REGISTER_KEY, DELETE_KEY, READ_AUTHORISATION]
     endpoints += [one.endpoint for one in OPERATIONS]
     assert {operation(request) for request, _ in exchanges} == {
         (endpoint.method, re.sub(r"\{\w+\}", "{}", endpoint.path)) for endpoint in endpoints
