@@ -15,6 +15,7 @@ from gateway.cli import run as run_command_line
 from tests.commands import Command
 from tests.postgres import Cluster, cluster
 from tests.stack import Stack, running
+from tests.unmeasured import unmeasured
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so would the commands
 # that they start; what is handled here is at its default in those.
@@ -53,12 +54,19 @@ sys.addaudithook(_refuse_processes)
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Let only tests with the marker `process` or `browser` start processes."""
-    marked = item.get_closest_marker("process") or item.get_closest_marker("browser")
-    _unmarked[:] = [] if marked else [item.nodeid]
-    result = yield
+    """Let only tests with the marker `process` or `browser` start processes.
+
+    What is slow takes six times as long where it is measured, and covers what other tests do.
+    """
+    _unmarked[:] = [] if _is(item, "process", "browser") else [item.nodeid]
+    with unmeasured() if _is(item, "slow", "hypothesis", "browser") else contextlib.nullcontext():
+        result = yield
     _unmarked.clear()
     return result
+
+
+def _is(item: pytest.Item, *markers: str) -> bool:
+    return any(item.get_closest_marker(marker) for marker in markers)
 
 
 @pytest.fixture(scope="module", autouse=True)
