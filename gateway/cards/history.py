@@ -54,20 +54,20 @@ class Key:
 
         Calls about a card, or an authorisation, have a ``transition``.
         """
-        account, move = call.ids.get("accountId"), transition or _MAKES_A_CARD
+        known = transition or _MAKES_A_CARD
         return Click(
             self.provider,
             operation,
             call.fingerprint(self.client.bytes),
-            account=account,
+            account=call.ids.get("accountId"),
             target=call.target,
             made_here=self.made_here,
             time=time_of(self.client),
             version=version,
-            course=move.course,
-            alone=move.alone,
-            stops=move.stops,
-            must_go_out=move.must_go_out,
+            course=known.course,
+            alone=known.alone,
+            stops=known.stops,
+            must_go_out=known.must_go_out,
         )
 
 

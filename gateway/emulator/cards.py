@@ -12,9 +12,9 @@ from gateway.emulator.histories import Change, History, dates
 CardStatus = Literal[
     "issuing", "issue_failed", "active", "inactive", "suspended", "blocked", "terminated"
 ]
-_MOVES = {"active": "inactive", "inactive": "active", "terminated": "active"}
-"""What a caller may ask for, and from which status: section 6.4 lists no other move, so that any
-other is refused [inferred], terminating an inactive card too."""
+_TRANSITIONS = {"active": "inactive", "inactive": "active", "terminated": "active"}
+"""What a caller may ask for, and from which status: section 6.4 lists no other transition,
+so that any other is refused [inferred], terminating an inactive card too."""
 _YEARS_VALID = 3
 
 
@@ -49,10 +49,10 @@ class EmulatedCard:
             raise Refusal(409, "invalid state transition: the card is not issuing any more")
         return replace(self, history=self.history.then(decision))
 
-    def move(self, change: Change) -> Self:
-        """The card after a change that takes place now; refuses other moves with 409."""
+    def enter(self, change: Change) -> Self:
+        """The card after a change that takes place now; refuses other transitions with 409."""
         status = self.status(change.at)
-        if status != _MOVES[change.status]:
+        if status != _TRANSITIONS[change.status]:
             raise Refusal(409, f"invalid state transition: the card is {status}")
         return replace(self, history=self.history.then(change))
 

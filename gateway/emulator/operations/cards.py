@@ -1,4 +1,4 @@
-"""Cards: create, read, and the moves that a caller may ask for (section 6)."""
+"""Cards: create, read, and the transitions that a caller may ask for (section 6)."""
 
 from typing import Any
 
@@ -43,17 +43,17 @@ def read_card(emulator: Emulator, call: ReceivedCall) -> Answer:
 
 def activate_card(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``PATCH /cards/{cardId}/activate``: of ``inactive`` cards alone."""
-    return json_answer(200, _show(emulator, _move(emulator, call, "active")))
+    return json_answer(200, _show(emulator, _enter(emulator, call, "active")))
 
 
 def deactivate_card(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``PATCH /cards/{cardId}/deactivate``: of ``active`` cards alone."""
-    return json_answer(200, _show(emulator, _move(emulator, call, "inactive")))
+    return json_answer(200, _show(emulator, _enter(emulator, call, "inactive")))
 
 
 def terminate_card(emulator: Emulator, call: ReceivedCall) -> Answer:
     """``DELETE /cards/{cardId}``: of ``active`` cards alone, and for good."""
-    _move(emulator, call, "terminated")
+    _enter(emulator, call, "terminated")
     return Answer(204)
 
 
@@ -71,8 +71,8 @@ def _show(emulator: Emulator, card: EmulatedCard) -> dict[str, Any]:
     return card.to_json(emulator.now(), digits=READ_DIGITS, rich=emulator.options.rich_cards)
 
 
-def _move(emulator: Emulator, call: ReceivedCall, status: str) -> EmulatedCard:
-    card = emulator.find_card(call.path_id("cardId")).move(Change(status, emulator.now()))
+def _enter(emulator: Emulator, call: ReceivedCall, status: str) -> EmulatedCard:
+    card = emulator.find_card(call.path_id("cardId")).enter(Change(status, emulator.now()))
     emulator.cards[card.id] = card
     return card
 
