@@ -102,8 +102,10 @@ class MutationCall(QueryCall, Generic[T]):
         again is found out by the ``address`` of the card that it makes, or by the ``transition`` of
         the card that it is about: one of them is needed.
 
-        For a key whose call was carried out earlier the answer is its card, read afresh. The wait
-        ends with the operation's deadline; the call itself goes on.
+        For a key whose call was carried out earlier the answer is its card or authorisation, read
+        afresh. The wait ends with the operation's deadline, and the call itself goes on: raises
+        OutcomeUnknown, or DeadlineExceeded where only the answer of an earlier call was missing.
+        What the provider refuses is a ProviderError; InvalidState has the card's status.
         """
         seen = await self._look()
         await self._check(ids)
@@ -170,20 +172,27 @@ class MutationCall(QueryCall, Generic[T]):
         self._undo_until = result.undo_until
         if isinstance(result, Replay):
             self.replayed = True
-            value = await self._stored(result.card_id)
-            is_of_another = isinstance(value, Subject) and not call.may_have_made(value)
-            if not result.is_bound and is_of_another:
-                raise key_reused()
-            return value
+            return await self._replayed_value(call, result)
         self.replayed = result.replayed
         # The provider answers a key that it knows with what it answered first.
         may_be_old = call.target is not None and seen.row is not None
         if isinstance(result.value, Card) and (may_be_old or not result.value.is_dated):
-            return await self._stored(result.card_id)
+            return await self._read_afresh(result.card_id)
         return result.value
 
-    async def _stored(self, an_id: UUID) -> T:
-        """What the endpoint answers, for a call that was carried out: what it is of, or nothing."""
+    async def _replayed_value(self, call: Call[T], replay: Replay) -> T:
+        """Raises IdempotencyConflict where a key without an input turns out to be another's."""
+        value = await self._read_afresh(replay.card_id)
+        is_of_another = isinstance(value, Subject) and not call.may_have_made(value)
+        if not replay.is_bound and is_of_another:
+            raise key_reused()
+        return value
+
+    async def _read_afresh(self, an_id: UUID) -> T:
+        """What the endpoint has answered once: the card or authorisation as it is now, or None.
+
+        Raises ProviderUnavailable where the provider does not show it yet.
+        """
         provider = self._context.provider
         found: Any = None
         if self._endpoint.reads is Card:

@@ -225,7 +225,7 @@ mutation ActivateCard($input: ActivateCardInput!) {
     variables: pretty({ input: { cardId: PLACEHOLDER } }),
   },
   {
-    query: `# Spend with the card, in the simulator.
+    query: `# Pay with the card, in the simulator.
 #
 # The amount is set aside: capture it or release
 # it in the next two tabs. With capture: true it
@@ -257,7 +257,7 @@ mutation SimulateCardAuthorisation($input: SimulateCardAuthorisationInput!) {
     }),
   },
   {
-    query: `# The merchant takes the amount.
+    query: `# Capture the authorisation: the amount is paid.
 #
 # The Transactions tab shows it a moment later.
 
@@ -282,8 +282,8 @@ mutation SimulateAuthorisationCapture($input: SimulateAuthorisationCaptureInput!
     variables: pretty({ input: { authorisationId: AUTHORISATION_PLACEHOLDER } }),
   },
   {
-    query: `# In place of the capture: the merchant gives
-# the amount up.
+    query: `# In place of the capture, release the
+# authorisation: nothing is paid.
 #
 # Only an authorisation that is PENDING can be
 # captured or released: make a new one first.
@@ -339,7 +339,7 @@ query Transactions($id: ID!) {
     variables: pretty({ id: PLACEHOLDER }),
   },
   {
-    query: `# End the card. It never comes back.
+    query: `# Terminate the card. Nobody can undo it.
 #
 # The card must be ACTIVE.
 
