@@ -6,7 +6,6 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from gateway.turns import Turns
@@ -22,10 +21,6 @@ class Runtime:
     random: Callable[[], float] = random.random
     turns: Turns = field(default_factory=Turns)
     """How callers share the event loop."""
-
-    def utc_now(self) -> datetime:
-        """``now`` as a date."""
-        return datetime.fromtimestamp(self.now(), UTC)
 
 
 def look_at(future: asyncio.Future[Any]) -> None:

@@ -20,7 +20,8 @@ class QueryCall:
     """What the function of a field may do for its caller.
 
     The caller's rate is counted once, before the provider is asked for anything. A field of an
-    object that needs no call, because the operation has read the same before, costs nothing.
+    object that needs no call, because the operation has read the same before, costs nothing. All
+    reads raise RateLimited, DeadlineExceeded, or the ProviderError of the read.
     """
 
     def __init__(self, context: Context, operation: str, *, is_nested: bool = False) -> None:

@@ -45,7 +45,10 @@ class Transition:
 
 
 async def read_subject(provider: ProviderClient, call: Call[Any]) -> Subject | None:
-    """The authorisation or the card of the call, read afresh; None where there is none."""
+    """The authorisation or the card of the call, read afresh; None where there is none.
+
+    Raises ProviderError.
+    """
     if authorisation_id := call.ids.get("authorisationId"):
         return await provider.read(READ_AUTHORISATION.call(authorisationId=authorisation_id))
     return await provider.card(call.ids["cardId"])
@@ -54,7 +57,7 @@ async def read_subject(provider: ProviderClient, call: Call[Any]) -> Subject | N
 async def state_of_target(
     provider: ProviderClient, call: Call[Any], transition: Transition
 ) -> TargetState:
-    """How the subject of the call stands to the end of its transition."""
+    """How the subject of the call stands to the end of its transition; raises ProviderError."""
     subject = await read_subject(provider, call)
     if subject is None:
         raise ProviderUnavailable(f"The provider does not show the {call.endpoint.subject}.")

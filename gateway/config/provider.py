@@ -75,7 +75,11 @@ class ProviderSettings(Loadable):
         "another tenth for reads of callers who do not have all the other places.",
     )
     max_card_reads: int = Field(
-        default=50, ge=1, le=10_000, description="Most card reads at once within one operation."
+        default=50,
+        ge=1,
+        le=10_000,
+        description="Most reads of cards, accounts, transactions and lists at once within one "
+        "operation.",
     )
     breaker_failures: int = Field(
         default=10, ge=1, description="Failed attempts in a row after which reads fail at once."

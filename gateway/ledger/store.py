@@ -246,7 +246,10 @@ class Store:
         await self._engine.execute(sql.STOP, given)
 
     async def undo_until(self, click: Click) -> float | None:
-        """Until when a call that this click has stopped may arrive; None: none can any more."""
+        """Until when a call that this click has stopped may arrive, in UNIX seconds of the store.
+
+        None: none can any more.
+        """
         given: dict[str, Any] = _of_click(click) | {"stops": click.stops}
         given |= {"signature": SIGNATURE_LIFE + CLOCK_TOLERANCE, "life": self.windows.last_arrival}
         [(now, until)] = await self._engine.execute(sql.UNDO_UNTIL, given)
