@@ -13,6 +13,7 @@ _LEAST, _MOST = 13, 19  # digits of a card number
 _LONGEST_ROW = 16  # digits without a separator that a name or an address may have
 # Groups of digits, with blanks, hyphens, dots or the like between them, however many.
 _GROUPS = re.compile(r"[0-9]+(?:[\W_]+[0-9]+)*")
+_ENOUGH_DIGITS = re.compile(rf"(?:[0-9][^0-9]*+){{{_LEAST}}}")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _SEPARATORS = re.compile(r"[\s\u200b-\u200d\u2060\ufeff\u2010-\u2015_-]+")
 _MASKED = re.compile(r"([0-9]{0,6})([*xX#.·•●○◦∙⋅∗＊✱✻Ｘｘ＃×]+)([0-9]{0,4})")
@@ -43,7 +44,11 @@ def without_card_numbers(text: str) -> str:
     than 16 digits without any separator is masked whatever it is: no name or address has one, and
     it may be a card number together with a security code.
     """
+    if len(text) < _LEAST:  # by far the most parts of names and addresses
+        return text
     plain, done, shown = _plain(text), 0, []
+    if not _ENOUGH_DIGITS.search(plain):
+        return text
     for start, end in _spans(plain):
         shown += [text[done:start], _hidden(re.sub(r"[^0-9]", "", plain[start:end]))]
         done = end
