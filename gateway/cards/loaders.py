@@ -52,13 +52,16 @@ class Loader(Generic[T]):
         self._read = read
         self._bound = bound
         self._loader: DataLoader[UUID, T] = DataLoader(self._load_all)
-        self._known = set[UUID]()
+        self._asked = set[UUID]()
+        self._primed: dict[UUID, T] = {}
 
     async def load(self, key: UUID) -> T:
         """What the provider shows under this id; raises ProviderError."""
+        if key in self._primed:
+            return self._primed[key]
         # All branches that want this object share one future. graphql-core cancels the branches
         # beside a failed one: awaiting the future itself would cancel the others' future too.
-        self._known.add(key)
+        self._asked.add(key)
         future = self._loader.load(key)
         future.add_done_callback(look_at)
         await asyncio.wait([future])
@@ -66,23 +69,12 @@ class Loader(Generic[T]):
 
     def knows(self, key: UUID) -> bool:
         """Whether this was asked for before, so that it costs no other call."""
-        return key in self._known
+        return key in self._asked or key in self._primed
 
     def prime(self, key: UUID, value: T) -> None:
         """Take an object that was read in another way for what ``load`` is to bring."""
-        if key not in self._known:
-            self._known.add(key)
-            self._loader.prime(key, value)
-
-    def clear(self, key: UUID) -> None:
-        """Forget an object that may have changed."""
-        self._known.discard(key)
-        self._loader.clear(key)
-
-    def clear_all(self) -> None:
-        """Forget all objects of this kind."""
-        self._known.clear()
-        self._loader.clear_all()
+        if key not in self._asked:
+            self._primed[key] = value
 
     async def _load_all(self, keys: list[UUID]) -> list[Any]:
         if len(keys) == 1:  # by far the most: no task of its own
