@@ -61,6 +61,7 @@ class Resolution(Generic[T]):
         self._emit = parts.emit
         self._waits = Waits(parts.runtime)
         self._asked = Moment.now(parts.runtime)
+        self._sent_beside: float | None = None
         self._reconciler = Reconciler(click, parts, cards=actions.cards, read=actions.read)
 
     async def outcome(self, seen: Seen) -> CallResult[T] | Replay:
@@ -220,6 +221,7 @@ class Resolution(Generic[T]):
         try:
             if click.stops:
                 await self._store.stop(click)
+                self._sent_beside = await self._store.undo_until(click)
             is_new = not row.indeterminate
             has_rival = click.alone and is_new and await self._store.has_rival(click)
         except LedgerUnavailable as error:
@@ -231,11 +233,15 @@ class Resolution(Generic[T]):
             raise refusals.not_alone()
 
     async def _undo_until(self) -> float | None:
-        """Until when what this call has stopped may undo it; the worst where nobody can say."""
+        """Until when what this call has stopped may undo it; the worst where nobody can say.
+
+        What is answered while this call is under way may have been carried out after it: that it
+        is not under way any more does not show that the card is as this call has left it.
+        """
         if not self._click.stops:
             return None
         try:
-            return await self._store.undo_until(self._click)
+            return await self._store.undo_until(self._click) or self._sent_beside
         except LedgerUnavailable:
             return self._runtime.now() + SIGNATURE_LIFE + CLOCK_TOLERANCE
 

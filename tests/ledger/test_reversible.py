@@ -194,6 +194,27 @@ async def test_a_stopped_activation_that_was_answered_is_done(world: World, one:
     assert isinstance(await one.ask(**ACTIVATE), Replay)
 
 
+@pytest.mark.parametrize("ending", ["card", errors.InvalidState("no")], ids=["done", "refused"])
+async def test_an_activation_that_is_answered_meanwhile_may_have_come_after(
+    world: World, one: Process, ending: Any
+) -> None:
+    """Its answer does not say which of the two the provider carried out last: the deactivation is
+    told to be looked after."""
+    held = await one.held(**ACTIVATE)
+    before, world.provider.gate = world.provider.gate, asyncio.Event()
+    world.provider.ending = ending
+    off = one.start(uuid.uuid4(), **DEACTIVATE)
+    await world.provider.wait_for_calls(2)
+    before.set()
+    await held
+    world.provider.gate.set()
+    if ending == "card":
+        assert (await off).undo_until == START + 330
+    else:
+        with pytest.raises(errors.InvalidState, match="may still arrive"):
+            await off
+
+
 async def test_an_activation_that_is_refused_while_it_is_stopped_is_told_the_card(
     world: World, one: Process
 ) -> None:
