@@ -162,7 +162,7 @@ class Ledger(Generic[T]):
             seen = await self.look(click.key)
         joined = call is not None
         if call is None:
-            self._check_room(seen)
+            self._check_room(click, seen)
             call = self._start(click, actions, seen)
         is_old = call.told.done()  # its card may have changed meanwhile
         await asyncio.wait([call.told])  # which a caller that goes away does not cancel
@@ -238,9 +238,12 @@ class Ledger(Generic[T]):
             self.problem = problem
             self._emit(LedgerChanged(problem=problem))
 
-    def _check_room(self, seen: Seen) -> None:
-        """New clicks are refused until the oldest keys are over; one event a minute says so."""
-        if seen.row is not None or not self._store.is_full:
+    def _check_room(self, click: Click, seen: Seen) -> None:
+        """New clicks are refused until the oldest keys are over; one event a minute says so.
+
+        Not those that must go out: few in number, as each is about a card and has a rate limit.
+        """
+        if seen.row is not None or not self._store.is_full or click.must_go_out:
             return
         now = self._runtime.clock()
         if now >= self._full_said + 60:

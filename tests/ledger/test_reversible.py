@@ -10,6 +10,7 @@ import pytest
 from gateway import errors
 from gateway.ledger import CallResult, Course, Reached, Replay
 from tests.ledger.world import (
+    DAY,
     HOUR,
     MINUTE,
     START,
@@ -238,6 +239,30 @@ async def test_in_a_doubtful_store_only_a_deactivation_goes_out(tmp_path: Path) 
             assert isinstance(await one.told(uuid.uuid4(), **about), errors.OutcomeUnknown)
         assert world.provider.calls == []
         assert isinstance(await one.ask(**DEACTIVATE), CallResult)
+
+
+async def test_a_full_ledger_takes_a_deactivation(tmp_path: Path) -> None:
+    """Other new clicks wait until there is room: a stolen card does not."""
+    async with world_of("memory", tmp_path, size=1) as world:
+        one = await world.process()
+        await one.ask()
+        assert isinstance(await one.told(uuid.uuid4(), **ACTIVATE), errors.Overloaded)
+        assert isinstance(await one.ask(uuid.uuid4(), **DEACTIVATE), CallResult)
+
+
+@pytest.mark.parametrize("ahead", [20, MINUTE, DAY])
+async def test_a_deactivation_waits_for_no_clock_of_its_client(
+    world: World, one: Process, ahead: float
+) -> None:
+    """A version 7 key from the future is sent at once, and replayed; an activation is not."""
+    activation, key = uuid.uuid4(), uuid.uuid4()
+    told = one.told(activation, **ACTIVATE, time=world.now() + MINUTE)
+    assert isinstance(await told, errors.InvalidInput)
+    about = DEACTIVATE | {"time": world.now() + ahead}
+    assert isinstance(await one.ask(key, **about), CallResult)
+    assert world.now() == START
+    assert isinstance(await one.ask(key, **about), Replay)
+    assert len(world.provider.calls) == 1
 
 
 @pytest.mark.parametrize("word", ["before", "after"])
