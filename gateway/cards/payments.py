@@ -1,5 +1,6 @@
 """The GraphQL types of what is paid with a card: authorisations and transactions."""
 
+import re
 from datetime import datetime
 from enum import Enum
 from typing import Self
@@ -13,6 +14,7 @@ from gateway.cards.money import DecimalText, Money
 from gateway.cards.types import CountryCode
 
 _NEWER = "A value newer than this schema."
+_CONTRACT = re.compile(r"0x[0-9a-fA-F]{40}\Z")
 _RATE = "The exchange rate between the two currencies; 1 where they are the same."
 
 
@@ -169,12 +171,19 @@ class Transaction:
             merchant_amount=Money.of(given.merchant_amount, given.merchant_currency),
             exchange_rate=DecimalText(given.exchange_rate),
             merchant=Merchant.from_provider(given.merchant),
-            token=given.token,
+            token=_token(given.token),
             token_amount=DecimalText(given.token_amount),
             fees=[_fee(each) for each in given.fees],
             created_at=given.created_at,
             updated_at=given.updated_at,
         )
+
+
+def _token(given: str) -> str:
+    """A row of digits in the address of a contract is no card number."""
+    address = _CONTRACT.search(given)
+    end = address.start() if address else len(given)
+    return without_card_numbers(given[:end]) + given[end:]
 
 
 def _fee(given: provider.Fee) -> TransactionFee:

@@ -453,3 +453,15 @@ async def test_a_failed_read_fails_its_field_alone(field: str, status: int, code
         body = (await stack.post(text, {"id": card_id})).json()
     assert body["data"]["card"]["id"] == card_id
     assert [error["extensions"]["code"] for error in body["errors"]] == [code]
+
+
+@in_process
+async def test_the_address_of_a_contract_is_no_card_number() -> None:
+    """A token whose address has the digits of one in a row is shown as it is."""
+    token = "eip155:1/erc20:0xabc4111111111111111def" + "0" * 18
+    async with running() as stack:
+        shown = WIRE_TRANSACTION | {"token": token}
+        card = f"/cards/{WIRE_CARD['id']}"
+        answering(stack, {card: WIRE_CARD, f"{card}/transactions": [shown]})
+        data = await stack.data(TRANSACTIONS, {"id": WIRE_CARD["id"]})
+    assert data["card"]["transactions"][0]["token"] == token

@@ -5,7 +5,7 @@ import io
 import itertools
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ from gateway.emulator import GUIDE_ACCOUNT
 from gateway.events import OperationEnded, SubjectKeyMade
 from gateway.telemetry import configure_logging
 from tests.cards.test_cards import WIRE_CARD
+from tests.cards.test_lists import ACCOUNT, TRANSACTIONS
+from tests.marked_answers import CARDS, PAN, PAYMENTS, Trouble, cards, payments
+from tests.moves import AUTHORISE, CARD_MOVES, SETTLEMENTS, document
 from tests.pair import pair
 from tests.stack import API_SECRET, Clock, Stack, options, running
 from tests.tokens import IdentityProvider
 from tests.waiting import PATIENCE
 
-PAN = "4111111111111111"
 NAME = "Canary Cardholder"
 LINE, CITY, CODE, STATE = "CANARY-LINE", "CANARY-CITY", "CANARY-POST", "CANARY-STATE"
 ADDRESS = {"firstLine": LINE, "city": CITY, "country": "GB", "postCode": CODE, "state": STATE}
@@ -32,6 +34,9 @@ ISSUE = """mutation Issue($input: IssueVirtualCardInput!) { issueVirtualCard(inp
   __typename ... on IssueVirtualCardSuccess { card { id } } ... on Error { code message } } }"""
 SIMULATE = """mutation S($input: SimulateCardIssueInput!) { simulateCardIssue(input: $input) {
   __typename ... on SimulateCardIssueSuccess { card { id } } ... on Error { code message } } }"""
+LIST = """query List($id: ID!, $status: [CardStatus!]) {
+  cards(accountId: $id, status: $status) { id account { status } transactions { id } } }"""
+MONEY = {"amount": "20.00", "currency": "GBP"}
 CARD = "query Card($id: ID!) { card(id: $id) { id status } }"
 
 
@@ -67,9 +72,22 @@ REQUESTS: list[tuple[str, Any]] = [
     (f'query($id: ID = "{PAN}") {{ card(id: $id) {{ id }} }}', None),
     (f'query($id: ID = ["{PAN}"]) {{ card(id: $id) {{ id }} }}', None),
     (f"# {PAN}\n{{ card }}", None),
+    *((document(move), {"input": {"cardId": PAN}}) for move in CARD_MOVES),
+    *((document(move), {"input": {"cardId": str(uuid.uuid4())}}) for move in CARD_MOVES),
+    *((document(move), {"input": {"authorisationId": PAN}}) for move in SETTLEMENTS),
+    *(
+        (document(AUTHORISE), {"input": {"cardId": str(uuid.uuid4()), **MONEY, **wrong}})
+        for wrong in (
+            *({}, {"amount": PAN}, {"amount": int(PAN)}, {"amount": [PAN]}, {"currency": PAN}),
+            *({"capture": PAN}, {PAN: 1}),
+        )
+    ),
+    (ACCOUNT, {"id": PAN}),
+    (LIST, {"id": PAN}),
+    (LIST, {"id": str(uuid.uuid4()), "status": [PAN]}),
+    (f'{{ node(id: "{PAN}") {{ id }} }}', None),
+    (TRANSACTIONS, {"id": str(uuid.uuid4())}),
 ]
-
-Trouble = Callable[[httpx.Request], httpx.Response | None]
 
 
 def fails(error: BaseException) -> Trouble:
@@ -90,48 +108,9 @@ def answers(status: int, body: str, **headers: str) -> Trouble:
     )
 
 
-def cards(**changes: Any) -> Trouble:
-    """A card with marked values, for whatever is asked of the provider."""
-
-    def trouble(request: httpx.Request) -> httpx.Response | None:
-        if "/auth/" in request.url.path:
-            return None
-        makes = request.method == "POST"
-        card_id = str(uuid.uuid4()) if makes else request.url.path.rpartition("/")[2]
-        card = WIRE_CARD | {"id": card_id, "accountId": GUIDE_ACCOUNT} | changes
-        return httpx.Response(201 if makes else 200, json=card)
-
-    return trouble
-
-
-GROUPED = "4111 1111 1111 1111"
 SHOWN = """id status name network maskedPan expirationDate
   billingAddress { firstLine secondLine city state country postCode }"""
 EVERYTHING = f"query Card($id: ID!) {{ card(id: $id) {{ {SHOWN} }} }}"
-WIRE_ADDRESS = {"firstLine": "1 Test Avenue", "city": "London", "country": "GB", "postCode": "SW1"}
-# A card number in each field that may have one, and in forms that cannot be read.
-CARDS: dict[str, dict[str, Any]] = {
-    "name": {"name": f"x {GROUPED}"},
-    "maskedPan": {"maskedPan": GROUPED},
-    "expirationDate": {"expirationDate": PAN},
-    "network": {"network": PAN},
-    "status": {"status": PAN},
-    "type": {"type": PAN},
-    **{
-        line: {"billingAddress": WIRE_ADDRESS | {line: GROUPED}}
-        for line in ("firstLine", "secondLine", "city", "state", "country", "postCode")
-    },
-    "a number for a name": {"name": int(PAN)},
-    "a number for a status": {"status": int(PAN)},
-    "an address that is none": {"billingAddress": PAN},
-    "an address of numbers": {"billingAddress": dict.fromkeys(WIRE_ADDRESS, int(PAN))},
-    "a date that is none": {"createdAt": PAN},
-    "a number for a date": {"updatedAt": int(PAN)},
-    "an id that is none": {"id": PAN},
-    "an unknown field": {PAN: GROUPED},
-}
-
-
 MARKED = f'{{"error": "{PAN} {LINE} {NAME}"}}'
 TROUBLES: dict[str, Trouble] = {
     "none": lambda _request: None,
@@ -229,6 +208,27 @@ async def test_no_card_number_of_the_provider_is_shown(
     assert '"event":"operation"' in written
     for text in [written, *(response.text for response in answered)]:
         assert PAN not in text.replace(" ", "")
+
+
+@pytest.mark.parametrize("field", ["none", *PAYMENTS])
+async def test_no_card_number_in_what_was_paid_is_shown(
+    stack: Stack, log: io.StringIO, field: str
+) -> None:
+    """A card number in any text of an account, an authorisation or a transaction is in no answer
+    and no log line."""
+    stack.wire.answer = payments(**PAYMENTS.get(field, {}))
+    card_id = WIRE_CARD["id"]
+    answered = [
+        await stack.post(document(AUTHORISE), {"input": {"cardId": card_id, **MONEY}}),
+        await stack.post(TRANSACTIONS, {"id": card_id}),
+        await stack.post(ACCOUNT, {"id": WIRE_CARD["accountId"]}),
+    ]
+    for response in answered:
+        assert PAN not in response.text.replace(" ", "")
+        shown = [value for value in response.json()["data"].values() if value]
+        assert field != "none" or (shown and "errors" not in response.json())
+    assert '"event":"operation"' in log.getvalue()
+    assert PAN not in log.getvalue().replace(" ", "")
 
 
 SUBJECT = "canary.subject@example.com"
