@@ -12,6 +12,8 @@ import pytest
 from rich.console import Console
 
 from tests.chaos.__main__ import judge, play
+from tests.chaos.client import NEW, REPLAYED
+from tests.chaos.life import AUTHORISED, STATUSES, STEPS, Life
 from tests.chaos.scenario import Scenario
 from tests.chaos.verdict import Result, broken_promises
 from tests.postgres import needs_server
@@ -43,6 +45,7 @@ def test_one_card_for_every_operation_while_everything_fails(
     assert result.ledger["faults"].keys() == {"drop_before", "drop_after", "status"}
     wanted = dict.fromkeys(scenario.kinds, scenario.disturbances)
     assert wanted.items() <= result.disturbances.items()
+    assert result.lives
     assert result.repeats > 0
     assert max(result.presented) > 1
     assert result.ledger["tokens"] > 2
@@ -67,10 +70,10 @@ EXPECTED = [
 
 
 def good_result() -> Result:
-    """Two operations of which nothing bad can be said."""
+    """Two operations, and the life of one card, of which nothing bad can be said."""
     ledger = {
         "cards": 2,
-        "authorisations": 0,
+        "authorisations": AUTHORISED,
         "tokens": 1,
         "faults": {},
         "keys": [
@@ -79,15 +82,24 @@ def good_result() -> Result:
         ],
     }
     cards = {"key 1": "card 1", "key 2": "card 2"}
+    life = Life(
+        "key 1",
+        "card 1",
+        told=[f"id {number}" for number in range(len(STEPS))],
+        repeated=[REPLAYED] * len(STEPS),
+        changes=list(STATUSES),
+        transactions=1,
+    )
     return Result(
         keys=["key 1", "key 2"],
         cards=dict(cards),
         repeated=[dict(cards), dict(cards)],
+        lives={"key 1": life},
         seen=Counter({"a card": 2, "ConnectError": 3}),
         ledger=deepcopy(ledger),
         final_ledger=ledger,
         exit_codes=[0, 0],
-        rows={"done": 2},
+        rows={"done": 2 + len(STEPS)},
         output="".join(f"{json.dumps(line)}\n" for line in EXPECTED),
     )
 
@@ -141,14 +153,50 @@ def failed_repeat(result: Result) -> None:
     result.seen_in_the_end["OUTCOME_UNKNOWN"] = 9
 
 
+def failed_life(result: Result) -> None:
+    """A client was told of a step that asking again is of no use."""
+    life = result.lives["key 1"]
+    life.failure, life.told = "OUTCOME_UNKNOWN", life.told[:3]
+
+
+def unfinished_life(result: Result) -> None:
+    """A client was never told of the last step."""
+    del result.lives["key 1"].told[-1]
+
+
+def second_move(result: Result) -> None:
+    """A step took place twice."""
+    result.lives["key 1"].changes.insert(3, "inactive")
+
+
+def undone_move(result: Result) -> None:
+    """A repeated step has undone a later one."""
+    result.lives["key 1"].changes[-1:] = ["inactive", "terminated"]
+
+
+def second_transaction(result: Result) -> None:
+    """An authorisation was captured twice."""
+    result.lives["key 1"].transactions = 2
+
+
+def second_authorisation(result: Result) -> None:
+    """A click has paid twice."""
+    result.final_ledger["authorisations"] += 1
+
+
+def unknown_repeat(result: Result) -> None:
+    """A repeat was carried out anew, and another one did not know its key."""
+    result.lives["key 1"].repeated[2:4] = [NEW, "INVALID_STATE"]
+
+
 def unresolved_rows(result: Result) -> None:
     """The ledger does not know what became of a key."""
-    result.rows = {"sending": 1, "indeterminate": 1}
+    result.rows = {"done": len(STEPS), "sending": 1, "indeterminate": 1}
 
 
 def lost_row(result: Result) -> None:
     """The ledger has lost a key, and does not notice."""
-    result.rows = {"done": 1}
+    result.rows = {"done": 1 + len(STEPS)}
 
 
 def doubted_ledger(result: Result) -> None:
@@ -212,8 +260,15 @@ BAD: dict[Any, list[str]] = {
         "The replicas tell different cards for 1 operations.",
     ],
     failed_repeat: ["1 repeats at replica 2 brought no card; seen was: OUTCOME_UNKNOWN."],
+    failed_life: ["1 lives failed for good: OUTCOME_UNKNOWN."],
+    unfinished_life: ["1 lives never ended."],
+    second_move: [f"1 cards had other lives: {[*STATUSES[:3], 'inactive', *STATUSES[3:]]}."],
+    undone_move: [f"1 cards had other lives: {[*STATUSES[:-1], 'inactive', 'terminated']}."],
+    second_transaction: ["1 cards have not the one transaction of their capture."],
+    second_authorisation: [f"1 lives made {AUTHORISED + 1} authorisations."],
+    unknown_repeat: ["Repeats of lives that were over brought: INVALID_STATE, a success."],
     unresolved_rows: ["Rows of the ledger are not done: 1 indeterminate, 1 sending."],
-    lost_row: ["2 operations with 0 steps have 1 rows in the ledger."],
+    lost_row: [f"2 operations with {len(STEPS)} steps have {1 + len(STEPS)} rows in the ledger."],
     doubted_ledger: ["The ledger takes itself for one that has lost rows."],
     bad_exit: ["The orderly end of replica 2 had exit code 1."],
     alarm: ["The gateway raised an alarm: lost_entries."],
