@@ -26,7 +26,7 @@ class Move:
     effects: Callable[[Stack], int]
     shows: str = _CARD
     statuses: Mapping[int, str] = field(
-        default_factory=lambda: {400: "REFUSED", 409: "INVALID_STATE"}
+        default_factory=lambda: {400: "REFUSED", 409: "INVALID_STATE"}, hash=False
     )
 
     def __str__(self) -> str:

@@ -68,13 +68,18 @@ class Plan:
 
 
 def changed(right: bytes, changes: tuple[tuple[str, Any], ...]) -> bytes:
-    """The JSON with other members; one whose value is ``...`` is taken away."""
+    """The JSON with other members; one whose value is ``...`` is taken away.
+
+    In a list each object has them; where there is no body there is nothing to change.
+    """
+    if not right:
+        return right
     content = json.loads(right)
-    if isinstance(content, dict):
+    for one in content if isinstance(content, list) else [content]:
         for name, value in changes:
-            content.pop(name, None)
+            one.pop(name, None)
             if value is not ...:
-                content[name] = value
+                one[name] = value
     return json.dumps(content).encode()
 
 
@@ -122,7 +127,9 @@ BEFORE = {"close before", "reset before"}
 
 
 @dataclass
-class _Received:
+class Received:
+    """A request as it arrived."""
+
     method: str
     path: str
     headers: dict[str, str]
@@ -180,10 +187,10 @@ class OddProvider:
                 await writer.wait_closed()
 
     async def _answer(
-        self, request: _Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, request: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Do to the request what its oddity says; whether the connection goes on."""
-        click = _click_of(request)
+        click = self._click_of(request)
         oddity = next(self._plan_of(request, click), None) or Oddity()
         if oddity.timing in BEFORE:
             return _end(writer, reset="reset" in oddity.timing)
@@ -195,29 +202,36 @@ class OddProvider:
         head, body = self._message(oddity, status, right)
         return await _send(oddity, head, body, reader, writer)
 
-    def _plan_of(self, request: _Received, click: int | None) -> Iterator[Oddity]:
+    def _click_of(self, request: Received) -> int | None:
+        """The click that a create is for: the number that its address begins with."""
+        if request.method != "POST" or request.path.endswith("/auth/token"):
+            return None
+        return int(json.loads(request.body)["billingAddress"]["firstLine"].split()[0])
+
+    def _plan_of(self, request: Received, click: int | None) -> Iterator[Oddity]:
         if request.path.endswith("/auth/token"):
             return self._tokens
         if click is not None:
             return self._creates.get(click, iter(()))
         return self._reads
 
-    def _perform(
-        self, request: _Received, click: int | None, *, commits: bool
-    ) -> tuple[int, bytes]:
+    def _perform(self, request: Received, click: int | None, *, commits: bool) -> tuple[int, bytes]:
         """Carry it out; the documented status and body."""
         if request.path.endswith("/auth/token"):
             expires = int(time.time()) + 3600
             return 200, _json({"token": "t", "expiresAt": expires, "tokenType": "Bearer"})
         if click is not None:
             return self._create(request, click, commits=commits)
+        return self._show(request)
+
+    def _show(self, request: Received) -> tuple[int, bytes]:
         parts = request.path.split("/")
         if parts[-1] == "cards":
             return 200, _json([one for one in self.made.values() if one["accountId"] == parts[-2]])
         card = next((one for one in self.made.values() if one["id"] == parts[-1]), None)
         return (200, _json(card)) if card else (404, _json({"error": "card not found"}))
 
-    def _create(self, request: _Received, click: int, *, commits: bool) -> tuple[int, bytes]:
+    def _create(self, request: Received, click: int, *, commits: bool) -> tuple[int, bytes]:
         key = request.headers["idempotency-key"]
         self.keys[click].add(key)
         if commits and key not in self.made:
@@ -246,13 +260,15 @@ class OddProvider:
 
     def _swapped(self, right: bytes) -> bytes:
         """Another card that was made, of the same account if there is one."""
+        if not right:
+            return right
         own = json.loads(right)
         others = [card for card in self.made.values() if card["id"] != own.get("id")]
         others.sort(key=lambda card: card["accountId"] != own.get("accountId"))
         return _json(others[0]) if others else right
 
 
-def _new_card(request: _Received) -> dict[str, Any]:
+def _new_card(request: Received) -> dict[str, Any]:
     return {
         "id": str(uuid4()),
         "accountId": request.path.split("/")[-2],
@@ -264,18 +280,11 @@ def _new_card(request: _Received) -> dict[str, Any]:
     }
 
 
-def _click_of(request: _Received) -> int | None:
-    """The click that a create is for: the number that its address begins with."""
-    if request.method != "POST" or request.path.endswith("/auth/token"):
-        return None
-    return int(json.loads(request.body)["billingAddress"]["firstLine"].split()[0])
-
-
 def _json(content: Any) -> bytes:
     return json.dumps(content).encode()
 
 
-async def _read(reader: asyncio.StreamReader) -> _Received | None:
+async def _read(reader: asyncio.StreamReader) -> Received | None:
     """The next request, None where the connection ended."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
@@ -285,7 +294,7 @@ async def _read(reader: asyncio.StreamReader) -> _Received | None:
     except (asyncio.IncompleteReadError, OSError):
         return None
     method, path, _ = line.split(" ")
-    return _Received(method, path, headers, body)
+    return Received(method, path, headers, body)
 
 
 def _end(writer: asyncio.StreamWriter, *, reset: bool) -> bool:
