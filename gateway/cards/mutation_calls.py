@@ -23,6 +23,7 @@ from gateway.errors import (
     NotFound,
     OutcomeUnknown,
     ProviderError,
+    ProviderProtocolError,
 )
 from gateway.ledger import (
     VERSION,
@@ -115,13 +116,22 @@ class MutationCall(QueryCall, Generic[T]):
         actions = self._actions(call, address, transition)
         try:
             async with asyncio.timeout_at(self._context.deadline):
-                return await self._run(call, actions, seen, transition)
+                return self._own(await self._run(call, actions, seen, transition))
         except TimeoutError:
             raise await self._unfinished() from None
         except ProviderError as error:
             raise await self._explained(error, call, transition) from error.__cause__
         finally:  # also where nobody knows whether anything has changed
             self._context.loaders.forget_what_changed()
+
+    def _own(self, value: T) -> T:
+        """What was answered; raises ProviderProtocolError where the caller may not see it.
+
+        An authorisation may come without its card, and so be anybody's.
+        """
+        if isinstance(value, Subject) and not self._may_see(value):
+            raise ProviderProtocolError("The provider answered with what is another account's.")
+        return value
 
     async def _check(self, ids: Mapping[str, UUID]) -> None:
         """For callers of all accounts the provider decides whether there is such an object."""

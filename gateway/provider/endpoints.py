@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import NoneType
-from typing import Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import msgspec
@@ -99,7 +99,7 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
         for each in value if isinstance(value, list) else [value]:
             if isinstance(each, Shown):
                 self._check(each)
-        return value
+        return cast(T, _each_once(value)) if isinstance(value, list) else value
 
     def accepts(self, status: int, body: bytes) -> bool:
         """Whether an answer with another 2xx than the documented one may say the same.
@@ -135,6 +135,16 @@ class Call(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
             return True
         shown = card.billing_address
         return shown is not None and contradicts(shown, asked.billing_address)
+
+
+def _each_once(shown: list[Any]) -> list[Any]:
+    """What stands twice in a list is one, as it was changed last: a list may change meanwhile."""
+    newest: dict[UUID, Any] = {}
+    for one in shown:
+        other = newest.get(one.id)
+        if other is None or one.updated_at > other.updated_at:
+            newest[one.id] = one
+    return list(newest.values())
 
 
 READ_CARD = Endpoint("GET", "/cards/{cardId}", 200, Card, Kind.READ)

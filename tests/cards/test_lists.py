@@ -465,3 +465,15 @@ async def test_the_address_of_a_contract_is_no_card_number() -> None:
         answering(stack, {card: WIRE_CARD, f"{card}/transactions": [shown]})
         data = await stack.data(TRANSACTIONS, {"id": WIRE_CARD["id"]})
     assert data["card"]["transactions"][0]["token"] == token
+
+
+@in_process
+async def test_a_card_that_stands_twice_in_a_list_is_one() -> None:
+    """It is shown once, as it was changed last, in the place where it stands first."""
+    later = {"status": "inactive", "updatedAt": "2031-01-02T03:04:05Z"}
+    both = [a_card(1), a_card(1, **later), a_card(2), a_card(1)]
+    async with running() as stack:
+        listed = f"/accounts/{GUIDE_ACCOUNT}/cards"
+        answering(stack, {listed: both})
+        data = await stack.data(CARDS, {"id": GUIDE_ACCOUNT})
+    assert [card["status"] for card in data["cards"]] == ["INACTIVE", "ACTIVE"]

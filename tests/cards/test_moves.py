@@ -3,23 +3,30 @@
 import uuid
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from gateway.emulator import GUIDE_ACCOUNT
 from gateway.emulator.cards import CardStatus
+from tests.cards.test_cards import WIRE_CARD
+from tests.cards.test_lists import OTHER_ACCOUNT, WIRE_TRANSACTION
 from tests.moves import (
     ACTIVATE,
+    AUTHORISE,
     DEACTIVATE,
     MOVES,
     TERMINATE,
     Move,
     ask,
+    document,
     prepare,
     set_status,
 )
 from tests.stack import Clock, Stack, in_process, running
+from tests.tokens import IdentityProvider
 
 DONE = "done"
 ATTEMPTS = 4
@@ -345,3 +352,22 @@ async def test_a_refused_deactivation_says_that_an_activation_may_still_arrive()
         refused = await ask(stack, DEACTIVATE, **given)
         assert (refused["code"], refused["status"]) == ("INVALID_STATE", "INACTIVE")
         assert "may still arrive and change that until 20" in refused["message"]
+
+
+@in_process
+@pytest.mark.parametrize("move", [ACTIVATE, AUTHORISE], ids=str)
+async def test_an_answer_of_another_account_is_not_shown(tmp_path: Path, move: Move) -> None:
+    """A caller of some accounts sees nothing of the others', whatever answers a mutation."""
+    identity, clock = IdentityProvider(tmp_path), Clock()
+    async with running(clock=clock, **identity.settings()) as stack:
+        stack.client.headers["Authorization"] = f"Bearer {identity.token()}"
+        given = await prepare(stack, clock, move)
+        token = identity.token(accounts=[GUIDE_ACCOUNT])
+        stack.client.headers["Authorization"] = f"Bearer {token}"
+        others = {"accountId": OTHER_ACCOUNT, "id": given["cardId"]}
+        made = WIRE_CARD if move is ACTIVATE else WIRE_TRANSACTION
+        shown = {name: value for name, value in (made | others).items() if name != "cardId"}
+        answer_with(stack, move, lambda: httpx.Response(201, json=shown))
+        answer = await stack.post(document(move), {"input": given})
+        assert OTHER_ACCOUNT not in answer.text
+        assert given["cardId"] not in answer.text
