@@ -155,7 +155,7 @@ class Resolution(Generic[T]):
         """The key is known."""
         check_input(row, self._click, self._promises.of_row(row, now))
         if found := settled(row):
-            return replace(found, undo_until=await self._undo_until())
+            return replace(found, undo_until=await self._undo_until(beside=False))
         if row.state == State.STOPPED:
             raise await self._reconciler.stopped(row)
         if row.lease_until > now:
@@ -232,15 +232,18 @@ class Resolution(Generic[T]):
             await self._settler.abandon(click, row.claim)
             raise refusals.not_alone()
 
-    async def _undo_until(self) -> float | None:
+    async def _undo_until(self, *, beside: bool = True) -> float | None:
         """Until when what this call has stopped may undo it; the worst where nobody can say.
 
         What is answered while this call is under way may have been carried out after it: that it
-        is not under way any more does not show that the card is as this call has left it.
+        is not under way any more does not show that the card is as this call has left it. And what
+        was begun beside this call is stopped, too: else it could be sent long after it.
         """
         if not self._click.stops:
             return None
         try:
+            if beside:
+                await self._store.stop(self._click)
             return await self._store.undo_until(self._click) or self._sent_beside
         except LedgerUnavailable:
             return self._runtime.now() + SIGNATURE_LIFE + CLOCK_TOLERANCE

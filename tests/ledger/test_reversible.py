@@ -216,6 +216,26 @@ async def test_an_activation_that_is_answered_meanwhile_may_have_come_after(
             await off
 
 
+async def test_an_activation_that_begins_beside_a_deactivation_is_stopped_by_its_end(
+    world: World, one: Process
+) -> None:
+    """It could arrive after the success of the deactivation, which says until when; one that
+    begins later is nothing to it, also when the deactivation is replayed."""
+    off = uuid.uuid4()
+    held = await one.held(off, **DEACTIVATE)
+    other, key = await world.process(), uuid.uuid4()
+    gate, world.provider.gate = world.provider.gate, asyncio.Event()
+    world.provider.gate.set()
+    await lost(world, other, key, **ACTIVATE)
+    gate.set()
+    assert (await held).undo_until == START + 330
+    assert "has stopped this one" in (await other.told(key, **ACTIVATE)).message
+    world.now.time += 400
+    await lost(world, other, later := uuid.uuid4(), **ACTIVATE)
+    assert (await other.ask(off, **DEACTIVATE)).undo_until is None
+    assert isinstance(await other.ask(later, **ACTIVATE), CallResult)
+
+
 async def test_an_activation_that_is_refused_while_it_is_stopped_is_told_the_card(
     world: World, one: Process
 ) -> None:
