@@ -6,6 +6,7 @@ issued: it becomes None, and ``Card.unreadable`` names it. Of a field that stand
 one counts.
 """
 
+import contextlib
 import re
 from collections.abc import Callable
 from datetime import datetime
@@ -212,43 +213,31 @@ def undocumented(hint: str) -> ProviderProtocolError:
 
 
 def _decoded(body: bytes, kind: type[T]) -> T:
-    try:
-        if kind is Card:
-            return cast(T, msgspec.json.decode(body, type=_WholeCard).value())
-        if kind == list[Card]:
-            whole = msgspec.json.decode(body, type=list[_WholeCard])
-            return cast(T, [each.value() for each in whole])
-    except (ValueError, msgspec.MsgspecError, RecursionError):
-        return _decoded_leniently(body, kind)
-    return _decoded_leniently(body, kind)
-
-
-def _decoded_leniently(body: bytes, kind: type[T]) -> T:
-    """The same, field by field where a field may be left out."""
+    if whole := _WHOLE_FORMS.get(kind):
+        with contextlib.suppress(ValueError, msgspec.MsgspecError, RecursionError):
+            return cast(T, _value(msgspec.json.decode(body, type=whole)))
     if form := _FORMS.get(kind):
-        return cast(T, _value(_parsed(body, form)))
-    if form := _FORMS_OF_LISTS.get(kind):
-        return cast(T, [_value(each) for each in _parsed(body, list[form])])  # type: ignore[valid-type]
+        read = _parsed(body, form)
+        try:
+            return cast(T, _value(read))
+        except ValueError as error:
+            raise undocumented(f"{str(error).capitalize()}.") from None
     return _parsed(body, kind)
 
 
-_FORMS: dict[Any, type[Form[Any]]] = {
+# What is as documented is decoded by these; anything else, field by field, by those below.
+_WHOLE_FORMS: dict[Any, Any] = {Card: _WholeCard, list[Card]: list[_WholeCard]}
+_FORMS: dict[Any, Any] = {
     Account: AccountForm,
     Authorisation: AuthorisationForm,
     Card: _CardForm,
-    Transaction: TransactionForm,
-}
-_FORMS_OF_LISTS: dict[Any, type[Form[Any]]] = {
-    list[kind]: form  # type: ignore[valid-type]
-    for kind, form in _FORMS.items()
+    list[Card]: list[_CardForm],
+    list[Transaction]: list[TransactionForm],
 }
 
 
-def _value(form: Form[T]) -> T:
-    try:
-        return form.value()
-    except ValueError as error:
-        raise undocumented(f"{str(error).capitalize()}.") from None
+def _value(read: Any) -> Any:
+    return [each.value() for each in read] if isinstance(read, list) else read.value()
 
 
 def _parsed(body: bytes, kind: type[T]) -> T:

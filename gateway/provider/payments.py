@@ -4,7 +4,7 @@ Amounts are decimals as text, never floats, as the provider writes them.
 """
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -12,6 +12,8 @@ import msgspec
 from gateway.provider.forms import Asset, Decimal, Form, Id, parse_currency
 from gateway.provider.models import ExtensibleEnum, Text
 from gateway.provider.moments import parse_moment
+
+T = TypeVar("T")
 
 
 class AuthorisationStatus(ExtensibleEnum):
@@ -77,8 +79,8 @@ class NewAuthorisation(msgspec.Struct, frozen=True, kw_only=True):
     capture: bool
 
 
-class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
-    """An amount that is set aside until it is captured or released.
+class Payment(msgspec.Struct, frozen=True, kw_only=True):
+    """What authorisations and transactions share.
 
     ``amount`` is in the account's ``currency``, ``merchant_amount`` in the merchant's.
     """
@@ -86,47 +88,12 @@ class Authorisation(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     account_id: UUID
     card_id: UUID | None
-    status: AuthorisationStatus
     amount: str
     currency: str
     merchant_amount: str
     merchant_currency: str
     exchange_rate: str
     merchant: Merchant
-    created_at: datetime
-    updated_at: datetime
-
-    @property
-    def ids(self) -> dict[str, UUID]:
-        """The ids that it shows, by the names that paths have for them."""
-        shown = {"authorisationId": self.id, "accountId": self.account_id}
-        return shown | ({"cardId": self.card_id} if self.card_id else {})
-
-    def __repr__(self) -> str:
-        return f"Authorisation(id={self.id})"
-
-
-class Transaction(msgspec.Struct, frozen=True, kw_only=True):
-    """What was captured; fees and ``token_amount`` are in ``token``, a CAIP-19 asset.
-
-    What happened to it on a chain is not read.
-    """
-
-    id: UUID
-    account_id: UUID
-    card_id: UUID | None
-    authorisation_id: UUID | None
-    status: TransactionStatus
-    direction: TransactionDirection
-    amount: str
-    currency: str
-    merchant_amount: str
-    merchant_currency: str
-    exchange_rate: str
-    merchant: Merchant
-    token_amount: str
-    token: str
-    fees: tuple[Fee, ...]
     created_at: datetime
     updated_at: datetime
 
@@ -137,16 +104,40 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
         return shown | ({"cardId": self.card_id} if self.card_id else {})
 
     def __repr__(self) -> str:
-        return f"Transaction(id={self.id})"
+        return f"{type(self).__name__}(id={self.id})"
 
 
-class AuthorisationForm(Form[Authorisation], frozen=True, kw_only=True, rename="camel"):
-    """An authorisation as it is sent."""
+class Authorisation(Payment, frozen=True, kw_only=True):
+    """An amount that is set aside until it is captured or released."""
+
+    status: AuthorisationStatus
+
+    @property
+    def ids(self) -> dict[str, UUID]:
+        """The ids that it shows, by the names that paths have for them."""
+        return super().ids | {"authorisationId": self.id}
+
+
+class Transaction(Payment, frozen=True, kw_only=True):
+    """What was captured; fees and ``token_amount`` are in ``token``, a CAIP-19 asset.
+
+    What happened to it on a chain is not read.
+    """
+
+    authorisation_id: UUID | None
+    status: TransactionStatus
+    direction: TransactionDirection
+    token_amount: str
+    token: str
+    fees: tuple[Fee, ...]
+
+
+class PaymentForm(Form[T], Generic[T], frozen=True, kw_only=True, rename="camel"):
+    """What authorisations and transactions share, as it is sent."""
 
     id: Id
     account_id: Id
     card_id: Id | None = None
-    status: AuthorisationStatus
     amount: Decimal
     currency: str
     merchant_amount: Decimal
@@ -155,66 +146,54 @@ class AuthorisationForm(Form[Authorisation], frozen=True, kw_only=True, rename="
     merchant: Merchant
     created_at: str
     updated_at: str
+
+    def shared(self) -> dict[str, Any]:
+        """The fields of ``Payment``; raises ValueError."""
+        return {
+            "id": UUID(self.id),
+            "account_id": UUID(self.account_id),
+            "card_id": _optional_id(self.card_id),
+            "amount": self.amount,
+            "currency": parse_currency(self.currency),
+            "merchant_amount": self.merchant_amount,
+            "merchant_currency": parse_currency(self.merchant_currency),
+            "exchange_rate": self.exchange_rate,
+            "merchant": self.merchant,
+            "created_at": parse_moment(self.created_at),
+            "updated_at": parse_moment(self.updated_at),
+        }
+
+
+class AuthorisationForm(PaymentForm[Authorisation], frozen=True, kw_only=True, rename="camel"):
+    """An authorisation as it is sent."""
+
+    status: AuthorisationStatus
 
     def value(self) -> Authorisation:
         """The authorisation; raises ValueError."""
-        return Authorisation(
-            id=UUID(self.id),
-            account_id=UUID(self.account_id),
-            card_id=_optional_id(self.card_id),
-            status=self.status,
-            amount=self.amount,
-            currency=parse_currency(self.currency),
-            merchant_amount=self.merchant_amount,
-            merchant_currency=parse_currency(self.merchant_currency),
-            exchange_rate=self.exchange_rate,
-            merchant=self.merchant,
-            created_at=parse_moment(self.created_at),
-            updated_at=parse_moment(self.updated_at),
-        )
+        return Authorisation(**self.shared(), status=self.status)
 
 
-class TransactionForm(Form[Transaction], frozen=True, kw_only=True, rename="camel"):
+class TransactionForm(PaymentForm[Transaction], frozen=True, kw_only=True, rename="camel"):
     """A transaction as it is sent."""
 
-    id: Id
-    account_id: Id
-    card_id: Id | None = None
     authorisation_id: Id | None = None
     status: TransactionStatus
     direction: TransactionDirection
-    amount: Decimal
-    currency: str
-    merchant_amount: Decimal
-    merchant_currency: str
-    exchange_rate: Decimal
-    merchant: Merchant
     token_amount: Decimal
     token: Asset
     fees: list[Fee]
-    created_at: str
-    updated_at: str
 
     def value(self) -> Transaction:
         """The transaction; raises ValueError."""
         return Transaction(
-            id=UUID(self.id),
-            account_id=UUID(self.account_id),
-            card_id=_optional_id(self.card_id),
+            **self.shared(),
             authorisation_id=_optional_id(self.authorisation_id),
             status=self.status,
             direction=self.direction,
-            amount=self.amount,
-            currency=parse_currency(self.currency),
-            merchant_amount=self.merchant_amount,
-            merchant_currency=parse_currency(self.merchant_currency),
-            exchange_rate=self.exchange_rate,
-            merchant=self.merchant,
             token_amount=self.token_amount,
             token=self.token,
             fees=tuple(self.fees),
-            created_at=parse_moment(self.created_at),
-            updated_at=parse_moment(self.updated_at),
         )
 
 
