@@ -14,7 +14,6 @@ from gateway.provider import (
     LIST_CARDS,
     LIST_TRANSACTIONS,
     READ_ACCOUNT,
-    READ_AUTHORISATION,
     Account,
     Authorisation,
     Card,
@@ -119,8 +118,7 @@ class Loaders:
     @cached_property
     def authorisations(self) -> Loader[Authorisation | None]:
         """Authorisations by their ids."""
-        read = self._provider.read
-        return Loader(lambda key: read(READ_AUTHORISATION.call(authorisationId=key)), self._bound)
+        return Loader(self._provider.authorisation, self._bound)
 
     @cached_property
     def cards_of(self) -> Loader[Sequence[Card] | None]:
@@ -135,8 +133,9 @@ class Loaders:
 
     def forget_what_changed(self) -> None:
         """After a mutation nothing that was read before it is shown again."""
-        for name in ("cards", "accounts", "authorisations", "cards_of", "transactions_of"):
-            self.__dict__.pop(name, None)
+        for name, value in [*vars(self).items()]:
+            if isinstance(value, Loader):
+                delattr(self, name)  # the property makes another one
 
     async def _list_cards(self, account_id: UUID) -> Sequence[Card] | None:
         by_id = self.cards  # as long as this list is read: a mutation may begin another one

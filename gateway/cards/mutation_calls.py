@@ -35,7 +35,7 @@ from gateway.ledger import (
     key_reused,
     newer_version,
 )
-from gateway.provider import READ_AUTHORISATION, Address, Authorisation, Call, Card, Endpoint
+from gateway.provider import Address, Authorisation, Call, Card, Endpoint
 
 T = TypeVar("T")
 
@@ -208,8 +208,7 @@ class MutationCall(QueryCall, Generic[T]):
         if self._endpoint.reads is Card:
             found = shown(await provider.card(an_id), "card")
         elif self._endpoint.reads is Authorisation:
-            read = await provider.read(READ_AUTHORISATION.call(authorisationId=an_id))
-            found = shown(read, "authorisation")
+            found = shown(await provider.authorisation(an_id), "authorisation")
         return cast(T, found)  # which is what the endpoint reads
 
     def _rate_limit(self) -> str:

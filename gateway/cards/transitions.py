@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 from gateway.errors import GatewayError, InvalidState, OutcomeUnknown, ProviderUnavailable, Refused
 from gateway.ledger import Course, Reached, TargetState
 from gateway.provider import (
-    READ_AUTHORISATION,
     Authorisation,
     AuthorisationStatus,
     Call,
@@ -50,7 +49,7 @@ async def read_subject(provider: ProviderClient, call: Call[Any]) -> Subject | N
     Raises ProviderError.
     """
     if authorisation_id := call.ids.get("authorisationId"):
-        return await provider.read(READ_AUTHORISATION.call(authorisationId=authorisation_id))
+        return await provider.authorisation(authorisation_id)
     return await provider.card(call.ids["cardId"])
 
 

@@ -18,6 +18,7 @@ from gateway.provider.endpoints import (
     DELETE_KEY,
     FETCH_TOKEN,
     LIST_CARDS,
+    READ_AUTHORISATION,
     READ_CARD,
     REGISTER_KEY,
     Call,
@@ -96,6 +97,10 @@ class ProviderClient:
     async def cards_of(self, account_id: UUID) -> list[Card]:
         """``GET /accounts/{accountId}/cards``: all cards of an account."""
         return await self._sender.send(LIST_CARDS.call(accountId=account_id))
+
+    async def authorisation(self, authorisation_id: UUID) -> Authorisation | None:
+        """``GET /authorisations/{authorisationId}``; None when the provider knows no such one."""
+        return await self.read(READ_AUTHORISATION.call(authorisationId=authorisation_id))
 
     async def read(self, call: Call[T]) -> T | None:
         """The answer of a read; None when the provider knows no such object."""
