@@ -220,8 +220,7 @@ class Resolution(Generic[T]):
         click = self._click
         try:
             if click.stops:
-                await self._store.stop(click)
-                self._sent_beside = await self._store.undo_until(click)
+                self._sent_beside = await self._store.stop(click)
             is_new = not row.indeterminate
             has_rival = click.alone and is_new and await self._store.has_rival(click)
         except LedgerUnavailable as error:
@@ -241,10 +240,9 @@ class Resolution(Generic[T]):
         """
         if not self._click.stops:
             return None
+        look = self._store.stop if beside else self._store.undo_until
         try:
-            if beside:
-                await self._store.stop(self._click)
-            return await self._store.undo_until(self._click) or self._sent_beside
+            return await look(self._click) or self._sent_beside
         except LedgerUnavailable:
             return self._runtime.now() + SIGNATURE_LIFE + CLOCK_TOLERANCE
 

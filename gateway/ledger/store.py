@@ -240,10 +240,11 @@ class Store:
         [(count,)] = await self._engine.execute(sql.RIVAL_CALLS, given)
         return bool(count)
 
-    async def stop(self, click: Click) -> None:
-        """Forbid to send the calls again that this click stops."""
+    async def stop(self, click: Click) -> float | None:
+        """Forbid to send the calls again that this click stops; what ``undo_until`` is then."""
         given = _of_click(click) | {"stops": click.stops}
         await self._engine.execute(sql.STOP, given)
+        return await self.undo_until(click)
 
     async def undo_until(self, click: Click) -> float | None:
         """Until when a call that this click has stopped may arrive, in UNIX seconds of the store.
