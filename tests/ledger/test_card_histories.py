@@ -8,7 +8,6 @@ import asyncio
 import uuid
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -18,8 +17,8 @@ from gateway import errors
 from gateway.ledger import Actions, CallResult, Claim, Click, Course, Reached, TargetState
 from gateway.runtime import Runtime
 from tests.examples import examples
-from tests.ledger.test_histories import History
-from tests.ledger.world import HOUR, LOST, MINUTE, A, Now, Process, World, world_of
+from tests.ledger.test_histories import History, play
+from tests.ledger.world import HOUR, LOST, MINUTE, A, Now, Process, World
 
 CARD = uuid.UUID(int=9)
 KEYS = [uuid.UUID(int=number) for number in (1, 2, 3, 4)]
@@ -198,8 +197,6 @@ class CardHistory(History):
 
     def check(self) -> None:
         """What was signed before a deactivation switches nothing on later than it was told."""
-        if not hasattr(self, "card"):
-            return
         for told in self.off:
             for effect in self.card.effects[told.effects :]:
                 is_early = effect.sent.number < told.before and IS_ON[effect.sent.key]
@@ -227,21 +224,7 @@ class CardHistory(History):
 def test_nobody_is_told_wrongly_that_a_card_is_off(steps: list[Any]) -> None:
     """What was signed before a deactivation arrives in the time that is told, or not at all; and
     no move is sent again after its window."""
-    asyncio.run(play(steps))
-
-
-async def play(steps: list[Any]) -> CardHistory:
-    """Play a history to its end."""
-    async with world_of("memory", Path()) as world:
-        history = CardHistory(world)
-        for number in range(2):
-            await history.start(number)
-        for step in steps:
-            await history.step(*step)
-        await history.end()
-        for process in history.processes:
-            await process.ledger.aclose(0)
-    return history
+    asyncio.run(play(steps, CardHistory))
 
 
 def test_an_activation_that_is_held_back_is_among_the_histories() -> None:
@@ -252,6 +235,6 @@ def test_an_activation_that_is_held_back_is_among_the_histories() -> None:
         *(("answers", "answered"), ("arrives", 0), ("ask", 1, 2), ("turns", 60)),
         *(("minutes", 3), ("arrives", 1)),
     ]
-    history = asyncio.run(play(steps))
-    assert [told.until - told.before for told in history.off][:1]
+    history = asyncio.run(play(steps, CardHistory))
+    assert history.off
     assert [IS_ON[effect.sent.key] for effect in history.card.effects][:2] == [True, False]

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -161,13 +161,16 @@ class History:
 @given(st.lists(STEP, max_size=40))
 def test_no_history_makes_two_cards_of_one_click(steps: list[Any]) -> None:
     """Whatever is lost, late, killed or failing: one card for a key, and nobody is told a lie."""
-    asyncio.run(play(steps))
+    asyncio.run(play(steps, History))
 
 
-async def play(steps: list[Any]) -> None:
+H = TypeVar("H", bound=History)
+
+
+async def play(steps: list[Any], kind: type[H]) -> H:
     """Play a history to its end."""
     async with world_of("memory", Path()) as world:
-        history = History(world)
+        history = kind(world)
         for number in range(2):
             await history.start(number)
         for step in steps:
@@ -175,6 +178,7 @@ async def play(steps: list[Any]) -> None:
         await history.end()
         for process in history.processes:
             await process.ledger.aclose(0)
+    return history
 
 
 def test_the_examples_are_not_all_quiet() -> None:
