@@ -52,6 +52,17 @@ class ProviderCallEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnded:
+    """One attempt of such a call has ended; the facts are those of ``ProviderCallEnded``."""
+
+    method: str
+    route: str
+    status: int | None
+    outcome: str
+    cause: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CardFieldsUnreadable:
     """The provider sent a card of which these ``fields`` are not as documented.
 
@@ -178,9 +189,10 @@ class SubjectKeyMade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentRefused:
-    """A document was not executed; ``codes`` say why."""
+    """A document was not executed; ``codes`` say why, and ``limits`` name those that it passes."""
 
     codes: tuple[str, ...]
+    limits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +206,37 @@ class ClickSettled:
     state: str | None
     resumed: bool
     duration: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyClaimed:
+    """The right to send the call of an idempotency key was taken.
+
+    ``how`` is ``new``, ``taken_over`` (from a gateway that has not said what came of its call) or
+    ``resent`` (a call that does no harm twice, after the provider has forgotten its key).
+    """
+
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAnswered:
+    """A request with an idempotency key was told what became of its call.
+
+    ``outcome`` is ``done``, ``replayed`` (it was done earlier), ``coalesced`` (another request
+    with the key had begun it), ``conflict``, ``not_executed``, ``indeterminate`` or ``not_sent``.
+    """
+
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStepEnded:
+    """The store of the ledger was asked for one ``step``, such as ``look`` or ``claim``."""
+
+    step: str
+    duration: float
+    failed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +264,51 @@ class LedgerChanged:
     """The ledger has failed, for the reason ``problem``, or works again (None)."""
 
     problem: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerCounted:
+    """How many keys of the ledger are not resolved, and the age of the oldest in seconds.
+
+    Those of all processes that share the store; ``oldest`` is 0 where there is none.
+    """
+
+    sending: int
+    indeterminate: int
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheSize:
+    """What a cache of this process holds."""
+
+    cache: str
+    entries: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateSampled:
+    """What is so now in this process; told every two seconds where metrics are kept.
+
+    Durations and ages are in seconds; None: there is none, or it is not known. ``loop_lag`` is the
+    longest that the event loop was late by since the last sample.
+    """
+
+    breaker: str
+    calls_in_progress: int
+    calls_waiting: int
+    calls_limit: int
+    token_age: float | None
+    clock_skew: float | None
+    jwks_age: float | None
+    caches: tuple[CacheSize, ...]
+    loop_lag: float
+    log_lines_dropped: int
+    open_descriptors: int | None
+    most_descriptors: int | None
+    memory: int | None
+    cpu: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +355,13 @@ class ConnectionsClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionsCounted:
+    """So many connections of clients are open now; told every two seconds."""
+
+    open: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionsNotAccepted:
     """The process has no descriptor left for another connection."""
 
@@ -283,6 +378,7 @@ class HttpRequestRefused:
 Event: TypeAlias = (
     OperationEnded
     | ProviderCallEnded
+    | AttemptEnded
     | CardFieldsUnreadable
     | BreakerChanged
     | TokenRenewed
@@ -298,14 +394,20 @@ Event: TypeAlias = (
     | SubjectKeyMade
     | DocumentRefused
     | ClickSettled
+    | KeyClaimed
+    | KeyAnswered
+    | StoreStepEnded
     | LedgerFull
     | LedgerAlarm
     | LedgerChanged
+    | LedgerCounted
+    | StateSampled
     | UnexpectedError
     | ServerEnds
     | SupervisorGone
     | RequestsCutOff
     | ConnectionsClosed
+    | ConnectionsCounted
     | ConnectionsNotAccepted
     | HttpRequestRefused
 )

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from gateway.config import LedgerSettings, default_ledger, file_reason
 from gateway.errors import ConfigError, LedgerUnavailable
+from gateway.events import Sink
 from gateway.ledger import (
     DAY,
     Engine,
     MemoryEngine,
     SqliteEngine,
     Store,
+    TimedEngine,
     Windows,
     filesystem_of,
     is_remote,
@@ -30,16 +32,20 @@ def ledger_store(
     *,
     lease: float = 35.0,
     engine: Engine | None = None,
+    emit: Sink | None = None,
 ) -> Store:
     """The store that the settings name.
 
     In memory its clock never goes back. In a file it is the wall clock, which all processes have in
     common: where that is set, the provider's shows it, and nothing is sent until they agree again.
     ``lease`` is how long a claim is good for, and must outlast a call. ``engine`` stands in for the
-    one of the settings, as one whose rows outlive the process.
+    one of the settings, as one whose rows outlive the process. ``emit`` is told how long each step
+    takes.
     """
     in_memory = settings.ledger.get_secret_value() == "memory" and engine is None
     engine = engine or _engine(settings, runtime)
+    if emit is not None:
+        engine = TimedEngine(engine, emit)
     windows = Windows(
         send=settings.send_window,
         key_life=settings.provider_key_life,

@@ -103,6 +103,11 @@ class KeySet:
         if not self._held():
             raise self._unavailable()
 
+    @property
+    def age(self) -> float | None:
+        """Seconds since the keys that are held were asked for; None: none are held."""
+        return self._age() if self._held() else None
+
     def condition(self) -> dict[str, Any]:
         """``state`` (fresh, aging or unavailable), ``keys`` (a number) and ``ageSeconds``."""
         held, age = self._held(), self._age()

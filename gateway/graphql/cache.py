@@ -51,8 +51,12 @@ class Cache(Generic[T]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._size = 0
+        self.size = 0
+        """Bytes that all entries take together, as they were measured."""
         self._entries: OrderedDict[str, tuple[T, Weight]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
 
     def get(self, source: str) -> T | None:
         """What is kept for this text."""
@@ -70,8 +74,8 @@ class Cache(Generic[T]):
 
     def grown(self, size: int) -> None:
         """Drop what was used least lately, where there is too much."""
-        self._size += size
-        while self._size > self._most and self._entries:
+        self.size += size
+        while self.size > self._most and self._entries:
             _, (_, weight) = self._entries.popitem(last=False)
             weight.belongs_to(None)
-            self._size -= weight.size
+            self.size -= weight.size

@@ -1,7 +1,7 @@
 """Documents: parsed, measured and validated once, kept for the next request with the same text."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from sys import getsizeof
 from typing import TypeAlias
 
@@ -13,13 +13,13 @@ from graphql import (
 )
 from graphql.validation.validate import ValidationAbortedError
 
-from gateway.errors import DocumentTooLarge
 from gateway.graphql.cache import ENTRY, ERROR, PLACE, TOKEN, Cache, Weight
 from gateway.graphql.introspection import Introspection
 from gateway.graphql.limits import (
     DocumentLimits,
     DocumentMeasure,
     cost_errors,
+    limit_error,
     measure,
     shape_errors,
     text_errors,
@@ -88,6 +88,10 @@ class Documents:
 
     def _room(self, source: str) -> Cache[Prepared]:
         return self._trusted if self._is_trusted(source) else self._others
+
+    def caches(self) -> Mapping[str, Cache[Prepared]]:
+        """Where prepared documents are kept, by name."""
+        return {"documents": self._others, "trusted_documents": self._trusted}
 
     def measure(self, document: DocumentNode) -> DocumentMeasure:
         """How large a parsed document is, with the cost of its fields in this schema."""
@@ -168,7 +172,7 @@ def _size(error: GraphQLError) -> int:
 
 def _too_complex() -> GraphQLError:
     message = "The document is nested too deeply, or repeats too many fields or fragments."
-    return GraphQLError(message, extensions={"code": DocumentTooLarge.code})
+    return limit_error("complexity", message)
 
 
 def _without_nodes(error: GraphQLError) -> GraphQLError:

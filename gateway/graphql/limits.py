@@ -239,11 +239,15 @@ def cost_errors(found: DocumentMeasure, limits: DocumentLimits) -> list[GraphQLE
 def too_large(limit: str, limits: DocumentLimits, what: str) -> GraphQLError:
     """The error of one limit; ``what`` says what the document is or has."""
     most = getattr(limits, limit)
-    message = f"The document {what}; at most {most:,} is allowed."
-    return GraphQLError(message, extensions={"code": DocumentTooLarge.code})
+    return limit_error(limit, f"The document {what}; at most {most:,} is allowed.")
 
 
 def too_long_a_walk(walk: int, most: int) -> GraphQLError:
     """The error of introspection that executes so many fields."""
     message = f"The document asks for {walk:,} fields of the schema; at most {most:,} is allowed."
-    return GraphQLError(message, extensions={"code": DocumentTooLarge.code})
+    return limit_error("introspection", message)
+
+
+def limit_error(limit: str, message: str) -> GraphQLError:
+    """A document passes a limit, which has this name for programs and for metrics."""
+    return GraphQLError(message, extensions={"code": DocumentTooLarge.code, "limit": limit})

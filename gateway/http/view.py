@@ -122,7 +122,7 @@ class GraphQLView:
         answer = await self._dependencies.executor.execute(asked, context, read_only=read_only)
         progress.facts, progress.errors = answer.facts, _codes(answer, context)
         if answer.failure is not None:
-            self._emit(DocumentRefused(codes=progress.errors))
+            self._emit(DocumentRefused(codes=progress.errors, limits=_limits(answer)))
         return graphql_response(answer, media_type, draft=self._settings.http_statuses == "draft")
 
     async def _from_body(self, request: Request) -> dict[str, Any]:
@@ -167,6 +167,13 @@ def _codes(answer: GraphQLResponse, context: Context) -> tuple[str, ...]:
     """The codes of the errors, and of the failures in results."""
     codes = [error["extensions"]["code"] for error in answer.body.get("errors", [])]
     return tuple(sorted({*codes, *context.failures}))
+
+
+def _limits(answer: GraphQLResponse) -> tuple[str, ...]:
+    """The limits that the document passes."""
+    errors = answer.body.get("errors", [])
+    found = {error["extensions"]["limit"] for error in errors if "limit" in error["extensions"]}
+    return tuple(sorted(found))
 
 
 def _caller_refused(

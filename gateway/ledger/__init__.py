@@ -25,6 +25,7 @@ from gateway.ledger.rows import VERSION, Click, Course, Facts, Row, Seen, State,
 from gateway.ledger.sql import DAY, NEVER, SCHEMA_VERSION
 from gateway.ledger.sqlite import SqliteEngine
 from gateway.ledger.store import Engine, Store
+from gateway.ledger.timing import TimedEngine
 from gateway.ledger.windows import CLOCK_TOLERANCE, Windows
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "State",
     "Store",
     "TargetState",
+    "TimedEngine",
     "Windows",
     "field_key",
     "filesystem_of",

@@ -15,13 +15,21 @@ from uuid import UUID
 from gateway.errors import (
     ConfigError,
     GatewayError,
+    IdempotencyConflict,
     InternalError,
     LedgerUnavailable,
     NotExecuted,
     OutcomeUnknown,
     Promise,
 )
-from gateway.events import ClickSettled, LedgerChanged, LedgerFull, Sink, UnexpectedError
+from gateway.events import (
+    ClickSettled,
+    KeyAnswered,
+    LedgerChanged,
+    LedgerFull,
+    Sink,
+    UnexpectedError,
+)
 from gateway.ledger.actions import Actions, CallResult, Replay
 from gateway.ledger.inquiry import FindCardsOf, Inquiry
 from gateway.ledger.parts import Parts, check_input
@@ -137,6 +145,16 @@ class Ledger(Generic[T]):
         self._note(None)
         return seen
 
+    async def count(self) -> None:
+        """Tell how many keys are not resolved; a store that fails is told, too."""
+        try:
+            found = await self._store.unresolved()
+        except LedgerUnavailable as error:
+            self._note(error.message)
+            return
+        self._note(None)
+        self._emit(found)
+
     async def condition(self) -> str:
         """``ok``, ``uncertain`` or why the store cannot be used, as it is asked for one key."""
         try:
@@ -151,6 +169,20 @@ class Ledger(Generic[T]):
         ``seen`` is what ``look`` has just brought. Raises IdempotencyConflict when the key is bound
         to another input, and what the caller is to be told else.
         """
+        joined = False
+        try:
+            result, joined = await self._answer(click, actions, seen)
+        except GatewayError as error:
+            self._emit(KeyAnswered(outcome=_ended(error)))
+            raise
+        how = "coalesced" if joined else "replayed" if isinstance(result, Replay) else "done"
+        self._emit(KeyAnswered(outcome=how))
+        return result
+
+    async def _answer(
+        self, click: Click, actions: Actions[T], seen: Seen
+    ) -> tuple[CallResult[T] | Replay, bool]:
+        """What this click is told, and whether another request had begun its call."""
         while (call := self._calls.get(click.key)) is not None:
             if call.fingerprint == click.fingerprint and not call.has_failed:
                 break
@@ -168,10 +200,10 @@ class Ledger(Generic[T]):
         await asyncio.wait([call.told])  # which a caller that goes away does not cancel
         result = call.told.result()
         if isinstance(result, Replay) or not joined:
-            return result
+            return result, joined
         if is_old:
-            return Replay(result.card_id, undo_until=result.undo_until)
-        return replace(result, replayed=True)
+            return Replay(result.card_id, undo_until=result.undo_until), joined
+        return replace(result, replayed=True), joined
 
     async def ask(self, key: UUID, find: FindCardsOf, seen: Seen) -> Replay | None:
         """What became of a key that makes a card, without its input; None: it is not known.
@@ -281,6 +313,18 @@ def _tell(told: "asyncio.Future[Any]", result: object) -> None:
         told.set_exception(result)
     else:
         told.set_result(result)
+
+
+def _ended(error: GatewayError) -> str:
+    """What a request with a key is told by its error, as ``KeyAnswered`` names it."""
+    match error:
+        case IdempotencyConflict():
+            return "conflict"
+        case NotExecuted():
+            return "not_executed"
+        case OutcomeUnknown() | InternalError():
+            return "indeterminate"
+    return "not_sent"
 
 
 def _state(result: object) -> str | None:

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gateway.errors import GatewayError, InternalError, LedgerUnavailable, OutcomeUnknown
-from gateway.events import UnexpectedError
+from gateway.events import KeyClaimed, UnexpectedError
 from gateway.ledger import refusals
 from gateway.ledger.actions import Actions, CallResult, Replay
 from gateway.ledger.claims import SIGNATURE_LIFE, Claim, Moment
@@ -166,8 +166,11 @@ class Resolution(Generic[T]):
         if now - row.first_send < self._store.windows.send:
             return await self._take_over(row, now)
         self._asked = Moment.now(self._runtime)
-        resent = await self._reconciler.find_out()
-        return await self._send(resent) if isinstance(resent, Claimed) else resent
+        ended = await self._reconciler.find_out()
+        if not isinstance(ended, Claimed):
+            return ended
+        self._emit(KeyClaimed(how="resent"))
+        return await self._send(ended)
 
     async def _take_over(self, row: Row, now: float) -> CallResult[T] | None:
         """Send the call again, where the provider still knows the key."""
@@ -183,11 +186,14 @@ class Resolution(Generic[T]):
         token = new_token()
         self._asked = Moment.now(self._runtime)
         try:
-            return await self._store.claim(self._click, token, known=known, **how)
+            claimed = await self._store.claim(self._click, token, known=known, **how)
         except LedgerUnavailable as error:
             self._told.set_exception(error)
             await self._settler.abandon(self._click, token)
             raise
+        if claimed is not None and claimed.row.state == State.SENDING:
+            self._emit(KeyClaimed(how="new" if known is None else "taken_over"))
+        return claimed
 
     async def _send(self, claimed: Claimed | None) -> CallResult[T] | None:
         """Carry the call out under the claim, and write what came of it."""

@@ -190,5 +190,12 @@ COUNT = "SELECT count(*) FROM idempotency_key"
 
 TALLY = "SELECT state, count(*) FROM idempotency_key GROUP BY state"
 
+# By the indexes of unresolved rows: calls that make a card, and calls about one.
+UNRESOLVED = f"""SELECT {{now}}, count(CASE WHEN state = 'sending' THEN 1 END),
+    count(CASE WHEN state = 'indeterminate' THEN 1 END), min(first_send)
+FROM (SELECT state, first_send FROM idempotency_key WHERE account IS NOT NULL AND {_UNRESOLVED}
+    UNION ALL SELECT state, first_send FROM idempotency_key WHERE target IS NOT NULL
+        AND state IN ('sending', 'indeterminate', 'stopped') AND {_UNRESOLVED}) AS unresolved"""
+
 OLDEST = f"""SELECT {_COLUMNS} FROM idempotency_key WHERE {_UNRESOLVED}
 ORDER BY first_send, key LIMIT 1"""

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from gateway.errors import ConfigError, LedgerUnavailable
+from gateway.events import LedgerCounted
 from gateway.ledger import sql
 from gateway.ledger.claims import SIGNATURE_LIFE
 from gateway.ledger.rows import UNBOUND, Click, Facts, Row, Seen, State
@@ -292,6 +293,12 @@ class Store:
         """How many rows are in each state."""
         found = dict(await self._engine.execute(sql.TALLY, {}))
         return {state: found.get(state.value, 0) for state in State}
+
+    async def unresolved(self) -> LedgerCounted:
+        """How many rows are not resolved, and for how long the oldest has not been."""
+        [(now, sending, indeterminate, first)] = await self._engine.execute(sql.UNRESOLVED, {})
+        oldest = 0.0 if first is None else max(now - first, 0.0)
+        return LedgerCounted(sending=sending, indeterminate=indeterminate, oldest=oldest)
 
     async def oldest(self) -> Row | None:
         """The unresolved row that was sent first."""

@@ -78,6 +78,11 @@ class TokenSource:
         self._next_renewal = 0.0
         self._renewals = Backoff(runtime.random)
 
+    @property
+    def age(self) -> float | None:
+        """Seconds since the token that is held was fetched; None: none is held."""
+        return None if self._token is None else self._clock() - self._fetched_at
+
     async def get(self) -> AccessToken:
         """The current token, fetched where there is none or where it is about to expire.
 

@@ -15,7 +15,13 @@ from typing import Any, TypeVar
 from gateway import __version__, errors
 from gateway.answers import ACCEPTED
 from gateway.config import ProviderSettings
-from gateway.events import CardFieldsUnreadable, ProviderCallEnded, Sink, UnexpectedError
+from gateway.events import (
+    AttemptEnded,
+    CardFieldsUnreadable,
+    ProviderCallEnded,
+    Sink,
+    UnexpectedError,
+)
 from gateway.ledger import Claim, key_in_use, key_of_another_input, unknown
 from gateway.provider import refusals, retries
 from gateway.provider.access_tokens import FetchedToken, TokenSource
@@ -93,7 +99,7 @@ class Sender:
             emit=emit,
         )
         self._retry_hint = RetryHint(clock=runtime.clock, emit=emit)
-        self._concurrency = ConcurrencyLimit(
+        self.concurrency = ConcurrencyLimit(
             most=settings.max_connections, wait=settings.pool_timeout
         )
 
@@ -140,6 +146,7 @@ class Sender:
             attempt = await self._attempt(call, progress, left=ends - self._runtime.clock())
             step = may_repeat(attempt.outcome, call.endpoint.kind, progress.outcomes)
             progress.outcomes.append(attempt.outcome)
+            self._tell_of_attempt(call, attempt)
             self.breaker.note(attempt.outcome)
             # Also after the last attempt: the next call needs another token.
             is_renewed = step is Step.RENEW_TOKEN and self._renew(attempt)
@@ -216,12 +223,12 @@ class Sender:
         if call.endpoint.access is Access.NOTHING:
             return nullcontext()
         reads = call.endpoint.kind is Kind.READ
-        return self._concurrency.place(caller_id.get(), reads=reads)
+        return self.concurrency.place(caller_id.get(), reads=reads)
 
     @property
     def is_crowded(self) -> bool:
         """Whether calls wait for a place."""
-        return self._concurrency.is_crowded
+        return self.concurrency.is_crowded
 
     def _request(
         self, call: Call[T], token: AccessToken | None, claim: Claim | None, at: float
@@ -260,6 +267,17 @@ class Sender:
         least = CONFLICT_WAIT if attempt.outcome is Outcome.IN_FLIGHT else 0.0
         spread = retries.backoff(number, random=self._runtime.random)
         return (attempt.retry_after or least) + spread
+
+    def _tell_of_attempt(self, call: Call[T], attempt: Attempt[T]) -> None:
+        self._emit(
+            AttemptEnded(
+                method=call.endpoint.method,
+                route=call.endpoint.path,
+                status=attempt.reply.status if attempt.reply is not None else None,
+                outcome=attempt.outcome.name.lower(),
+                cause=type(attempt.cause).__name__ if attempt.cause else None,
+            )
+        )
 
     def _tell(
         self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float, hint: str

@@ -14,6 +14,7 @@ from gateway.provider.access_tokens import FetchedToken
 from gateway.provider.attempts import Sender
 from gateway.provider.breaker import BreakerState
 from gateway.provider.clock import ProviderClock
+from gateway.provider.concurrency import ConcurrencyLimit
 from gateway.provider.endpoints import (
     DELETE_KEY,
     FETCH_TOKEN,
@@ -70,6 +71,16 @@ class ProviderClient:
     def breaker(self) -> BreakerState:
         """Whether reads are let through to the provider."""
         return self._sender.breaker.state
+
+    @property
+    def concurrency(self) -> ConcurrencyLimit:
+        """The places for calls in progress."""
+        return self._sender.concurrency
+
+    @property
+    def token_age(self) -> float | None:
+        """Seconds since the access token was fetched; None: there is none."""
+        return self._sender.tokens.age
 
     async def check_token(self) -> None:
         """Make sure that an access token can be had; raises what fetching it raises.

@@ -27,6 +27,9 @@ class _Turns:
     def __bool__(self) -> bool:
         return bool(self._queues)
 
+    def __len__(self) -> int:
+        return sum(map(len, self._queues.values()))
+
     @property
     def first(self) -> int | None:
         """The turn that comes first; None: nobody may have a place."""
@@ -76,6 +79,7 @@ class ConcurrencyLimit:
     """
 
     def __init__(self, *, most: int, wait: float) -> None:
+        self.most = most
         self._free = most
         self._free_for_reads = most - (max(most // 10, 1) if most > 1 else 0)
         self._share = self._free_for_reads - most // 10  # places for one caller's reads
@@ -88,6 +92,16 @@ class ConcurrencyLimit:
     def is_crowded(self) -> bool:
         """Whether a call waits for a place."""
         return bool(self._reads or self._changes)
+
+    @property
+    def in_use(self) -> int:
+        """How many places are taken."""
+        return self.most - self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a place."""
+        return len(self._reads) + len(self._changes)
 
     def place(self, caller: str, *, reads: bool) -> "_Place":
         """A place for a call of this caller; ``reads``: it changes nothing."""

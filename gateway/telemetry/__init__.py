@@ -4,7 +4,7 @@ from gateway.telemetry.caller_id import caller_id, caller_name, on_behalf_of
 from gateway.telemetry.log_sink import LogSink
 from gateway.telemetry.log_writers import DirectWriter, QueuedWriter
 from gateway.telemetry.loggable import loggable, loggable_address
-from gateway.telemetry.logs import configure_logging
+from gateway.telemetry.logs import configure_logging, lines_dropped
 from gateway.telemetry.request_id import (
     NO_REQUEST,
     RequestIdMiddleware,
@@ -23,6 +23,7 @@ __all__ = [
     "caller_id",
     "caller_name",
     "configure_logging",
+    "lines_dropped",
     "loggable",
     "loggable_address",
     "new_request_id",

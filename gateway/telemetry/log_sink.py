@@ -1,5 +1,6 @@
 """Events as lines of the log: one name and a few facts each."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ class LogSink:
 
     def __call__(self, event: Event) -> None:
         """Write the line of an event."""
+        if type(event) in _DETAILS and not self._log.is_enabled_for(logging.DEBUG):
+            return  # there are several for each request
         level, name, facts = _LINES[type(event)](event)
         getattr(self._log, level)(name, **facts)
 
@@ -53,6 +56,17 @@ def _provider_call(event: events.ProviderCallEnded) -> Line:
     }
     advice = {} if event.hint is None else {"hint": event.hint}
     return "info", "provider_call", facts | advice
+
+
+def _attempt(event: events.AttemptEnded) -> Line:
+    facts = {
+        "method": event.method,
+        "route": event.route,
+        "status": event.status,
+        "outcome": event.outcome,
+        "cause": event.cause,
+    }
+    return "debug", "provider_attempt", facts
 
 
 def _card_fields(event: events.CardFieldsUnreadable) -> Line:
@@ -116,12 +130,26 @@ def _subject_key(_event: events.SubjectKeyMade) -> Line:
 
 
 def _document(event: events.DocumentRefused) -> Line:
-    return "debug", "document_refused", {"codes": event.codes}
+    limits = {"limits": event.limits} if event.limits else {}
+    return "debug", "document_refused", {"codes": event.codes, **limits}
 
 
 def _click(event: events.ClickSettled) -> Line:
     facts = {"duration_ms": _milliseconds(event.duration), "resumed": event.resumed}
     return "debug", "click_settled", {"state": event.state, **facts}
+
+
+def _claimed(event: events.KeyClaimed) -> Line:
+    return "debug", "key_claimed", {"how": event.how}
+
+
+def _answered(event: events.KeyAnswered) -> Line:
+    return "debug", "key_answered", {"outcome": event.outcome}
+
+
+def _store_step(event: events.StoreStepEnded) -> Line:
+    facts = {"duration_ms": _milliseconds(event.duration), "failed": event.failed}
+    return "debug", "ledger_step", {"step": event.step, **facts}
 
 
 def _ledger_full(event: events.LedgerFull) -> Line:
@@ -137,6 +165,16 @@ def _ledger_changed(event: events.LedgerChanged) -> Line:
     if event.problem is None:
         return "info", "ledger_available", {}
     return "error", "ledger_unavailable", {"problem": event.problem}
+
+
+def _ledger_counted(event: events.LedgerCounted) -> Line:
+    facts: dict[str, Any] = {"sending": event.sending, "indeterminate": event.indeterminate}
+    return "debug", "ledger_counted", facts | {"oldest": round(event.oldest, 1)}
+
+
+def _sampled(event: events.StateSampled) -> Line:
+    facts: dict[str, Any] = {"breaker": event.breaker, "loop_lag": round(event.loop_lag, 3)}
+    return "debug", "state_sampled", facts | {"descriptors": event.open_descriptors}
 
 
 def _unexpected(event: events.UnexpectedError) -> Line:
@@ -159,6 +197,10 @@ def _connections_closed(event: events.ConnectionsClosed) -> Line:
     return "warning", "waiting_connections_closed", {"open": event.open, "closed": event.closed}
 
 
+def _counted(event: events.ConnectionsCounted) -> Line:
+    return "debug", "connections_counted", {"open": event.open}
+
+
 def _not_accepted(event: events.ConnectionsNotAccepted) -> Line:
     return "error", "connections_not_accepted", {"error": event.error}
 
@@ -170,6 +212,7 @@ def _http_refused(event: events.HttpRequestRefused) -> Line:
 _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.OperationEnded: _operation,
     events.ProviderCallEnded: _provider_call,
+    events.AttemptEnded: _attempt,
     events.CardFieldsUnreadable: _card_fields,
     events.BreakerChanged: _breaker,
     events.TokenRenewed: _token,
@@ -185,14 +228,29 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.SubjectKeyMade: _subject_key,
     events.DocumentRefused: _document,
     events.ClickSettled: _click,
+    events.KeyClaimed: _claimed,
+    events.KeyAnswered: _answered,
+    events.StoreStepEnded: _store_step,
     events.LedgerFull: _ledger_full,
     events.LedgerAlarm: _ledger_alarm,
     events.LedgerChanged: _ledger_changed,
+    events.LedgerCounted: _ledger_counted,
+    events.StateSampled: _sampled,
     events.UnexpectedError: _unexpected,
     events.ServerEnds: _server_ends,
     events.SupervisorGone: _supervisor_gone,
     events.RequestsCutOff: _cut_off,
     events.ConnectionsClosed: _connections_closed,
+    events.ConnectionsCounted: _counted,
     events.ConnectionsNotAccepted: _not_accepted,
     events.HttpRequestRefused: _http_refused,
+}
+# What is told for each request at debug alone.
+_DETAILS = {
+    events.AttemptEnded,
+    events.KeyClaimed,
+    events.KeyAnswered,
+    events.ClickSettled,
+    events.StoreStepEnded,
+    events.StateSampled,
 }

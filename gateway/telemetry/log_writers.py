@@ -34,6 +34,8 @@ class QueuedWriter:
     def __init__(self, descriptor: int, say_dropped: SayDropped) -> None:
         self._descriptor = descriptor
         self._say_dropped = say_dropped
+        self.dropped = 0
+        """How many lines were dropped since the beginning."""
         self._lines: deque[bytes] = deque()
         self._bytes = self._dropped = 0
         self._fails = self._is_idle = False
@@ -49,7 +51,7 @@ class QueuedWriter:
         line = _encoded(text)
         with self._lock:
             if len(self._lines) >= MOST_LINES or self._bytes + len(line) > MOST_BYTES:
-                self._dropped += 1
+                self._drop(1)
                 return
             self._lines.append(line)
             self._bytes += len(line)
@@ -111,7 +113,11 @@ class QueuedWriter:
         self._fails = not _write(self._descriptor, lines)
         if self._fails:
             with self._lock:
-                self._dropped += count
+                self._drop(count)
+
+    def _drop(self, count: int) -> None:
+        self._dropped += count
+        self.dropped += count
 
 
 class DirectWriter:
@@ -124,6 +130,8 @@ class DirectWriter:
         self._descriptor = descriptor
         self._say_dropped = say_dropped
         self._dropped = 0
+        self.dropped = 0
+        """How many lines were dropped since the beginning."""
 
     def write(self, text: str) -> None:
         """Write a line, or drop it where there is no room."""
@@ -131,6 +139,7 @@ class DirectWriter:
             self._dropped = 0
         if self._dropped or not self._put(text):
             self._dropped += 1
+            self.dropped += 1
 
     def flush(self) -> None:
         """Do nothing: loggers call this after each line."""

@@ -61,6 +61,13 @@ def configure_logging(
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
+def lines_dropped() -> int:
+    """How many lines this process could not write, because their reader is gone or too slow."""
+    handlers = logging.getLogger().handlers
+    writers = [one.stream for one in handlers if isinstance(one, _Handler)]
+    return sum(getattr(writer, "dropped", 0) for writer in writers)
+
+
 class _Handler(logging.StreamHandler[Any]):
     """Its end, with ``logging.shutdown`` at the latest, waits for the last lines of a writer."""
 

@@ -49,7 +49,10 @@ async def test_a_click_is_told_once_by_each_who_knows_of_it() -> None:
     assert token.lifetime > 0
     [click] = kept.of(events.ClickSettled)
     assert (click.state, click.resumed) == ("done", False)
-    assert len(kept.events) == 5
+    assert len(kept.of(events.AttemptEnded)) == 2
+    assert [claim.how for claim in kept.of(events.KeyClaimed)] == ["new"]
+    assert [told.outcome for told in kept.of(events.KeyAnswered)] == ["done"]
+    assert len(kept.events) == 9
 
 
 @pytest.mark.parametrize(
