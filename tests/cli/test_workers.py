@@ -228,7 +228,7 @@ def test_a_port_in_use_is_one_line_before_any_worker_starts(
 
 SUPERVISOR = """
 import signal, socket, sys, time
-from gateway.cli.workers import Supervisor, supervisor
+from gateway.cli.workers import Service, Supervisor, supervisor
 from gateway.cli.workers.channel import READY
 from gateway.telemetry import configure_logging
 
@@ -245,7 +245,7 @@ configure_logging("info", readable=False)
 supervisor.MARGIN = 0.5
 listener = socket.create_server(("127.0.0.1", 0))
 work = globals()[sys.argv[1]]
-sys.exit(Supervisor(listener, 2, work, readiness_delay=0, end=0.5).run())
+sys.exit(Supervisor(Service(listener, 2, work), readiness_delay=0, end=0.5).run())
 """
 
 

@@ -6,7 +6,8 @@ of them; and with a socket for each worker (SO_REUSEPORT) a hash of the addresse
 connections would wait in the socket of a worker that has died.
 """
 
+from gateway.cli.workers.service import Service
 from gateway.cli.workers.supervisor import Supervisor, refuse_memory
 from gateway.cli.workers.worker import work
 
-__all__ = ["Supervisor", "refuse_memory", "work"]
+__all__ = ["Service", "Supervisor", "refuse_memory", "work"]

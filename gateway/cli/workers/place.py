@@ -13,10 +13,14 @@ log = structlog.get_logger()
 
 
 class Place:
-    """One of the N places: empty, or with a worker that starts, takes connections, or ends."""
+    """One of the N places: empty, or with a worker that starts, takes connections, or ends.
 
-    def __init__(self, number: int) -> None:
+    ``role`` is what lines of the log call the worker.
+    """
+
+    def __init__(self, number: int, role: str = "worker") -> None:
         self.number = number
+        self.role = role
         self.channel = Channel()
         self.pid: int | None = None
         self.takes = False
@@ -38,7 +42,7 @@ class Place:
         message = self.channel.hear()
         if message == READY:
             self.takes = True
-            log.info("worker_started", worker=self.number, pid=self.pid)
+            log.info(f"{self.role}_started", worker=self.number, pid=self.pid)
         elif message:
             self.refusal = message.decode(errors="replace")  # a long one is cut somewhere
         elif message is not None:

@@ -13,18 +13,16 @@ seconds, with the requests in it, and starts one that cannot start again at once
 import gc
 import selectors
 import signal
-import socket
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import structlog
 
-from gateway.cli.workers.channel import Channel
-from gateway.cli.workers.distributor import Distributor
 from gateway.cli.workers.forks import forked
 from gateway.cli.workers.place import Place
+from gateway.cli.workers.service import Service
 from gateway.cli.workers.signals import Signals
 from gateway.errors import ConfigError
 
@@ -46,28 +44,26 @@ def refuse_memory(ledger: str, workers: int) -> None:
 
 
 class Supervisor:
-    """Keeps ``workers`` processes running: each calls ``work`` with its number and its channel.
+    """Keeps the processes of a service running, and of the one ``beside`` it where there is one.
 
     An orderly end takes ``end`` seconds at most, and connections are accepted for the first
     ``readiness_delay`` of them. From now on SIGINT and SIGTERM mean such an end: whoever stops the
-    supervisor before it runs is obeyed too.
+    supervisor before it runs is obeyed too. That the service beside does not work ends nothing.
     """
 
     def __init__(
         self,
-        listener: socket.socket,
-        workers: int,
-        work: Callable[[int, Channel], int],
+        service: Service,
         *,
+        beside: Service | None = None,
         readiness_delay: float,
         end: float,
     ) -> None:
-        self._work = work
         self._readiness_delay = readiness_delay
         self._patience = end + MARGIN
         self._signals = Signals()
-        self._distributor = Distributor(listener)
-        self._places = [Place(number) for number in range(1, workers + 1)]
+        self._service = service
+        self._services = [service] if beside is None else [service, beside]
         self._ever_up = self._drains = False
         self._exit_code = 0
 
@@ -87,9 +83,10 @@ class Supervisor:
 
     def _can_start(self) -> bool:
         """Whether a worker has ever come up, or another trial might bring one up."""
+        self._ever_up = self._ever_up or bool(self._service.takers)
         if self._ever_up or self._refusal():
             return self._ever_up
-        failures = min(place.restarts.failures for place in self._places)
+        failures = self._service.failures
         if failures < MOST_STARTS:
             return True
         log.error("no_worker_can_start", starts_of_each=failures)
@@ -98,40 +95,41 @@ class Supervisor:
 
     def _refusal(self) -> str:
         """What is wrong with the settings, where it keeps all workers from a start."""
-        refusals = [place.refusal for place in self._places if place.refusal]
-        return refusals[0] if refusals and not self._ever_up else ""
+        return "" if self._ever_up else self._service.refusal
+
+    def _all(self) -> Iterator[tuple[Service, Place]]:
+        return ((service, place) for service in self._services for place in service.places)
 
     def _fill_places(self) -> None:
-        for place in self._places:
+        for service, place in self._all():
             if place.pid is None and place.due <= time.monotonic():
-                self._start(place)
+                self._start(service, place)
 
-    def _start(self, place: Place) -> None:
+    def _start(self, service: Service, place: Place) -> None:
         place.refusal = ""
         try:
-            place.fill(forked(self._signals, partial(self._become_worker, place)))
+            place.fill(forked(self._signals, partial(self._become_worker, service, place)))
         except OSError as error:  # too many processes, or no memory left
-            log.error("worker_cannot_be_started", error=error, next_start_in=place.clear())
+            wait = place.clear()
+            log.error(f"{place.role}_cannot_be_started", error=error, next_start_in=wait)
 
-    def _become_worker(self, own: Place) -> int:
+    def _become_worker(self, service: Service, own: Place) -> int:
         """In the child: close what is the supervisor's, and work.
 
         Were an end of a channel kept open here, its worker would not see the supervisor's end.
         """
-        self._distributor.close()
-        for place in self._places:
+        for each in self._services:
+            each.distributor.close()
+        for _, place in self._all():
             if place is not own:
                 place.channel.close()
         own.channel.close_upper()
-        return self._work(own.number, own.channel)
+        return service.work(own.number, own.channel)
 
     def _longest_wait(self) -> float | None:
         """Seconds until something is due that no event tells of; None: nothing is."""
-        dues = [place.due for place in self._places if place.pid is None]
+        dues = [place.due for _, place in self._all() if place.pid is None]
         return max(min(dues) - time.monotonic(), 0) if dues else None
-
-    def _takers(self) -> list[Channel]:
-        return [place.channel for place in self._places if place.takes]
 
     def _wait(self, seconds: float | None) -> None:
         """Wait for an event, and do what it asks for.
@@ -141,47 +139,33 @@ class Supervisor:
         """
         with selectors.PollSelector() as selector:
             selector.register(self._signals, selectors.EVENT_READ, self._look_after_ended)
-            self._wait_for_workers(selector)
+            for service in self._services:
+                service.register(selector)
             for key, events in selector.select(seconds):
                 if events & selectors.EVENT_READ:
                     key.data()
-        self._distributor.hand_out(self._takers())
-
-    def _wait_for_workers(self, selector: selectors.PollSelector) -> None:
-        """Wait for words of workers, and for connections, or for room where one is held already."""
-        for place in self._places:
-            if place.talks:
-                room = place.takes and self._distributor.holds
-                events = selectors.EVENT_READ | (selectors.EVENT_WRITE if room else 0)
-                selector.register(place.channel.upper, events, partial(self._listen_to, place))
-        if self._takers() and self._distributor.accepts:
-            listener, accept = self._distributor.listener, self._distributor.accept
-            selector.register(listener, selectors.EVENT_READ, accept)
-
-    def _listen_to(self, place: Place) -> None:
-        place.hear()
-        self._ever_up = self._ever_up or place.takes
-        if not place.takes:
-            self._distributor.take_back(place.channel)
+        for service in self._services:
+            service.hand_out()
 
     def _look_after_ended(self) -> None:
         self._signals.clear()
-        for place in self._places:
+        for service, place in self._all():
             code = place.end()
             if code is not None:
-                self._empty(place, code)
+                self._empty(service, place, code)
 
-    def _empty(self, place: Place, code: int) -> None:
+    def _empty(self, service: Service, place: Place, code: int) -> None:
         """Its worker has ended: say so, and keep for others what it had not taken."""
-        self._ever_up = self._ever_up or place.takes
-        self._distributor.take_back(place.channel)
+        self._ever_up = self._ever_up or (service is self._service and place.takes)
+        service.distributor.take_back(place.channel)
+        service.ended(place.number)
         facts: dict[str, Any] = {"worker": place.number, "pid": place.pid, "exit_code": code}
         wait = place.clear()
         if not self._drains:
             reason = {"problems": place.refusal} if place.refusal else {}
-            log.error("worker_ended", **facts, **reason, next_start_in=wait)
+            log.error(f"{place.role}_ended", **facts, **reason, next_start_in=wait)
         elif code not in (0, -signal.SIGTERM):  # by SIGTERM: before it had come up
-            log.error("worker_ended", **facts)
+            log.error(f"{place.role}_ended", **facts)
             self._exit_code = NOT_IN_ORDER
 
     def _drain(self) -> None:
@@ -190,30 +174,32 @@ class Supervisor:
         limit = time.monotonic() + self._patience
         self._tell_all(signal.SIGTERM)
         self._stay_ready_to_accept()
-        self._distributor.accept_the_last(self._takers)
+        self._service.distributor.accept_the_last(lambda: self._service.takers)
         self._tell_all(signal.SIGINT)  # they need not wait for connections any longer
         while self._living() and (left := limit - time.monotonic()) > 0:
             self._wait(left)
         for place in self._living():
             self._kill(place)
-        self._distributor.close()
+        for service in self._services:
+            service.distributor.close()
 
     def _tell_all(self, number: signal.Signals) -> None:
-        for place in self._places:
+        for _, place in self._all():
             place.send(number)
 
     def _stay_ready_to_accept(self) -> None:
         """Hand connections out until it has been noticed that the workers are not ready."""
         until = time.monotonic() + self._readiness_delay
         while (left := until - time.monotonic()) > 0:
-            if self._signals.hurry_is_wanted or not self._takers():
+            if self._signals.hurry_is_wanted or not self._service.takers:
                 return
             self._wait(left)
 
     def _living(self) -> list[Place]:
-        return [place for place in self._places if place.pid is not None]
+        return [place for _, place in self._all() if place.pid is not None]
 
     def _kill(self, place: Place) -> None:
-        log.error("worker_is_killed", worker=place.number, pid=place.pid, after=self._patience)
+        facts = {"worker": place.number, "pid": place.pid, "after": self._patience}
+        log.error(f"{place.role}_is_killed", **facts)
         place.send(signal.SIGKILL)
         self._exit_code = NOT_IN_ORDER

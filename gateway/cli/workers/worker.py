@@ -8,21 +8,26 @@ from starlette.types import ASGIApp
 from gateway import serving
 from gateway.cli.workers.channel import Channel
 from gateway.errors import ConfigError
-from gateway.telemetry import LogSink
+from gateway.events import Sink
 
 log = structlog.get_logger()
 
 
 def work(
-    number: int, channel: Channel, build: Callable[[int], ASGIApp], bounds: serving.Bounds
+    number: int,
+    channel: Channel,
+    build: Callable[[int], tuple[ASGIApp, Sink]],
+    bounds: serving.Bounds,
 ) -> int:
     """Serve until the supervisor asks for the end, or has ended itself; the exit code.
 
-    ``build`` makes the application of the worker with this number, here and not before the fork:
-    its locks, connections and TLS contexts belong to one process.
+    ``build`` makes the application of the worker with this number, and what its server tells of
+    itself to, here and not before the fork: locks, connections and TLS contexts belong to one
+    process.
     """
     try:
-        server = serving.Server(build(number), channel, bounds, LogSink(), supervised=True)
+        app, emit = build(number)
+        server = serving.Server(app, channel, bounds, emit, supervised=True)
         serving.stop_on_signals(server)
         serving.run(server)
     except ConfigError as error:
