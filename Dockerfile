@@ -48,6 +48,8 @@ ENV PATH=/opt/gateway/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     GATEWAY_HOST=0.0.0.0 \
     GATEWAY_PORT=8000 \
+    GATEWAY_ADMIN_HOST=0.0.0.0 \
+    GATEWAY_ADMIN_PORT=9464 \
     GATEWAY_LEDGER=sqlite:/var/lib/card-gateway/ledger.db \
     CARD_GATEWAY_DEV_HOST=0.0.0.0
 
@@ -55,7 +57,8 @@ ENV PATH=/opt/gateway/bin:$PATH \
 WORKDIR /work
 # A number, so that an orchestrator can tell that it is not root without knowing the name.
 USER 10001:10001
-EXPOSE 8000
+# The second one is for Prometheus, and not for callers.
+EXPOSE 8000 9464
 # An orderly end takes 27 s at most (GATEWAY_READINESS_DELAY, GATEWAY_CALL_DEADLINE and 2 s); give it
 # 30 s to stop: docker run --stop-timeout 30.
 

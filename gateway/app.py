@@ -60,6 +60,7 @@ from gateway.ledger import CLOCK_TOLERANCE, Engine, Ledger
 from gateway.provider import ProviderClient
 from gateway.provider.transport import transport_to
 from gateway.runtime import Runtime, Shutdown
+from gateway.sampling import Sampler
 from gateway.storage import ledger_store
 from gateway.telemetry import LogSink, RequestIdMiddleware, request_id, with_subject_key
 from gateway.turns import Turns
@@ -74,15 +75,18 @@ def create_app(
     transport: "httpx.AsyncBaseTransport | None" = None,
     engine: Engine | None = None,
     sinks: Iterable[Sink] = (),
+    metrics: Sink | None = None,
     runtime: Runtime | None = None,
 ) -> Starlette:
     """The gateway as an ASGI application.
 
     ``transport`` stands in for the network, ``engine`` for the ledger's own, ``runtime`` for the
-    clocks; ``sinks`` get all events, as the log does. Raises ConfigError; so does the start of the
-    application, where the ledger cannot be opened.
+    clocks; ``sinks`` get all events, as the log does, and so do ``metrics``, for whom the state of
+    the process is sampled. Raises ConfigError; so does the start of the application, where the
+    ledger cannot be opened.
     """
-    runtime, emit = runtime or Runtime(), to_all([LogSink(), *sinks])
+    runtime = runtime or Runtime()
+    emit = to_all([LogSink(), *sinks, *([] if metrics is None else [metrics])])
     if settings.auth == "jwt":
         settings = with_subject_key(settings, emit)
     network = transport_to(
@@ -90,7 +94,13 @@ def create_app(
     )
     provider = ProviderClient(settings, network, runtime, emit=emit)
     ledger = Ledger[Any](
-        ledger_store(settings, runtime, lease=settings.call_deadline + 5, engine=engine),
+        ledger_store(
+            settings,
+            runtime,
+            lease=settings.call_deadline + 5,
+            engine=engine,
+            emit=metrics,
+        ),
         clocks_agree=lambda: provider.clock.agrees_within(CLOCK_TOLERANCE),
         runtime=runtime,
         emit=emit,
@@ -112,6 +122,9 @@ def create_app(
             key_required=settings.require_idempotency_key,
         )
 
+    trusted = _trusted_documents(settings)
+    documents = _documents(settings, trusted)
+    sampler = Sampler(provider, ledger, keys, documents, emit)
     shutdown = Shutdown()
 
     @asynccontextmanager
@@ -121,6 +134,8 @@ def create_app(
             await ledger.start()
             if keys is not None:
                 keys.start()
+            if metrics is not None:
+                sampler.start()
             yield {"shutdown": shutdown}
         finally:
             if keys is not None:
@@ -128,11 +143,11 @@ def create_app(
             await ledger.aclose(min(shutdown.seconds_for_calls(), settings.call_deadline))
             await provider.aclose()
             await limits.aclose()
+            await sampler.aclose()
 
-    trusted = _trusted_documents(settings)
     view = GraphQLView(
         Dependencies(
-            executor=_executor(settings, trusted, runtime.turns),
+            executor=_executor(settings, documents, runtime.turns),
             authenticator=_authenticator(settings, keys),
             new_context=new_context,
             trusted=trusted,
@@ -176,14 +191,17 @@ def _middleware(settings: ServerSettings, emit: Sink) -> list[Middleware]:
     return [*around, Middleware(UnexpectedErrors, emit=emit)]
 
 
-def _executor(settings: DocumentSettings, trusted: TrustedDocuments, turns: Turns) -> Executor:
-    documents = Documents(
+def _documents(settings: DocumentSettings, trusted: TrustedDocuments) -> Documents:
+    return Documents(
         engine_schema(build_schema()),
         document_limits(settings),
         introspection=settings.introspection,
         suggestions=settings.suggestions,
         is_trusted=trusted.knows,
     )
+
+
+def _executor(settings: DocumentSettings, documents: Documents, turns: Turns) -> Executor:
     return Executor(
         documents,
         query_deadline=settings.query_deadline,

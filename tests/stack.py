@@ -258,14 +258,15 @@ async def running(
     runtime: Runtime | None = None,
     network: bool | None = None,
     sinks: Iterable[Sink] = (),
+    metrics: Sink | None = None,
     engine: Engine | None = None,
     **changes: Any,
 ) -> AsyncIterator[Stack]:
     """Run a stack; ``changes`` go to the gateway's settings, ``clock`` to both sides.
 
     With ``beside`` the new gateway stands in front of that stack's emulator, and with ``network``
-    it sends its calls as in production: with the network's transport, over a socket. ``sinks`` get
-    its events, and ``engine`` stands in for that of its ledger.
+    it sends its calls as in production: with the network's transport, over a socket. ``sinks`` and
+    ``metrics`` get its events, and ``engine`` stands in for that of its ledger.
     """
     chosen = emulator_options or options()
     emulator = create_emulator(chosen, now=clock) if clock else create_emulator(chosen)
@@ -277,6 +278,7 @@ async def running(
             transport=transport,
             engine=engine,
             sinks=sinks,
+            metrics=metrics,
             runtime=runtime or (clock.runtime() if clock else None),
         )
         front = httpx.ASGITransport(app=app)

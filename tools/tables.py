@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from gateway.cards import OPERATIONS
 from gateway.config import (
+    AdminSettings,
     CallerSettings,
     DocumentSettings,
     LedgerSettings,
@@ -31,6 +32,7 @@ GROUPS: dict[type[BaseModel], str] = {
     DocumentSettings: "Documents",
     TrustedDocumentSettings: "Trusted documents",
     LedgerSettings: "Idempotency keys",
+    AdminSettings: "Metrics",
     TelemetrySettings: "Telemetry",
     Settings: "Where settings are read from",
 }

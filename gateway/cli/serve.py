@@ -1,5 +1,6 @@
 """The command ``gateway serve``: the gateway in front of the real provider."""
 
+import socket
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,9 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from gateway.config import Settings
+    from gateway.events import Sink
     from gateway.serving import Bounds
+    from gateway.telemetry.metrics import SharedMetrics
 
 Workers = Annotated[
     int | None,
@@ -54,15 +57,37 @@ def serve(workers: Workers = None) -> None:
 def _serve_alone(settings: "Settings") -> None:
     from gateway import serving
     from gateway.app import create_app
+    from gateway.cli.admin import admin_server, listen_for_admin
+
+    metrics = admin = None
+    if (admin_listener := listen_for_admin(settings)) is not None:
+        from gateway.telemetry.metrics import MetricsSink
+
+        metrics = MetricsSink()
+        admin = admin_server(admin_listener, metrics.exposition)
+    app = create_app(settings, metrics=metrics)
+    listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
+    source, emit = serving.ListeningSocket(listener), _to_log_and(metrics)
+    server = serving.Server(app, source, _bounds(settings), emit, beside=admin)
+    serving.stop_on_signals(server)
+    _greet(listener, admin_listener)
+    serving.run(server)
+
+
+def _to_log_and(metrics: "Sink | None") -> "Sink":
+    """What a server tells of itself to."""
+    from gateway.events import to_all
     from gateway.telemetry import LogSink
 
-    app = create_app(settings)
-    listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
-    source = serving.ListeningSocket(listener)
-    server = serving.Server(app, source, _bounds(settings), LogSink())
-    serving.stop_on_signals(server)
-    typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
-    serving.run(server)
+    return to_all([LogSink(), *([] if metrics is None else [metrics])])
+
+
+def _greet(listener: socket.socket, admin: socket.socket | None) -> None:
+    from gateway.serving import address
+
+    typer.echo(f"Serving {address(listener)}/graphql", err=True)
+    if admin is not None:
+        typer.echo(f"Metrics at {address(admin)}/metrics", err=True)
 
 
 def _bounds(settings: "Settings") -> "Bounds":
@@ -75,29 +100,51 @@ def _bounds(settings: "Settings") -> "Bounds":
 
 def _serve_with_workers(settings: "Settings") -> None:
     from gateway import serving
-    from gateway.cli.workers import Supervisor, work
+    from gateway.cli.admin import admin_service, listen_for_admin
+    from gateway.cli.workers import Service, Supervisor, work
     from gateway.telemetry import LogSink, with_subject_key
 
     if settings.auth == "jwt":
         settings = with_subject_key(settings, LogSink())  # one key for all workers
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
+    admin_listener, shared, beside = listen_for_admin(settings), None, None
+    if admin_listener is not None:
+        from gateway.telemetry.metrics import SharedMetrics
+
+        shared = SharedMetrics()
+        beside = admin_service(admin_listener, shared)
     bounds = _bounds(settings)
     # Workers wait for SIGINT, which comes once nothing more is handed to them.
     patient = replace(bounds, readiness_delay=bounds.readiness_delay + 2)
-    supervisor = Supervisor(
+    build = partial(_application, settings, shared)
+    service = Service(
         listener,
         settings.workers,
-        partial(work, build=partial(_application, settings), bounds=patient),
-        readiness_delay=bounds.readiness_delay,
-        end=bounds.end,
+        partial(work, build=build, bounds=patient),
+        ended=(lambda _: None) if shared is None else shared.ended,
     )
-    typer.echo(f"Serving {serving.address(listener)}/graphql", err=True)
-    raise typer.Exit(supervisor.run())
+    supervisor = Supervisor(
+        service, beside=beside, readiness_delay=bounds.readiness_delay, end=bounds.end
+    )
+    _greet(listener, admin_listener)
+    try:
+        raise typer.Exit(supervisor.run())
+    finally:
+        if shared is not None:
+            shared.close()
 
 
-def _application(settings: "Settings", worker: int) -> "Starlette":
+def _application(
+    settings: "Settings", shared: "SharedMetrics | None", worker: int
+) -> "tuple[Starlette, Sink]":
     from gateway.app import create_app
     from gateway.telemetry import QueuedWriter, configure_logging
 
     configure_logging(settings.log_level, readable=False, worker=worker, writer=QueuedWriter)
-    return create_app(settings)
+    metrics = None
+    if shared is not None:
+        from gateway.telemetry.metrics import MetricsSink
+
+        shared.use(worker)
+        metrics = MetricsSink()
+    return create_app(settings, metrics=metrics), _to_log_and(metrics)

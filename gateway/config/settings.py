@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, ValidationInfo, field_validator
 
 from gateway.config import checks
+from gateway.config.admin import AdminSettings
 from gateway.config.callers import CallerSettings
 from gateway.config.checks import is_loopback
 from gateway.config.documents import DocumentSettings
@@ -20,6 +21,7 @@ from gateway.config.wording import not_set
 
 class Settings(
     TelemetrySettings,
+    AdminSettings,
     LedgerSettings,
     TrustedDocumentSettings,
     DocumentSettings,

@@ -11,12 +11,13 @@ the number of connections, and the order of the end.
 
 from gateway.serving.bounds import Bounds
 from gateway.serving.listening import ListeningSocket, address, listen
-from gateway.serving.server import Server, run, stop_on_signals
+from gateway.serving.server import Server, SideServer, run, stop_on_signals
 
 __all__ = [
     "Bounds",
     "ListeningSocket",
     "Server",
+    "SideServer",
     "address",
     "listen",
     "run",

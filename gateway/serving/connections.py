@@ -31,6 +31,9 @@ class Connections:
         self._closed = 0
         self._said = -_SAID_EVERY
 
+    def __len__(self) -> int:
+        return self._open
+
     def opened(self, connection: Connection) -> None:
         """A connection was made; where it is one too many, the one that waits longest is closed."""
         self._open += 1

@@ -17,6 +17,8 @@ import gc
 import math
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
 
@@ -24,6 +26,7 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.events import (
+    ConnectionsCounted,
     ConnectionsNotAccepted,
     RequestsCutOff,
     ServerEnds,
@@ -40,6 +43,7 @@ _THRESHOLDS = (10_000, 10, 10)
 _AT_ONCE = 16  # connections that are taken before others are closed to make room for them
 _EXHAUSTED = 0.1  # seconds without accepting where the process has no descriptor left
 _TICK = 0.1  # seconds
+_TICKS_OF_A_COUNT = 20
 
 
 class Source(Protocol):
@@ -85,6 +89,7 @@ class Server(uvicorn.Server):
     """uvicorn's server, with connections from a source, and the end that is described above.
 
     ``supervised``: see ``handle_exit``. uvicorn's ``date_header`` says when an answer was made.
+    ``beside`` is a server that runs in the same event loop, for as long as this one.
     """
 
     def __init__(
@@ -96,6 +101,7 @@ class Server(uvicorn.Server):
         *,
         date_header: bool = True,
         supervised: bool = False,
+        beside: "SideServer | None" = None,
     ) -> None:
         config = uvicorn.Config(
             _Interruptible(app),
@@ -111,6 +117,7 @@ class Server(uvicorn.Server):
         self._bounds = bounds
         self._emit = emit
         self._supervised = supervised
+        self._beside = beside
         self._connections = Connections(bounds.connections, emit)
         self._arriving: set[asyncio.Task[None]] = set()
         self._accepts = True
@@ -131,6 +138,14 @@ class Server(uvicorn.Server):
         await super().startup(sockets=[])
         asyncio.get_running_loop().add_reader(self._source.fileno(), self._take)
         self._source.is_up()
+        if self._beside is not None:
+            self._beside.begin()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell of the connections every two seconds, beside what uvicorn does at each tick."""
+        if counter % _TICKS_OF_A_COUNT == 0:
+            self._emit(ConnectionsCounted(open=len(self._connections)))
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End as the head of this file says."""
@@ -140,6 +155,8 @@ class Server(uvicorn.Server):
         await self._take_the_last()
         await self._drain()
         await self.lifespan.shutdown()
+        if self._beside is not None:
+            await self._beside.end()
 
     async def _stay_ready_to_accept(self, delay: float) -> None:
         """Say that this server is not ready, and serve on until that has been noticed."""
@@ -235,6 +252,26 @@ class Server(uvicorn.Server):
         if self._ends:
             protocol.announce_end()
         return protocol
+
+
+class SideServer(Server):
+    """A server in the event loop of another one, which gets the signals of the process."""
+
+    _serving: asyncio.Task[None]
+
+    def begin(self) -> None:
+        """Serve until ``end``."""
+        self._serving = asyncio.create_task(self.serve())
+
+    async def end(self) -> None:
+        """Answer what was asked, and stop."""
+        self._hurries = self.should_exit = True
+        await self._serving
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the other server."""
+        yield
 
 
 class _Interruptible:

@@ -280,9 +280,10 @@ linux = pytest.mark.skipif(
 )
 
 
-def health(pid: int) -> int:
+def health(pid: int, **environment: str) -> int:
     """The exit code of the image's check for a process."""
-    return subprocess.run([HEALTHCHECK, str(pid)], check=False).returncode
+    given = {**os.environ, **environment}
+    return subprocess.run([HEALTHCHECK, str(pid)], check=False, env=given).returncode
 
 
 def becomes_healthy(process: Process) -> bool:
@@ -321,6 +322,26 @@ def test_serve_is_healthy_wherever_it_listens(tmp_path: Path, host: str) -> None
             os.kill(serve.pid, signal.SIGCONT)
         assert serve.stop() == 0
         assert health(serve.pid) == 1
+
+
+@pytest.mark.process
+@linux
+def test_the_admin_listener_is_not_asked(tmp_path: Path) -> None:
+    """That metrics are shown does not make a gateway healthy whose workers answer nobody."""
+    settings = serve_environment(tmp_path) | {"GATEWAY_ADMIN_PORT": "0", "GATEWAY_WORKERS": "2"}
+    settings["GATEWAY_LEDGER"] = f"sqlite:{tmp_path}/ledger.db"
+    with started("serve", **settings) as serve:
+        port = serve.wait_for(r"Metrics at http://127.0.0.1:(\d+)/metrics")[1]
+        assert becomes_healthy(serve)
+        workers = [int(serve.wait_for(r'"pid":(\d+),"event":"worker_started"')[1]) for _ in "12"]
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        try:
+            assert httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).is_success
+            assert health(serve.pid, GATEWAY_ADMIN_PORT=port) == 1
+        finally:
+            for worker in workers:
+                os.kill(worker, signal.SIGCONT)
 
 
 @pytest.mark.process
