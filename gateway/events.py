@@ -146,6 +146,13 @@ class RateLimitHit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IssueLimitHit:
+    """No card was issued, because its account has as many as it may have in 24 hours."""
+
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitStoreChanged:
     """The store of shared counts has failed, with an error of class ``error``, or answers again."""
 
@@ -387,6 +394,7 @@ Event: TypeAlias = (
     | CallerRefused
     | PreflightRefused
     | RateLimitHit
+    | IssueLimitHit
     | RateLimitStoreChanged
     | IdentityKeysUnavailable
     | IdentityKeyRefused

@@ -53,7 +53,13 @@ def ledger_store(
         uncertain_for=0.0 if in_memory else DAY,
     )
     size = settings.max_idempotency_records if in_memory else None
-    return Store(engine, windows, is_complete=not in_memory, size=size)
+    return Store(
+        engine,
+        windows,
+        is_complete=not in_memory,
+        size=size,
+        account_limit=settings.issue_limit_per_account,
+    )
 
 
 def _engine(settings: LedgerSettings, runtime: Runtime) -> Engine:

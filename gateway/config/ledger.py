@@ -39,6 +39,13 @@ class LedgerSettings(Loadable):
         description="Most idempotency keys that `memory` remembers, each for 30 days in under 600 "
         "bytes; when they are reached, new keys are refused (`OVERLOADED`).",
     )
+    issue_limit_per_account: int | None = Field(
+        default=None,
+        ge=1,
+        description="Most cards that are issued for one account in any 24 hours, by all gateways "
+        "that share the ledger, those included whose outcome is not known. Unset: no limit. More "
+        "are refused as `RATE_LIMITED`; an idempotency key that is known is never refused for it.",
+    )
     provider_key_life: float = Field(
         default=3600,
         ge=600,

@@ -24,6 +24,7 @@ import psycopg
 from psycopg import conninfo, errors
 
 from gateway.errors import ConfigError, LedgerUnavailable
+from gateway.ledger import sql
 from gateway.ledger.store import CardTaken
 from gateway.runtime import look_at
 
@@ -48,6 +49,8 @@ _SETTINGS = b"""SELECT set_config('statement_timeout', %(milliseconds)s, true),
 _COMMIT = b"COMMIT"
 _SERVER = b"""SELECT current_setting('server_version_num')::integer, current_setting('fsync')"""
 _ONE_AT_A_TIME = b"SELECT pg_advisory_xact_lock(%(lock)s)"
+
+_TURN = b"SELECT pg_advisory_xact_lock(hashtextextended(encode(%(account)s, 'hex'), 0))"
 
 _TYPES = {"BLOB": "bytea", "REAL": "double precision", "INTEGER": "bigint"}
 _TOKEN = re.compile(
@@ -101,7 +104,11 @@ class PostgresEngine:
 
     async def execute(self, statement: str, values: Values) -> Rows:
         """Run one statement; whoever goes away meanwhile, it runs to its end."""
-        return await self._run(self._deadline, self._command(statement, values))
+        command = self._command(statement, values)
+        if statement is not sql.CLAIM_WITHIN_LIMIT:
+            return await self._run(self._deadline, command)
+        # It counts rows: at READ COMMITTED two of them would not see each other's.
+        return await self._run(self._deadline, _Command(_TURN, values), command)
 
     async def aclose(self) -> None:
         """Wait for what runs, at most until its deadline, and close all connections."""

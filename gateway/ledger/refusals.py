@@ -223,6 +223,17 @@ def clocks_apart() -> errors.LedgerUnavailable:
     )
 
 
+def account_limit(most: int, wait: float) -> errors.RateLimited:
+    """An account has as many cards as may be issued for it in 24 hours."""
+    after = max(ceil(wait), 1)
+    return errors.RateLimited(
+        f"The gateway issues at most {most:,} cards for an account in 24 hours; "
+        f"retry after {after:,} s.",
+        by=errors.LimitedBy.GATEWAY,
+        retry_after=after,
+    )
+
+
 def full() -> errors.Overloaded:
     """As many keys are remembered as may be."""
     return errors.Overloaded(

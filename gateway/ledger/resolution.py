@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from gateway.errors import GatewayError, InternalError, LedgerUnavailable, OutcomeUnknown
-from gateway.events import KeyClaimed, UnexpectedError
+from gateway.events import IssueLimitHit, KeyClaimed, UnexpectedError
 from gateway.ledger import refusals
 from gateway.ledger.actions import Actions, CallResult, Replay
 from gateway.ledger.claims import SIGNATURE_LIFE, Claim, Moment
@@ -191,9 +191,20 @@ class Resolution(Generic[T]):
             self._told.set_exception(error)
             await self._settler.abandon(self._click, token)
             raise
+        if claimed is None and known is None:
+            await self._check_account()
         if claimed is not None and claimed.row.state == State.SENDING:
             self._emit(KeyClaimed(how="new" if known is None else "taken_over"))
         return claimed
+
+    async def _check_account(self) -> None:
+        """Raise RateLimited where a new key was not taken because of the limit of its account."""
+        if self._store.account_limit is None:
+            return
+        wait = await self._store.wait_for_room(self._click)
+        if wait and (await self._store.look(self._click.key)).row is None:
+            self._emit(IssueLimitHit(retry_after=wait))
+            raise refusals.account_limit(self._store.account_limit, wait)
 
     async def _send(self, claimed: Claimed | None) -> CallResult[T] | None:
         """Carry the call out under the claim, and write what came of it."""

@@ -62,11 +62,11 @@ FROM ledger_store s LEFT JOIN idempotency_key k ON k.key = :key"""
 # Takes the claim of a new key, or takes over where the lease is over and the window is open.
 # A take-over marks the row for good: a request of the earlier claim may still be under way. A row
 # that is bound to no input stays so, but it is about the account and the card that are sent now.
-CLAIM = f"""INSERT INTO idempotency_key AS k ({_COLUMNS})
-VALUES (:key, :operation, :account, :target, :provider_key, :fingerprint, :state, :mark,
+_INTO = f"INSERT INTO idempotency_key AS k ({_COLUMNS})"
+_NEW_CLAIM = f""":key, :operation, :account, :target, :provider_key, :fingerprint, :state, :mark,
     :uncertain, 0, CASE WHEN :latest < {{now}} THEN :latest ELSE {{now}} END, :claim,
-    {{now}} + :lease, NULL, :version, {{now}} + {ROW_LIFE})
-ON CONFLICT (key) DO UPDATE SET
+    {{now}} + :lease, NULL, :version, {{now}} + {ROW_LIFE}"""
+_TAKE_OVER = f"""ON CONFLICT (key) DO UPDATE SET
     state = 'sending', claim = excluded.claim, lease_until = {{now}} + :lease,
     account = excluded.account, target = excluded.target,
     indeterminate = CASE WHEN k.claim = excluded.claim THEN k.indeterminate ELSE 1 END
@@ -74,6 +74,7 @@ WHERE {_SAME_INPUT} AND k.version = excluded.version
     AND k.{_UNRESOLVED} AND (k.claim = excluded.claim OR k.lease_until <= {{now}})
     AND k.first_send > {{now}} - :window AND k.first_send <= {{now}} + :tolerance
 {_RETURNING}"""
+CLAIM = f"{_INTO} VALUES ({_NEW_CLAIM}) {_TAKE_OVER}"
 
 # Nothing was carried out: only by the claim that is still its own, and never a marked row.
 FORGET = """DELETE FROM idempotency_key
@@ -117,6 +118,24 @@ WHERE key = :key AND fingerprint IN (:fingerprint, :unbound) AND {_UNRESOLVED}
 
 RELEASE = f"""UPDATE idempotency_key SET lease_until = 0.0
 WHERE key = :key AND claim = :claim AND {_UNRESOLVED} RETURNING {{now}}"""
+
+# Rows of an account whose calls may have made a card, or have, by when their keys were claimed:
+# when they expire shows it, and no client can choose that, as it can the time of a version 7 key.
+_EXPIRES_ANEW = f"CASE WHEN state = 'done' THEN {ROW_LIFE + DAY} ELSE {ROW_LIFE} END"
+_OF_THE_LAST_DAY = f"""FROM idempotency_key WHERE account = :account AND account IS NOT NULL
+    AND state <> 'not_executed' AND expires > {{now}} + {_EXPIRES_ANEW} - {DAY}"""
+
+ACCOUNT_INDEX = """CREATE INDEX IF NOT EXISTS idempotency_key_account
+ON idempotency_key (account, expires) WHERE account IS NOT NULL"""
+
+# As CLAIM, for a new key of an account that has fewer of them than :most. Where statements run at
+# the same time, those for one account have to take turns.
+CLAIM_WITHIN_LIMIT = f"""{_INTO} SELECT {_NEW_CLAIM}
+WHERE (SELECT count(*) {_OF_THE_LAST_DAY}) < :most {_TAKE_OVER}"""
+
+# When so many of them have left the last day that there is room for one more.
+ROOM_FROM = f"""SELECT {{now}}, expires - {_EXPIRES_ANEW} + {DAY} {_OF_THE_LAST_DAY}
+ORDER BY 2 DESC LIMIT 1 OFFSET :most - 1"""
 
 _RIVALS = f"""FROM idempotency_key r
     WHERE r.account = :account AND r.key <> :key AND r.account IS NOT NULL AND r.{_UNRESOLVED}"""

@@ -45,16 +45,24 @@ class Claimed(NamedTuple):
 class Store:
     """The rows of all keys. ``is_complete`` says that they outlive this process.
 
-    At most ``size`` rows are taken where a size is given.
+    At most ``size`` rows are taken where a size is given, and at most ``account_limit`` of new
+    keys that make a card of one account, in any 24 hours.
     """
 
     def __init__(
-        self, engine: Engine, windows: Windows, *, is_complete: bool, size: int | None = None
+        self,
+        engine: Engine,
+        windows: Windows,
+        *,
+        is_complete: bool,
+        size: int | None = None,
+        account_limit: int | None = None,
     ) -> None:
         self._engine = engine
         self.windows = windows
         self.is_complete = is_complete
         self._size = size
+        self.account_limit = account_limit
         self._rows = 0
         self._certain_from = sql.NEVER
         self._is_new = False
@@ -74,7 +82,8 @@ class Store:
 
     async def _open(self) -> None:
         given = {"id": uuid.uuid4().bytes, "uncertain_for": self.windows.uncertain_for}
-        await self._engine.start(sql.SCHEMA, sql.NEW_STORE, given)
+        index = (sql.ACCOUNT_INDEX,) if self.account_limit is not None else ()
+        await self._engine.start((*sql.SCHEMA, *index), sql.NEW_STORE, given)
         facts = await self.facts()
         # A newer schema may be one that this version can use as well: it says so itself.
         if facts.minimum_reader > sql.SCHEMA_VERSION:
@@ -132,7 +141,7 @@ class Store:
 
         The first send of a new key is now, or ``latest`` where that is earlier. Where it is not
         ``bound`` to this click's input, any input may be the key's own. None: another process was
-        faster, or the window is over.
+        faster, the window is over, or the account has as many new keys as it may have.
         """
         given = _of_click(click) | {
             "claim": token,
@@ -151,9 +160,20 @@ class Store:
             given |= {"provider_key": known.provider_key, "version": known.version}
         if not bound:
             given["fingerprint"] = UNBOUND
-        claimed = _claimed(await self._engine.execute(sql.CLAIM, given))
+        statement = sql.CLAIM
+        if self.account_limit is not None and _will_make_a_card(click, known, state):
+            statement, given["most"] = sql.CLAIM_WITHIN_LIMIT, self.account_limit
+        claimed = _claimed(await self._engine.execute(statement, given))
         self._rows += claimed is not None and known is None
         return claimed
+
+    async def wait_for_room(self, click: Click) -> float:
+        """Seconds until its account may have one more new key; 0: it may now."""
+        if self.account_limit is None or click.account is None:
+            return 0.0
+        given = {"account": click.account.bytes, "most": self.account_limit}
+        found = await self._engine.execute(sql.ROOM_FROM, given)
+        return max(found[0][1] - found[0][0], 0.0) if found else 0.0
 
     async def forget(self, key: UUID, token: bytes) -> bool:
         """Delete the row of a call that was not carried out; False where it is not ours alone."""
@@ -315,6 +335,11 @@ class Store:
 
 def _claimed(found: list[tuple[Any, ...]]) -> Claimed | None:
     return Claimed(found[0][0], Row(*found[0][1:])) if found else None
+
+
+def _will_make_a_card(click: Click, known: Row | None, state: State) -> bool:
+    """Whether the claim is that of a new key whose call makes a card of an account."""
+    return click.account is not None and known is None and state is State.SENDING
 
 
 def _of_click(click: Click) -> dict[str, Any]:

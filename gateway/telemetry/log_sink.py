@@ -106,6 +106,10 @@ def _rate_limit(event: events.RateLimitHit) -> Line:
     return "debug", "rate_limit_exceeded", facts
 
 
+def _issue_limit(event: events.IssueLimitHit) -> Line:
+    return "warning", "issue_limit_reached", {"retry_after": round(event.retry_after)}
+
+
 def _store(event: events.RateLimitStoreChanged) -> Line:
     if event.available:
         return "info", "rate_limit_store_available", {}
@@ -221,6 +225,7 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.CallerRefused: _caller_refused,
     events.PreflightRefused: _preflight,
     events.RateLimitHit: _rate_limit,
+    events.IssueLimitHit: _issue_limit,
     events.RateLimitStoreChanged: _store,
     events.IdentityKeysUnavailable: _keys_unavailable,
     events.IdentityKeyRefused: _key_refused,

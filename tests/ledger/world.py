@@ -153,7 +153,7 @@ class Process:
         """Use a key, as a request does."""
         key = key or self.world.key
         provider = self.world.provider
-        account = None if "target" in about else ACCOUNT
+        account = None if "target" in about else about.pop("account", ACCOUNT)
         about = {"time": time_of(key)} | about
         operation = about.pop("operation", "issueVirtualCard")
         click = Click(key, operation, bound, account=account, **about)
@@ -192,6 +192,7 @@ class World:
     windows: Windows
     url: str = ""
     size: int | None = None
+    account_limit: int | None = None
     now: Now = field(default_factory=Now)
     key: uuid.UUID = field(default_factory=uuid.uuid4)
     clocks_agree: bool = True
@@ -212,7 +213,13 @@ class World:
     async def process(self, engine: Engine | None = None) -> Process:
         """A gateway that has just been started."""
         complete = self.kind != "memory"
-        store = Store(engine or self.engine(), self.windows, is_complete=complete, size=self.size)
+        store = Store(
+            engine or self.engine(),
+            self.windows,
+            is_complete=complete,
+            size=self.size,
+            account_limit=self.account_limit,
+        )
         ledger = Ledger[str](
             store,
             clocks_agree=lambda: self.clocks_agree,

@@ -22,6 +22,10 @@ class CallerMetrics:
         self._limited = declare.counters(
             "gateway_rate_limited", "Requests beyond the rate limit of a field.", ("field",)
         )
+        self._issues = declare.counter(
+            "gateway_issue_limit_hits",
+            "Cards that were not issued because of the limit of their account.",
+        )
         self._store = declare.gauge(
             "gateway_rate_limit_store_available",
             "Whether the store of shared counts answers; 1 where there is none.",
@@ -38,6 +42,7 @@ class CallerMetrics:
             events.CallerRefused: lambda event: self._refused[event.code].inc(),
             events.PreflightRefused: lambda event: self._preflights[event.reason].inc(),
             events.RateLimitHit: lambda event: self._limited[event.field].inc(),
+            events.IssueLimitHit: lambda _: self._issues.inc(),
             events.RateLimitStoreChanged: lambda event: self._store.set(event.available),
             events.IdentityKeysUnavailable: lambda _: self._failures.inc(),
             events.IdentityKeyRefused: lambda _: self._keys_refused.inc(),
