@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.audit import AuditTrail, NoTrail
 from gateway.callers import (
     AnyoneAllowed,
     Authenticator,
@@ -107,6 +108,7 @@ def create_app(
     )
     limits = _rate_limits(settings, emit)
     keys = _key_set(settings, runtime.clock, emit)
+    audit = _audit_trail(settings, runtime, emit)
 
     def new_context(caller: Caller, header_key: str | None) -> Context:
         return Context(
@@ -117,6 +119,7 @@ def create_app(
             simulator_allowed=settings.simulator_allowed,
             caller=caller,
             limits=limits,
+            audit=audit,
             emit=emit,
             header_key=header_key,
             key_required=settings.require_idempotency_key,
@@ -132,6 +135,8 @@ def create_app(
         await limits.check()
         try:
             await ledger.start()
+            if isinstance(audit, AuditTrail):
+                await audit.start()
             if keys is not None:
                 keys.start()
             if metrics is not None:
@@ -141,6 +146,8 @@ def create_app(
             if keys is not None:
                 await keys.aclose()
             await ledger.aclose(min(shutdown.seconds_for_calls(), settings.call_deadline))
+            if isinstance(audit, AuditTrail):
+                await audit.aclose()
             await provider.aclose()
             await limits.aclose()
             await sampler.aclose()
@@ -159,7 +166,7 @@ def create_app(
     app = Starlette(
         routes=[
             ExactRoute("/graphql", view),
-            *health_routes(provider, ledger, keys, shutdown),
+            *health_routes(provider, ledger, audit, keys, shutdown),
             *(ide_routes() if settings.graphiql else []),
         ],
         middleware=_middleware(settings, emit),
@@ -255,6 +262,26 @@ def _authenticator(settings: Settings, keys: KeySet | None) -> Authenticator:
     if settings.log_subjects == "raw":
         return TokenVerifier(keys, rules, as_they_are)
     return TokenVerifier(keys, rules, hashed_with(settings.subject_key.get_secret_value()))
+
+
+def _audit_trail(settings: Settings, runtime: Runtime, emit: Sink) -> AuditTrail | NoTrail:
+    if settings.audit_file is None:
+        return NoTrail()
+    return AuditTrail(
+        settings.audit_file,
+        settings.audit_key.get_secret_value().encode(),
+        refuse=settings.audit_on_failure == "refuse",
+        name_of=_audit_names(settings),
+        runtime=runtime,
+        emit=emit,
+    )
+
+
+def _audit_names(settings: Settings) -> Callable[[str], str]:
+    """How the audit trail names callers; where they are not told apart there is one name."""
+    if settings.audit_subjects == "raw" or settings.auth != "jwt":
+        return as_they_are
+    return hashed_with(settings.subject_key.get_secret_value())
 
 
 def _rate_limits(settings: CallerSettings, emit: Sink) -> RateLimits:

@@ -274,6 +274,32 @@ class LedgerChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AuditChanged:
+    """The audit trail cannot be written, for the reason ``problem``, or can again (None)."""
+
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditLineWritten:
+    """A line of the audit trail is on the disk; ``event`` is ``begun`` or ``ended``."""
+
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLineLost:
+    """A line of the audit trail is given up: too many wait for its disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditHead:
+    """Where the chain of this process stands (``CHAIN:SEQ:MAC``): so many lines were written."""
+
+    head: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerCounted:
     """How many keys of the ledger are not resolved, and the age of the oldest in seconds.
 
@@ -408,6 +434,10 @@ Event: TypeAlias = (
     | LedgerFull
     | LedgerAlarm
     | LedgerChanged
+    | AuditChanged
+    | AuditLineWritten
+    | AuditLineLost
+    | AuditHead
     | LedgerCounted
     | StateSampled
     | UnexpectedError

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from gateway.cards import OPERATIONS
 from gateway.config import (
     AdminSettings,
+    AuditSettings,
     CallerSettings,
     DocumentSettings,
     LedgerSettings,
@@ -34,6 +35,7 @@ GROUPS: dict[type[BaseModel], str] = {
     LedgerSettings: "Idempotency keys",
     AdminSettings: "Metrics",
     TelemetrySettings: "Telemetry",
+    AuditSettings: "The audit trail",
     Settings: "Where settings are read from",
 }
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->\n)", re.DOTALL)

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import strawberry
 
+from gateway.audit import Trail
 from gateway.callers import Caller, RateLimits
 from gateway.cards.loaders import Loaders
 from gateway.events import Sink
@@ -27,6 +28,7 @@ class Context:
     simulator_allowed: bool
     caller: Caller
     limits: RateLimits
+    audit: Trail
     emit: Sink
     header_key: str | None = None  # the HTTP request's Idempotency-Key
     key_required: bool = False  # whether a mutation without a key is refused

@@ -136,7 +136,8 @@ class NotExecutedMember(ErrorMember):
 
 @strawberry.type(
     name="GatewayUnavailable",
-    description="The gateway is busy, out of time, or without its ledger of keys. This request was "
+    description="The gateway is busy, out of time, or without its ledger of keys or its audit "
+    "trail. This request was "
     "not carried out, and can be sent again with the same key. An earlier request with that key "
     "may have worked: `message` says what is known of it.",
 )
@@ -204,6 +205,7 @@ _MEMBERS: dict[type[errors.GatewayError], Member] = {
     errors.Overloaded: GatewayUnavailableMember,
     errors.DeadlineExceeded: GatewayUnavailableMember,
     errors.LedgerUnavailable: GatewayUnavailableMember,
+    errors.AuditUnavailable: GatewayUnavailableMember,
     errors.NotExecuted: NotExecutedMember,
     errors.ProviderUnavailable: ProviderUnavailableMember,
     errors.ProviderProtocolError: ProviderUnavailableMember,
@@ -217,6 +219,7 @@ MUTATION_FAILURES: tuple[type[errors.GatewayError], ...] = (
     errors.Overloaded,
     errors.DeadlineExceeded,
     errors.LedgerUnavailable,
+    errors.AuditUnavailable,
     errors.ProviderUnavailable,
     errors.ProviderProtocolError,
     errors.OutcomeUnknown,
@@ -277,7 +280,12 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
             limited_by = LimitedByValue[error.limited_by.name]
             more = {"limited_by": limited_by, "retry_after": error.retry_after}
             return {"idempotency_key": key, **more}
-        case errors.Overloaded() | errors.DeadlineExceeded() | errors.LedgerUnavailable():
+        case (
+            errors.Overloaded()
+            | errors.DeadlineExceeded()
+            | errors.LedgerUnavailable()
+            | errors.AuditUnavailable()
+        ):
             return {"idempotency_key": key}
         case errors.ProviderUnavailable() | errors.ProviderProtocolError():
             return {"idempotency_key": key, "retry_after": getattr(error, "retry_after", None)}

@@ -26,6 +26,7 @@ _PASSING = (
     errors.Overloaded,
     errors.DeadlineExceeded,
     errors.LedgerUnavailable,
+    errors.AuditUnavailable,
 )
 # Failures that say nothing of a click whose key is known: they are about this request alone.
 _FINAL = (errors.Refused, errors.NotFound)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from gateway.audit import AuditedCall
 from gateway.cards.context import Context
 from gateway.cards.history import Key, history_of
 from gateway.cards.loaders import too_slow
@@ -28,6 +29,7 @@ from gateway.errors import (
 from gateway.ledger import (
     VERSION,
     Actions,
+    CallResult,
     Ledger,
     Replay,
     Seen,
@@ -39,6 +41,7 @@ from gateway.provider import Address, Authorisation, Call, Card, Endpoint
 
 T = TypeVar("T")
 
+_KINDS: dict[Any, str] = {Card: "card", Authorisation: "authorisation"}
 READ = "card"  # the query whose rate limit also holds for a key that is sent again
 
 
@@ -178,7 +181,9 @@ class MutationCall(QueryCall, Generic[T]):
     ) -> T:
         ledger: Ledger[T] = self._context.ledger
         click = self._key.click(self._operation, call, await self.version(), transition)
-        result = await ledger.run(click, actions, seen)
+        run = partial(ledger.run, click, actions, seen)
+        audited = self._context.audit.audited(self._audited(call), run, partial(_found, call))
+        result: CallResult[T] | Replay = await audited
         self._undo_until = result.undo_until
         if isinstance(result, Replay):
             self.replayed = True
@@ -189,6 +194,18 @@ class MutationCall(QueryCall, Generic[T]):
         if isinstance(result.value, Card) and (may_be_old or not result.value.is_dated):
             return await self._read_afresh(result.card_id)
         return result.value
+
+    def _audited(self, call: Call[T]) -> AuditedCall:
+        """What the audit trail is told before anything is sent."""
+        return AuditedCall(
+            caller=self._context.caller.id,
+            operation=self._operation,
+            account=call.ids.get("accountId"),
+            card=call.ids.get("cardId"),
+            authorisation=call.ids.get("authorisationId"),
+            key=self._key.provider,
+            request_id=self._context.request_id,
+        )
 
     async def _replayed_value(self, call: Call[T], replay: Replay) -> T:
         """Raises IdempotencyConflict where a key without an input turns out to be another's."""
@@ -229,3 +246,12 @@ class MutationCall(QueryCall, Generic[T]):
             "Send the same request again with this idempotencyKey to learn what came of it.",
             promise=history.promise,
         )
+
+
+def _found(call: Call[Any], result: CallResult[Any] | Replay) -> dict[str, Any]:
+    """What the audit trail is told of an outcome: what was made, and whose it is where known."""
+    made = {} if result.card_id == call.target else {_KINDS[call.endpoint.reads]: result.card_id}
+    if isinstance(result, Replay):
+        return {**made, "replayed": True}
+    account = {"account": result.value.account_id} if isinstance(result.value, Card) else {}
+    return {**made, **account, "replayed": result.replayed}

@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from gateway import __version__
+from gateway.cli.audit import audit_cli
 from gateway.cli.dev import dev
 from gateway.cli.doctor import doctor
 from gateway.cli.documents import documents_cli
@@ -37,6 +38,7 @@ cli.command(cls=EmulatorHelp)(emulator)
 cli.command()(schema)
 cli.add_typer(documents_cli, name="documents")
 cli.add_typer(ledger_cli, name="ledger")
+cli.add_typer(audit_cli, name="audit")
 cli.command()(keygen)
 cli.command("register-key")(register_key)
 cli.command("delete-key")(delete_key)

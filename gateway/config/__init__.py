@@ -1,6 +1,7 @@
 """Settings: what can be set, where it is read from, and how a refusal is worded."""
 
 from gateway.config.admin import AdminSettings
+from gateway.config.audit import AuditSettings
 from gateway.config.callers import CallerSettings
 from gateway.config.checks import OFF, host_name, is_loopback, uuid_text
 from gateway.config.documents import DocumentSettings
@@ -17,6 +18,7 @@ from gateway.config.wording import expected, one_of
 __all__ = [
     "OFF",
     "AdminSettings",
+    "AuditSettings",
     "CallerSettings",
     "DevSettings",
     "DocumentSettings",

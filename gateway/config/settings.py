@@ -6,6 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from gateway.config import checks
 from gateway.config.admin import AdminSettings
+from gateway.config.audit import AuditSettings
 from gateway.config.callers import CallerSettings
 from gateway.config.checks import is_loopback
 from gateway.config.documents import DocumentSettings
@@ -20,6 +21,7 @@ from gateway.config.wording import not_set
 
 
 class Settings(
+    AuditSettings,
     TelemetrySettings,
     AdminSettings,
     LedgerSettings,

@@ -13,6 +13,7 @@
     ├─ RateLimited                    + who limits, the gateway or the provider, and for how long
     ├─ Overloaded · DeadlineExceeded  the gateway is full, or out of time: not carried out
     ├─ LedgerUnavailable              what is known of keys cannot be read: not carried out
+    ├─ AuditUnavailable               the audit trail cannot be written: not carried out
     ├─ NotExecuted                    a write that never happened, and never will
     ├─ SigningError · SignatureInvalid
     └─ ProviderError
@@ -36,6 +37,7 @@ from gateway.errors.base import (
     InternalError,
 )
 from gateway.errors.clicks import (
+    AuditUnavailable,
     DeadlineExceeded,
     IdempotencyConflict,
     LedgerUnavailable,
@@ -72,6 +74,7 @@ from gateway.errors.requests import (
 
 __all__ = [
     "CODES",
+    "AuditUnavailable",
     "BadRequest",
     "ConfigError",
     "DeadlineExceeded",

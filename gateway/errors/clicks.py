@@ -76,6 +76,19 @@ class LedgerUnavailable(GatewayError):
     retryable = True
 
 
+class AuditUnavailable(GatewayError):
+    """The audit trail cannot be written now, and nothing is sent without it."""
+
+    code = "AUDIT_UNAVAILABLE"
+    meaning = "The audit trail cannot be written now; this request was not carried out."
+    advice = "Retry with the same key in a moment."
+    in_results = True
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("The gateway cannot write its audit trail now; try again in a moment.")
+
+
 class NotExecuted(GatewayError):
     """The call of this key had no effect and will have none: it is too late to carry it out."""
 

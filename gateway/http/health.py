@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from gateway.audit import Trail
 from gateway.callers import KeySet
 from gateway.errors import GatewayError, Overloaded
 from gateway.http.responses import error_content, retry_after
@@ -16,7 +17,11 @@ from gateway.runtime import Shutdown
 
 
 def health_routes(
-    provider: ProviderClient, ledger: Ledger[Any], keys: KeySet | None, shutdown: Shutdown
+    provider: ProviderClient,
+    ledger: Ledger[Any],
+    audit: Trail,
+    keys: KeySet | None,
+    shutdown: Shutdown,
 ) -> list[BaseRoute]:
     """The process lives; and it is not ending, and can carry out what callers ask for.
 
@@ -26,7 +31,7 @@ def health_routes(
     async def ready(_request: Request) -> Response:
         if shutdown.begun:
             return _unavailable(Overloaded("The gateway is ending; ask another one."), {})
-        return await _readiness(provider, ledger, keys)
+        return await _readiness(provider, ledger, audit, keys)
 
     return [ExactRoute("/healthz", _alive), ExactRoute("/readyz", ready)]
 
@@ -36,13 +41,13 @@ async def _alive(_request: Request) -> Response:
 
 
 async def _readiness(
-    provider: ProviderClient, ledger: Ledger[Any], keys: KeySet | None
+    provider: ProviderClient, ledger: Ledger[Any], audit: Trail, keys: KeySet | None
 ) -> Response:
     """Ready means: tokens of callers can be checked, and the provider gives us an access token.
 
     While reads are held back the gateway is degraded and ready: mutations and replays go on.
-    The ledger is named and decides nothing: reads never depend on it, and gateways that share one
-    would all be taken out of service at once.
+    The ledger and the audit trail are named and decide nothing: reads never depend on them, and
+    gateways that share one would all be taken out of service at once.
     """
     try:
         if keys is not None:
@@ -56,6 +61,7 @@ async def _readiness(
         "breaker": breaker.value,
         "clockSkewSeconds": provider.clock.skew,
         "ledger": await ledger.condition(),
+        "audit": audit.condition,
     }
     return JSONResponse(facts | _identity(keys))
 

@@ -171,6 +171,24 @@ def _ledger_changed(event: events.LedgerChanged) -> Line:
     return "error", "ledger_unavailable", {"problem": event.problem}
 
 
+def _audit_changed(event: events.AuditChanged) -> Line:
+    if event.problem is None:
+        return "info", "audit_available", {}
+    return "error", "audit_unavailable", {"problem": event.problem}
+
+
+def _audit_line(event: events.AuditLineWritten) -> Line:
+    return "debug", "audit_line_written", {"line": event.event}
+
+
+def _audit_lost(_event: events.AuditLineLost) -> Line:
+    return "error", "audit_line_lost", {}
+
+
+def _audit_head(event: events.AuditHead) -> Line:
+    return "info", "audit_head", {"head": event.head}
+
+
 def _ledger_counted(event: events.LedgerCounted) -> Line:
     facts: dict[str, Any] = {"sending": event.sending, "indeterminate": event.indeterminate}
     return "debug", "ledger_counted", facts | {"oldest": round(event.oldest, 1)}
@@ -239,6 +257,10 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.LedgerFull: _ledger_full,
     events.LedgerAlarm: _ledger_alarm,
     events.LedgerChanged: _ledger_changed,
+    events.AuditChanged: _audit_changed,
+    events.AuditLineWritten: _audit_line,
+    events.AuditLineLost: _audit_lost,
+    events.AuditHead: _audit_head,
     events.LedgerCounted: _ledger_counted,
     events.StateSampled: _sampled,
     events.UnexpectedError: _unexpected,
@@ -257,5 +279,6 @@ _DETAILS = {
     events.KeyAnswered,
     events.ClickSettled,
     events.StoreStepEnded,
+    events.AuditLineWritten,
     events.StateSampled,
 }

@@ -46,6 +46,10 @@ READINGS = [
             *(f"resolve --row {ROW} --card {ROW}", f"resolve --row {ROW} --not-executed"),
         )
     ),
+    *(
+        Reading(f"audit {command}", "GATEWAY_AUDIT_FILE", "no.jsonl", "no.jsonl cannot be read")
+        for command in ("verify", f"find --card {ROW}")
+    ),
 ]
 WITHOUT_SETTINGS = {"dev", "emulator", "schema", "keygen"}
 
@@ -56,7 +60,11 @@ def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.chdir(tmp_path)
     for name in [one for one in os.environ if one.upper().startswith("GATEWAY_")]:
         monkeypatch.delenv(name)
-    needed = environment(GATEWAY_PROVIDER_URL="https://provider.invalid/v1", GATEWAY_AUTH="none")
+    needed = environment(
+        GATEWAY_PROVIDER_URL="https://provider.invalid/v1",
+        GATEWAY_AUTH="none",
+        GATEWAY_AUDIT_KEY="k" * 32,
+    )
     for name, value in needed.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "card.graphql").write_text("query Card { card(id: 1) { id } }")

@@ -22,6 +22,7 @@ ORDER = [
     "signing",
     "config",
     "telemetry",
+    "audit",
     "callers",
     "ledger",
     "provider",

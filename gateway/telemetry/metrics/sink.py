@@ -10,6 +10,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from gateway import __version__
 from gateway.events import Event, StateSampled
+from gateway.telemetry.metrics.audit import AuditMetrics
 from gateway.telemetry.metrics.callers import CallerMetrics
 from gateway.telemetry.metrics.declared import Declarations
 from gateway.telemetry.metrics.exposition import exposition_of
@@ -43,6 +44,7 @@ class MetricsSink:
             **CallerMetrics(declare).handlers,
             **ProviderMetrics(declare).handlers,
             **LedgerMetrics(declare).handlers,
+            **AuditMetrics(declare).handlers,
             **ProcessMetrics(declare).handlers,
         }
 
