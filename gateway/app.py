@@ -25,19 +25,17 @@ from gateway.callers import (
 )
 from gateway.cards import (
     DOCUMENTS,
-    DOCUMENTS_RATE,
     OPERATIONS,
     Context,
     Loaders,
+    Switch,
     build_schema,
 )
 from gateway.config import (
-    OFF,
     CallerSettings,
     DocumentSettings,
     ServerSettings,
     Settings,
-    TrustedDocumentSettings,
     is_loopback,
 )
 from gateway.errors import BadRequest, ConfigError
@@ -60,6 +58,7 @@ from gateway.http import (
 from gateway.ledger import CLOCK_TOLERANCE, Engine, Ledger
 from gateway.provider import ProviderClient
 from gateway.provider.transport import transport_to
+from gateway.reloading import Reloading, rate_rules, trusted_documents
 from gateway.runtime import Runtime, Shutdown
 from gateway.sampling import Sampler
 from gateway.storage import ledger_store
@@ -109,6 +108,8 @@ def create_app(
     limits = _rate_limits(settings, emit)
     keys = _key_set(settings, runtime.clock, emit)
     audit = _audit_trail(settings, runtime, emit)
+    switch = Switch(emit)
+    switch.turn(settings.mutations)
 
     def new_context(caller: Caller, header_key: str | None) -> Context:
         return Context(
@@ -120,12 +121,13 @@ def create_app(
             caller=caller,
             limits=limits,
             audit=audit,
+            switch=switch,
             emit=emit,
             header_key=header_key,
             key_required=settings.require_idempotency_key,
         )
 
-    trusted = _trusted_documents(settings)
+    trusted = trusted_documents(settings)
     documents = _documents(settings, trusted)
     sampler = Sampler(provider, ledger, keys, documents, emit)
     shutdown = Shutdown()
@@ -166,7 +168,7 @@ def create_app(
     app = Starlette(
         routes=[
             ExactRoute("/graphql", view),
-            *health_routes(provider, ledger, audit, keys, shutdown),
+            *health_routes(provider, ledger, audit, switch, keys, shutdown),
             *(ide_routes() if settings.graphiql else []),
         ],
         middleware=_middleware(settings, emit),
@@ -174,6 +176,9 @@ def create_app(
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
+    app.state.reloading = Reloading(
+        settings, switch=switch, limits=limits, trusted=trusted, keys=keys, emit=emit
+    )
     return app
 
 
@@ -234,13 +239,6 @@ def document_limits(settings: DocumentSettings) -> DocumentLimits:
     )
 
 
-def _trusted_documents(settings: TrustedDocumentSettings) -> TrustedDocuments:
-    try:
-        return TrustedDocuments.load(*settings.documents)
-    except ConfigError as error:
-        raise ConfigError([f"GATEWAY_DOCUMENTS: {one}" for one in error.problems]) from error
-
-
 def _key_set(settings: CallerSettings, clock: Callable[[], float], emit: Sink) -> KeySet | None:
     """The keys that access tokens are checked with, where callers need one."""
     if settings.auth is None:
@@ -285,15 +283,8 @@ def _audit_names(settings: Settings) -> Callable[[str], str]:
 
 
 def _rate_limits(settings: CallerSettings, emit: Sink) -> RateLimits:
-    """Limits are for callers that are told apart: where all are anyone, one could stop them all."""
-    rules = {operation.name: operation.rate for operation in OPERATIONS}
-    rules[DOCUMENTS] = DOCUMENTS_RATE
-    if not rules.keys() >= settings.rate_limits.keys():
-        known = ", ".join(rules)
-        raise ConfigError([f"GATEWAY_RATE_LIMITS: has an unknown name; known are {known}"])
-    rules |= settings.rate_limits
     return RateLimits(
-        rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF),
+        rate_rules(settings),
         reads=[DOCUMENTS, *(one.name for one in OPERATIONS if one.is_read)],
         store=settings.rate_limit_store.get_secret_value(),
         store_required=settings.rate_limit_store_required,

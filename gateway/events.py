@@ -274,6 +274,35 @@ class LedgerChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MutationsSwitched:
+    """From now on mutations are ``on``, ``repeats-only`` or ``off``; told at the start as well."""
+
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MutationRefused:
+    """A mutation was refused because of that ``mode``."""
+
+    field: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsReloaded:
+    """Settings were read anew and hold; ``changed`` are the variables whose values are others."""
+
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsRefused:
+    """Settings were read anew, and cannot be used: those from before go on to hold."""
+
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditChanged:
     """The audit trail cannot be written, for the reason ``problem``, or can again (None)."""
 
@@ -434,6 +463,10 @@ Event: TypeAlias = (
     | LedgerFull
     | LedgerAlarm
     | LedgerChanged
+    | MutationsSwitched
+    | MutationRefused
+    | SettingsReloaded
+    | SettingsRefused
     | AuditChanged
     | AuditLineWritten
     | AuditLineLost

@@ -205,6 +205,12 @@ class Stack:
     client: httpx.AsyncClient
     emulator: Starlette
     wire: Recorder
+    app: Starlette
+    given: dict[str, Any]
+
+    def reload(self, **changes: Any) -> None:
+        """Bring settings into effect with these changes, as SIGHUP does."""
+        self.app.state.reloading.reload(lambda: settings(**(self.given | changes)))
 
     async def post(self, query: str, variables: Any = None, **headers: str) -> httpx.Response:
         """Send one GraphQL request as a frontend does."""
@@ -273,8 +279,9 @@ async def running(
     emulator = beside.emulator if beside else emulator
     wire = Recorder(httpx.ASGITransport(app=emulator))
     async with _reached(wire, NETWORK if network is None else network) as (transport, url):
+        given = {**url, **changes}
         app = create_app(
-            settings(**url, **changes),
+            settings(**given),
             transport=transport,
             engine=engine,
             sinks=sinks,
@@ -284,7 +291,7 @@ async def running(
         front = httpx.ASGITransport(app=app)
         client = httpx.AsyncClient(transport=front, base_url="http://gateway")
         async with app.router.lifespan_context(app), client:
-            yield Stack(client, emulator, wire)
+            yield Stack(client, emulator, wire, app, given)
 
 
 @contextlib.asynccontextmanager

@@ -116,6 +116,13 @@ class KeySet:
         state = "fresh" if age <= CACHE_LIFE + FETCH_TIME else "aging"
         return {"state": state, "keys": len(held), "ageSeconds": round(age)}
 
+    def reload(self, fetch: Fetch) -> None:
+        """Fetch the keys now, from this source from now on; those that are held serve meanwhile."""
+        self._fetch = fetch
+        if (fetching := self._in_flight()) is not None:
+            fetching.cancel()  # it would bring the keys of the source before
+        self._begin()
+
     def start(self) -> None:
         """Fetch the keys now, and anew whenever they have aged; nobody waits for it."""
         self._upkeep = asyncio.create_task(self._keep_fresh())

@@ -33,6 +33,10 @@ class RateLimiter:
             callers.popitem(last=False)
         return 0.0
 
+    def forget(self, operation: str) -> None:
+        """Begin anew to count an operation."""
+        self._due.pop(operation, None)
+
     def __len__(self) -> int:
         return sum(map(len, self._due.values()))
 
@@ -56,13 +60,23 @@ class RateLimits:
         emit: Sink,
         store_required: bool = False,
     ) -> None:
-        self._paces = {name: pace_of(rule, reads=name in reads) for name, rule in rules.items()}
+        self._reads = frozenset(reads)
+        self._paces = self._paces_of(rules)
         self._emit = emit
         self._limiter = RateLimiter()
-        self._shared: SharedLimits | None = None
         self._store_required = store_required
-        if store and any(self._paces.values()):
-            self._shared = SharedLimits(store, emit=emit)
+        self._shared = SharedLimits(store, emit=emit) if store else None
+
+    def _paces_of(self, rules: Mapping[str, str]) -> dict[str, Pace | None]:
+        return {name: pace_of(rule, reads=name in self._reads) for name, rule in rules.items()}
+
+    def change(self, rules: Mapping[str, str]) -> None:
+        """Count by other rules from now on; what keeps its rule keeps its counts."""
+        paces = self._paces_of(rules)
+        for name in paces:
+            if paces[name] != self._paces.get(name):
+                self._limiter.forget(name)
+        self._paces = paces
 
     async def count(self, caller: str, operation: str) -> None:
         """Count one operation of the caller with this id.
@@ -98,7 +112,7 @@ class RateLimits:
 
     async def check(self) -> None:
         """Write a log line when the store is unavailable; without a store do nothing."""
-        if self._shared is not None:
+        if self._shared is not None and any(self._paces.values()):
             await self._shared.check()
 
     async def aclose(self) -> None:

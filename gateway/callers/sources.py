@@ -7,7 +7,9 @@ from pathlib import Path
 import aiohttp
 
 from gateway.answers import ACCEPTED, body_of, bounded_session
-from gateway.callers.published_keys import KeysUnusable
+from gateway.callers.published_keys import KeysUnusable, read_keys
+
+_URLS = ("https://", "http://")
 
 
 def key_source(location: str) -> Callable[[], Awaitable[bytes]]:
@@ -30,4 +32,21 @@ def key_source(location: str) -> Callable[[], Awaitable[bytes]]:
                 raise KeysUnusable(f"its source answers with {response.status}")
             return await body_of(response)
 
-    return from_url if location.startswith(("https://", "http://")) else from_file
+    return from_url if location.startswith(_URLS) else from_file
+
+
+def check_key_file(location: str) -> bytes:
+    """What the file of a JWKS holds; nothing of a URL, which is fetched later.
+
+    Raises OSError and KeysUnusable.
+    """
+    if location.startswith(_URLS):
+        return b""
+    content = Path(location).read_bytes()
+    try:
+        usable = read_keys(content).usable
+    except (ValueError, RecursionError) as error:
+        raise KeysUnusable("it is not JSON") from error
+    if not usable:
+        raise KeysUnusable("it has no usable key")
+    return content

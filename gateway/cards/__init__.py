@@ -4,6 +4,7 @@ from gateway.cards.context import DOCUMENTS, DOCUMENTS_RATE, Context
 from gateway.cards.loaders import Loaders
 from gateway.cards.operations import OPERATIONS
 from gateway.cards.schema import build_schema, schema_text
+from gateway.cards.switch import Switch
 
 __all__ = [
     "DOCUMENTS",
@@ -11,6 +12,7 @@ __all__ = [
     "OPERATIONS",
     "Context",
     "Loaders",
+    "Switch",
     "build_schema",
     "schema_text",
 ]

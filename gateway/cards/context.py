@@ -9,6 +9,7 @@ import strawberry
 from gateway.audit import Trail
 from gateway.callers import Caller, RateLimits
 from gateway.cards.loaders import Loaders
+from gateway.cards.switch import Switch
 from gateway.events import Sink
 from gateway.ledger import Ledger
 from gateway.provider import ProviderClient
@@ -29,6 +30,7 @@ class Context:
     caller: Caller
     limits: RateLimits
     audit: Trail
+    switch: Switch
     emit: Sink
     header_key: str | None = None  # the HTTP request's Idempotency-Key
     key_required: bool = False  # whether a mutation without a key is refused

@@ -136,8 +136,8 @@ class NotExecutedMember(ErrorMember):
 
 @strawberry.type(
     name="GatewayUnavailable",
-    description="The gateway is busy, out of time, or without its ledger of keys or its audit "
-    "trail. This request was "
+    description="The gateway is busy, out of time, without its ledger of keys or its audit trail, "
+    "or mutations are paused. This request was "
     "not carried out, and can be sent again with the same key. An earlier request with that key "
     "may have worked: `message` says what is known of it.",
 )
@@ -206,6 +206,7 @@ _MEMBERS: dict[type[errors.GatewayError], Member] = {
     errors.DeadlineExceeded: GatewayUnavailableMember,
     errors.LedgerUnavailable: GatewayUnavailableMember,
     errors.AuditUnavailable: GatewayUnavailableMember,
+    errors.MutationsPaused: GatewayUnavailableMember,
     errors.NotExecuted: NotExecutedMember,
     errors.ProviderUnavailable: ProviderUnavailableMember,
     errors.ProviderProtocolError: ProviderUnavailableMember,
@@ -220,6 +221,7 @@ MUTATION_FAILURES: tuple[type[errors.GatewayError], ...] = (
     errors.DeadlineExceeded,
     errors.LedgerUnavailable,
     errors.AuditUnavailable,
+    errors.MutationsPaused,
     errors.ProviderUnavailable,
     errors.ProviderProtocolError,
     errors.OutcomeUnknown,
@@ -285,6 +287,7 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
             | errors.DeadlineExceeded()
             | errors.LedgerUnavailable()
             | errors.AuditUnavailable()
+            | errors.MutationsPaused()
         ):
             return {"idempotency_key": key}
         case errors.ProviderUnavailable() | errors.ProviderProtocolError():

@@ -27,6 +27,7 @@ _PASSING = (
     errors.DeadlineExceeded,
     errors.LedgerUnavailable,
     errors.AuditUnavailable,
+    errors.MutationsPaused,
 )
 # Failures that say nothing of a click whose key is known: they are about this request alone.
 _FINAL = (errors.Refused, errors.NotFound)

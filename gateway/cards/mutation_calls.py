@@ -113,6 +113,11 @@ class MutationCall(QueryCall, Generic[T]):
         """
         seen = await self._look()
         await self._check(ids)
+        self._context.switch.check(
+            self._operation,
+            is_known=seen.row is not None,
+            must_go_out=transition is not None and transition.must_go_out,
+        )
         await self._count()
         self._check_time()
         call = self._endpoint.call(body=b"" if body is None else msgspec.json.encode(body), **ids)

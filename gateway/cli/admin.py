@@ -5,11 +5,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
-    from gateway.cli.workers import Service
+    from gateway.cli.workers import Served, Service
     from gateway.config import AdminSettings
-    from gateway.events import Sink
     from gateway.serving import SideServer
     from gateway.telemetry.metrics import Exposition, SharedMetrics
 
@@ -43,8 +40,9 @@ def admin_service(listener: socket.socket, shared: "SharedMetrics") -> "Service"
     return Service(listener, 1, work_, first=0, role="admin")
 
 
-def _shown(shared: "SharedMetrics", _number: int) -> "tuple[ASGIApp, Sink]":
+def _shown(shared: "SharedMetrics", _number: int) -> "Served":
+    from gateway.cli.workers import Served
     from gateway.http.admin import admin_app
     from gateway.telemetry import LogSink
 
-    return admin_app(shared.exposition()), LogSink()
+    return Served(admin_app(shared.exposition()), LogSink())

@@ -1,19 +1,21 @@
 """The command ``gateway serve``: the gateway in front of the real provider."""
 
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
+    from gateway.cli.workers import Served
     from gateway.config import Settings
     from gateway.events import Sink
     from gateway.serving import Bounds
     from gateway.telemetry.metrics import SharedMetrics
+
+    Load: TypeAlias = Callable[[], Settings]
 
 Workers = Annotated[
     int | None,
@@ -35,11 +37,14 @@ def serve(workers: Workers = None) -> None:
 
     from gateway.cli.workers import refuse_memory
     from gateway.config import ServeSettings
+    from gateway.serving import hold_reloads
     from gateway.storage import check_ledger
     from gateway.telemetry import DirectWriter, QueuedWriter, configure_logging
 
+    hold_reloads()
     chosen: dict[str, Any] = {} if workers is None else {"workers": workers}
-    settings = ServeSettings.load(**chosen)
+    load = partial(ServeSettings.load, **chosen)
+    settings = load()
     # What forks must have one thread.
     writer = QueuedWriter if settings.workers == 1 else DirectWriter
     configure_logging(settings.log_level, readable=False, writer=writer)
@@ -49,12 +54,12 @@ def serve(workers: Workers = None) -> None:
     for warning in asyncio.run(check_ledger(settings)):
         structlog.get_logger().warning(warning)
     if settings.workers == 1:
-        _serve_alone(settings)
+        _serve_alone(settings, load)
     else:
-        _serve_with_workers(settings)
+        _serve_with_workers(settings, load)
 
 
-def _serve_alone(settings: "Settings") -> None:
+def _serve_alone(settings: "Settings", load: "Load") -> None:
     from gateway import serving
     from gateway.app import create_app
     from gateway.cli.admin import admin_server, listen_for_admin
@@ -68,7 +73,8 @@ def _serve_alone(settings: "Settings") -> None:
     app = create_app(settings, metrics=metrics)
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
     source, emit = serving.ListeningSocket(listener), _to_log_and(metrics)
-    server = serving.Server(app, source, _bounds(settings), emit, beside=admin)
+    reload = partial(app.state.reloading.reload, load)
+    server = serving.Server(app, source, _bounds(settings), emit, beside=admin, reload=reload)
     serving.stop_on_signals(server)
     _greet(listener, admin_listener)
     serving.run(server)
@@ -98,7 +104,7 @@ def _bounds(settings: "Settings") -> "Bounds":
     )
 
 
-def _serve_with_workers(settings: "Settings") -> None:
+def _serve_with_workers(settings: "Settings", load: "Load") -> None:
     from gateway import serving
     from gateway.cli.admin import admin_service, listen_for_admin
     from gateway.cli.workers import Service, Supervisor, work
@@ -116,7 +122,8 @@ def _serve_with_workers(settings: "Settings") -> None:
     bounds = _bounds(settings)
     # Workers wait for SIGINT, which comes once nothing more is handed to them.
     patient = replace(bounds, readiness_delay=bounds.readiness_delay + 2)
-    build = partial(_application, settings, shared)
+    current = Current(settings)
+    build = partial(_application, current, shared, load)
     service = Service(
         listener,
         settings.workers,
@@ -124,7 +131,11 @@ def _serve_with_workers(settings: "Settings") -> None:
         ended=(lambda _: None) if shared is None else shared.ended,
     )
     supervisor = Supervisor(
-        service, beside=beside, readiness_delay=bounds.readiness_delay, end=bounds.end
+        service,
+        beside=beside,
+        reload=partial(current.reload, load),
+        readiness_delay=bounds.readiness_delay,
+        end=bounds.end,
     )
     _greet(listener, admin_listener)
     try:
@@ -134,12 +145,39 @@ def _serve_with_workers(settings: "Settings") -> None:
             shared.close()
 
 
+class Current:
+    """The settings that hold, for workers that are started later."""
+
+    def __init__(self, settings: "Settings") -> None:
+        self.settings = settings
+
+    def reload(self, load: "Load") -> bool:
+        """Load settings; False where they cannot be used, and those from before hold."""
+        from gateway.config import RELOADABLE
+        from gateway.errors import ConfigError
+        from gateway.events import SettingsRefused
+        from gateway.reloading import Prepared
+        from gateway.telemetry import LogSink
+
+        try:
+            loaded = load()
+            Prepared.of(loaded)
+        except ConfigError as error:
+            LogSink()(SettingsRefused(problems=error.problems))
+            return False
+        given = {name: getattr(loaded, name) for name in RELOADABLE}
+        self.settings = self.settings.model_copy(update=given)
+        return True
+
+
 def _application(
-    settings: "Settings", shared: "SharedMetrics | None", worker: int
-) -> "tuple[Starlette, Sink]":
+    current: Current, shared: "SharedMetrics | None", load: "Load", worker: int
+) -> "Served":
     from gateway.app import create_app
+    from gateway.cli.workers import Served
     from gateway.telemetry import QueuedWriter, configure_logging
 
+    settings = current.settings
     configure_logging(settings.log_level, readable=False, worker=worker, writer=QueuedWriter)
     metrics = None
     if shared is not None:
@@ -147,4 +185,5 @@ def _application(
 
         shared.use(worker)
         metrics = MetricsSink()
-    return create_app(settings, metrics=metrics), _to_log_and(metrics)
+    app = create_app(settings, metrics=metrics)
+    return Served(app, _to_log_and(metrics), partial(app.state.reloading.reload, load))

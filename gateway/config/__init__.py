@@ -9,14 +9,17 @@ from gateway.config.files import Unreadable, file_reason, read_text
 from gateway.config.ledger import LastingLedgerSettings, LedgerSettings, default_ledger
 from gateway.config.provider import ProviderSettings
 from gateway.config.rates import Rate
+from gateway.config.reloading import MutationMode, ReloadableSettings
 from gateway.config.server import ServerSettings
 from gateway.config.settings import DevSettings, ResolveSettings, ServeSettings, Settings
+from gateway.config.sources import RELOADABLE
 from gateway.config.telemetry import TelemetrySettings
 from gateway.config.trusted import TrustedDocumentSettings
 from gateway.config.wording import expected, one_of
 
 __all__ = [
     "OFF",
+    "RELOADABLE",
     "AdminSettings",
     "AuditSettings",
     "CallerSettings",
@@ -24,8 +27,10 @@ __all__ = [
     "DocumentSettings",
     "LastingLedgerSettings",
     "LedgerSettings",
+    "MutationMode",
     "ProviderSettings",
     "Rate",
+    "ReloadableSettings",
     "ResolveSettings",
     "ServeSettings",
     "ServerSettings",

@@ -12,6 +12,7 @@ from gateway.config.checks import is_loopback
 from gateway.config.documents import DocumentSettings
 from gateway.config.ledger import LastingLedgerSettings, LedgerSettings
 from gateway.config.provider import ProviderSettings
+from gateway.config.reloading import ReloadableSettings
 from gateway.config.server import ServerSettings
 from gateway.config.telemetry import TelemetrySettings
 from gateway.config.trusted import TrustedDocumentSettings
@@ -22,6 +23,7 @@ from gateway.config.wording import not_set
 
 class Settings(
     AuditSettings,
+    ReloadableSettings,
     TelemetrySettings,
     AdminSettings,
     LedgerSettings,

@@ -1,4 +1,5 @@
-"""Where settings come from: the environment, then ``.env``, then a folder of secret files.
+"""Where settings come from: a file of settings that a running gateway takes up anew, then the
+environment, then ``.env``, then a folder of secret files.
 
 A name that begins with ``GATEWAY_`` and is none of ours is a problem wherever it stands: a
 misspelt setting that is ignored could leave a protection off. What platforms put into the
@@ -24,6 +25,9 @@ PREFIX = "GATEWAY_"
 ENV_FILE = ".env"
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 IGNORE = f"{PREFIX}IGNORE"
+RELOAD_FILE = f"{PREFIX}RELOAD_FILE"
+RELOADABLE = frozenset({"mutations", "log_level", "rate_limits", "documents", "jwt_keys"})
+"""Settings that SIGHUP brings into effect; all others are read at the start alone."""
 
 # Kubernetes describes every Service of a namespace to every pod, under names made of the Service's.
 _SERVICE_NAME = re.compile(r"_SERVICE_HOST$|_SERVICE_PORT(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)")
@@ -48,7 +52,7 @@ class Sources:
     @property
     def complete(self) -> bool:
         """Whether all sources could be read: else what seems to be missing may be there."""
-        return not {ENV_FILE, SECRETS_DIR} & self.problems.keys()
+        return not {ENV_FILE, SECRETS_DIR, RELOAD_FILE} & self.problems.keys()
 
 
 class _Entry(NamedTuple):
@@ -64,7 +68,9 @@ class _Entry(NamedTuple):
 def read_sources(environ: Mapping[str, str], env_file: Path, fields: Collection[str]) -> Sources:
     """The settings among ``fields``; an earlier source wins, and an empty text is not set."""
     found = Sources()
-    entries = [*_in_environment(environ), *_in_env_file(env_file, found)]
+    entries = [*_in_environment(environ), *_in_env_file(env_file, ENV_FILE, found)]
+    if file := _first(entries, RELOAD_FILE):
+        entries = [*_in_reload_file(Path(file), found), *entries]
     ignored = {_OF_CGI, *re.split(r"[\s,]+", _first(entries, IGNORE).upper())}
     if folder := _first(entries, SECRETS_DIR):
         entries += _in_folder(Path(folder), found)
@@ -107,23 +113,37 @@ def _is_injected(name: str, text: str) -> bool:
     return True
 
 
-def _in_env_file(path: Path, found: Sources) -> list[_Entry]:
-    """The entries of ``.env``, which need not be there; lines that cannot be read are problems."""
+def _in_reload_file(path: Path, found: Sources) -> list[_Entry]:
+    """The entries of the file of reloadable settings, which has to be there and has no others."""
+    if not path.exists():
+        found.problems[RELOAD_FILE] = "names a file that is not there"
+    entries = _in_env_file(path, RELOAD_FILE, found)
+    for entry in entries:
+        if entry.name.upper().removeprefix(PREFIX).lower() not in RELOADABLE:
+            reason = f"is read at the start alone, and cannot stand in the file of {RELOAD_FILE}"
+            found.problems.setdefault(_shown(entry.name), reason)
+    return entries
+
+
+def _in_env_file(path: Path, label: str, found: Sources) -> list[_Entry]:
+    """The entries of a file such as ``.env``, which need not be there; lines that cannot be read
+    are problems of the ``label``.
+    """
     try:
         # Read once: it may be a pipe.
         lines = list(parse_stream(io.StringIO(read_text(path))))
     except Unreadable as error:
         if isinstance(error.__cause__, FileNotFoundError) and not path.is_symlink():
             return []
-        found.problems[ENV_FILE] = f"cannot be read: {error}"
+        found.problems[label] = f"cannot be read: {error}"
         return []
     wrong = [line for line in lines if _is_malformed(line)]
     for line in wrong:
-        found.problems[f"{ENV_FILE} line {_number(line)}"] = "is not of the form NAME=value"
+        found.problems[f"{label} line {_number(line)}"] = "is not of the form NAME=value"
     rest = "".join(line.original.string for line in lines if line not in wrong)
     values = dotenv_values(stream=io.StringIO(rest))
     return [
-        _Entry(name, text or "", ENV_FILE)
+        _Entry(name, text or "", label)
         for name, text in values.items()
         if name.upper().startswith(PREFIX)
     ]

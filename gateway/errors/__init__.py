@@ -13,6 +13,7 @@
     ├─ RateLimited                    + who limits, the gateway or the provider, and for how long
     ├─ Overloaded · DeadlineExceeded  the gateway is full, or out of time: not carried out
     ├─ LedgerUnavailable              what is known of keys cannot be read: not carried out
+    ├─ MutationsPaused                the operator has switched mutations off: not carried out
     ├─ AuditUnavailable               the audit trail cannot be written: not carried out
     ├─ NotExecuted                    a write that never happened, and never will
     ├─ SigningError · SignatureInvalid
@@ -42,6 +43,7 @@ from gateway.errors.clicks import (
     IdempotencyConflict,
     LedgerUnavailable,
     LimitedBy,
+    MutationsPaused,
     NotExecuted,
     Overloaded,
     RateLimited,
@@ -90,6 +92,7 @@ __all__ = [
     "InvalidState",
     "LedgerUnavailable",
     "LimitedBy",
+    "MutationsPaused",
     "NotAllowed",
     "NotAuthenticated",
     "NotExecuted",

@@ -89,6 +89,19 @@ class AuditUnavailable(GatewayError):
         super().__init__("The gateway cannot write its audit trail now; try again in a moment.")
 
 
+class MutationsPaused(GatewayError):
+    """The operator has switched mutations off, or new ones; nothing was sent."""
+
+    code = "MUTATIONS_PAUSED"
+    meaning = "The operator has paused mutations; this request was not carried out."
+    advice = "Retry with the same key later."
+    in_results = True
+    retryable = True
+
+    def __init__(self) -> None:
+        super().__init__("Mutations are paused; send this one again later, with the same key.")
+
+
 class NotExecuted(GatewayError):
     """The call of this key had no effect and will have none: it is too late to carry it out."""
 

@@ -35,6 +35,15 @@ class TrustedDocuments:
         """Read manifests, of Apollo's form or flat ``{id: text}``; raises ConfigError."""
         return cls(read_manifests(paths))
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TrustedDocuments) and self._texts == other._texts
+
+    __hash__ = None  # type: ignore[assignment]  # they can change
+
+    def become(self, others: "TrustedDocuments") -> None:
+        """From now on these are the documents of other manifests."""
+        self._texts, self._known = others._texts, others._known
+
     def find(self, document_id: str) -> str | None:
         """The text under an id, or None."""
         return self._texts.get(without_prefix(document_id))

@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 
 from gateway.audit import Trail
 from gateway.callers import KeySet
+from gateway.cards import Switch
 from gateway.errors import GatewayError, Overloaded
 from gateway.http.responses import error_content, retry_after
 from gateway.http.routes import ExactRoute
@@ -20,6 +21,7 @@ def health_routes(
     provider: ProviderClient,
     ledger: Ledger[Any],
     audit: Trail,
+    switch: Switch,
     keys: KeySet | None,
     shutdown: Shutdown,
 ) -> list[BaseRoute]:
@@ -31,7 +33,7 @@ def health_routes(
     async def ready(_request: Request) -> Response:
         if shutdown.begun:
             return _unavailable(Overloaded("The gateway is ending; ask another one."), {})
-        return await _readiness(provider, ledger, audit, keys)
+        return await _readiness(provider, ledger, audit, switch, keys)
 
     return [ExactRoute("/healthz", _alive), ExactRoute("/readyz", ready)]
 
@@ -41,7 +43,11 @@ async def _alive(_request: Request) -> Response:
 
 
 async def _readiness(
-    provider: ProviderClient, ledger: Ledger[Any], audit: Trail, keys: KeySet | None
+    provider: ProviderClient,
+    ledger: Ledger[Any],
+    audit: Trail,
+    switch: Switch,
+    keys: KeySet | None,
 ) -> Response:
     """Ready means: tokens of callers can be checked, and the provider gives us an access token.
 
@@ -62,6 +68,7 @@ async def _readiness(
         "clockSkewSeconds": provider.clock.skew,
         "ledger": await ledger.condition(),
         "audit": audit.condition,
+        "mutations": switch.mode,
     }
     return JSONResponse(facts | _identity(keys))
 

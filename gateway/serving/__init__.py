@@ -11,7 +11,7 @@ the number of connections, and the order of the end.
 
 from gateway.serving.bounds import Bounds
 from gateway.serving.listening import ListeningSocket, address, listen
-from gateway.serving.server import Server, SideServer, run, stop_on_signals
+from gateway.serving.server import Server, SideServer, hold_reloads, run, stop_on_signals
 
 __all__ = [
     "Bounds",
@@ -19,6 +19,7 @@ __all__ = [
     "Server",
     "SideServer",
     "address",
+    "hold_reloads",
     "listen",
     "run",
     "stop_on_signals",

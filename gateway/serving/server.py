@@ -17,7 +17,7 @@ import gc
 import math
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
@@ -77,6 +77,14 @@ def stop_on_signals(server: "Server") -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, server.handle_exit)
+    if server.reloads:
+        signal.signal(signal.SIGHUP, server.handle_reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
+
+
+def hold_reloads() -> None:
+    """Keep SIGHUP back until ``stop_on_signals``: it must neither end the process nor be lost."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
 
 
 def _leave_alone_what_is_there() -> None:
@@ -89,7 +97,8 @@ class Server(uvicorn.Server):
     """uvicorn's server, with connections from a source, and the end that is described above.
 
     ``supervised``: see ``handle_exit``. uvicorn's ``date_header`` says when an answer was made.
-    ``beside`` is a server that runs in the same event loop, for as long as this one.
+    ``beside`` is a server that runs in the same event loop, for as long as this one, and ``reload``
+    is called where SIGHUP asks for it.
     """
 
     def __init__(
@@ -102,6 +111,7 @@ class Server(uvicorn.Server):
         date_header: bool = True,
         supervised: bool = False,
         beside: "SideServer | None" = None,
+        reload: Callable[[], None] | None = None,
     ) -> None:
         config = uvicorn.Config(
             _Interruptible(app),
@@ -118,6 +128,8 @@ class Server(uvicorn.Server):
         self._emit = emit
         self._supervised = supervised
         self._beside = beside
+        self._reload = reload
+        self._reload_is_wanted = False
         self._connections = Connections(bounds.connections, emit)
         self._arriving: set[asyncio.Task[None]] = set()
         self._accepts = True
@@ -133,6 +145,15 @@ class Server(uvicorn.Server):
         self._hurries = self._hurries or told_twice or sig == signal.SIGINT
         self.should_exit = True
 
+    @property
+    def reloads(self) -> bool:
+        """Whether SIGHUP means something to it."""
+        return self._reload is not None
+
+    def handle_reload(self, _sig: int, _frame: FrameType | None) -> None:
+        """Reload settings soon, from the event loop."""
+        self._reload_is_wanted = True
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then take connections."""
         await super().startup(sockets=[])
@@ -145,6 +166,9 @@ class Server(uvicorn.Server):
         """Tell of the connections every two seconds, beside what uvicorn does at each tick."""
         if counter % _TICKS_OF_A_COUNT == 0:
             self._emit(ConnectionsCounted(open=len(self._connections)))
+        if self._reload_is_wanted and self._reload is not None:
+            self._reload_is_wanted = False
+            self._reload()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

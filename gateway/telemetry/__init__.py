@@ -4,7 +4,7 @@ from gateway.telemetry.caller_id import caller_id, caller_name, on_behalf_of
 from gateway.telemetry.log_sink import LogSink
 from gateway.telemetry.log_writers import DirectWriter, QueuedWriter
 from gateway.telemetry.loggable import loggable, loggable_address
-from gateway.telemetry.logs import configure_logging, lines_dropped
+from gateway.telemetry.logs import configure_logging, lines_dropped, set_log_level
 from gateway.telemetry.request_id import (
     NO_REQUEST,
     RequestIdMiddleware,
@@ -29,6 +29,7 @@ __all__ = [
     "new_request_id",
     "on_behalf_of",
     "request_id",
+    "set_log_level",
     "traceparent",
     "with_subject_key",
 ]

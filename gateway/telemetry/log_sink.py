@@ -1,6 +1,5 @@
 """Events as lines of the log: one name and a few facts each."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,7 @@ import structlog
 
 from gateway import events
 from gateway.events import Event
+from gateway.telemetry.logs import is_logged
 
 # The level, the name of the line, and its facts.
 Line = tuple[str, str, dict[str, Any]]
@@ -21,7 +21,7 @@ class LogSink:
 
     def __call__(self, event: Event) -> None:
         """Write the line of an event."""
-        if type(event) in _DETAILS and not self._log.is_enabled_for(logging.DEBUG):
+        if type(event) in _DETAILS and not is_logged("debug"):
             return  # there are several for each request
         level, name, facts = _LINES[type(event)](event)
         getattr(self._log, level)(name, **facts)
@@ -171,6 +171,22 @@ def _ledger_changed(event: events.LedgerChanged) -> Line:
     return "error", "ledger_unavailable", {"problem": event.problem}
 
 
+def _switched(event: events.MutationsSwitched) -> Line:
+    return ("info" if event.mode == "on" else "warning"), "mutations", {"mode": event.mode}
+
+
+def _mutation_refused(event: events.MutationRefused) -> Line:
+    return "debug", "mutation_refused", {"field": event.field, "mode": event.mode}
+
+
+def _reloaded(event: events.SettingsReloaded) -> Line:
+    return "info", "settings_reloaded", {"changed": event.changed}
+
+
+def _settings_refused(event: events.SettingsRefused) -> Line:
+    return "error", "settings_refused", {"problems": event.problems}
+
+
 def _audit_changed(event: events.AuditChanged) -> Line:
     if event.problem is None:
         return "info", "audit_available", {}
@@ -257,6 +273,10 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.LedgerFull: _ledger_full,
     events.LedgerAlarm: _ledger_alarm,
     events.LedgerChanged: _ledger_changed,
+    events.MutationsSwitched: _switched,
+    events.MutationRefused: _mutation_refused,
+    events.SettingsReloaded: _reloaded,
+    events.SettingsRefused: _settings_refused,
     events.AuditChanged: _audit_changed,
     events.AuditLineWritten: _audit_line,
     events.AuditLineLost: _audit_lost,

@@ -18,6 +18,8 @@ from gateway.events import places_of
 from gateway.telemetry.log_writers import DirectWriter, QueuedWriter
 from gateway.telemetry.request_id import request_id
 
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}  # those of the standard library
+_least = _LEVELS["info"]
 Writer: TypeAlias = type[QueuedWriter] | type[DirectWriter]
 
 
@@ -50,15 +52,35 @@ def configure_logging(
     )
     target = _target(out, writer, [*shared, renderer])
     structlog.configure(
-        processors=[*shared, _exception_facts, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        processors=[_drop_below_level, *shared, _exception_facts, renderer],
+        # The level can change, and loggers that are made once keep their class.
+        wrapper_class=structlog.make_filtering_bound_logger("debug"),
         logger_factory=structlog.WriteLoggerFactory(file=target),
         cache_logger_on_first_use=stream is None,  # a process has one, tests have many
     )
     handler = _handler(target, shared, renderer)
-    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.basicConfig(handlers=[handler], force=True)
+    set_log_level(level)
     for noisy in ("httpx", "httpcore"):  # they log whole URLs and headers
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def set_log_level(level: str) -> None:
+    """Write lines of this level and of more severe ones from now on."""
+    global _least
+    _least = _LEVELS[level]
+    logging.getLogger().setLevel(_least)
+
+
+def is_logged(level: str) -> bool:
+    """Whether lines of this level are written."""
+    return _LEVELS[level] >= _least
+
+
+def _drop_below_level(_logger: Any, method: str, event: Any) -> Any:
+    if _LEVELS.get(method, _least) < _least:
+        raise structlog.DropEvent
+    return event
 
 
 def lines_dropped() -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from gateway.cli.workers import work
+from gateway.cli.workers import Served, work
 from gateway.cli.workers.channel import READY, Channel
 from gateway.cli.workers.distributor import Distributor
 from gateway.errors import ConfigError
@@ -151,7 +151,7 @@ def test_a_worker_serves_its_channel_and_ends_with_the_supervisor(
     answers: list[bytes] = []
     supervisor = threading.Thread(target=ask_and_leave, args=(channels[0], answers))
     supervisor.start()
-    code = work(1, channels[0], lambda _number: (hello, to_nobody), Bounds.by_default())
+    code = work(1, channels[0], lambda _number: Served(hello, to_nobody), Bounds.by_default())
     supervisor.join()
     assert (code, len(answers), b"hello" in answers[0]) == (0, 1, True)
 
@@ -169,7 +169,7 @@ def test_a_worker_that_ends_says_so(channels: list[Channel], process_as_before: 
     heard: list[bytes | None] = []
     supervisor = threading.Thread(target=end_and_listen, args=(channels[0], heard))
     supervisor.start()
-    code = work(1, channels[0], lambda _number: (hello, to_nobody), Bounds.by_default())
+    code = work(1, channels[0], lambda _number: Served(hello, to_nobody), Bounds.by_default())
     channels[0].tell(b"it has ended")
     supervisor.join()
     assert (code, heard) == (0, [READY, b""])

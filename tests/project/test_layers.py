@@ -32,6 +32,7 @@ ORDER = [
     "serving",
     "storage",
     "sampling",
+    "reloading",
     "app",
     "diagnosis",
     "cli",

@@ -52,7 +52,8 @@ async def test_a_click_is_told_once_by_each_who_knows_of_it() -> None:
     assert len(kept.of(events.AttemptEnded)) == 2
     assert [claim.how for claim in kept.of(events.KeyClaimed)] == ["new"]
     assert [told.outcome for told in kept.of(events.KeyAnswered)] == ["done"]
-    assert len(kept.events) == 9
+    assert [switch.mode for switch in kept.of(events.MutationsSwitched)] == ["on"]
+    assert len(kept.events) == 10
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,6 @@ connections would wait in the socket of a worker that has died.
 
 from gateway.cli.workers.service import Service
 from gateway.cli.workers.supervisor import Supervisor, refuse_memory
-from gateway.cli.workers.worker import work
+from gateway.cli.workers.worker import Served, work
 
-__all__ = ["Service", "Supervisor", "refuse_memory", "work"]
+__all__ = ["Served", "Service", "Supervisor", "refuse_memory", "work"]

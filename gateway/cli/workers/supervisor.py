@@ -14,7 +14,7 @@ import gc
 import selectors
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -49,6 +49,7 @@ class Supervisor:
     An orderly end takes ``end`` seconds at most, and connections are accepted for the first
     ``readiness_delay`` of them. From now on SIGINT and SIGTERM mean such an end: whoever stops the
     supervisor before it runs is obeyed too. That the service beside does not work ends nothing.
+    SIGHUP calls ``reload``, and goes on to the workers where that says that it was of use.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Supervisor:
         service: Service,
         *,
         beside: Service | None = None,
+        reload: Callable[[], bool] = lambda: False,
         readiness_delay: float,
         end: float,
     ) -> None:
@@ -63,6 +65,7 @@ class Supervisor:
         self._patience = end + MARGIN
         self._signals = Signals()
         self._service = service
+        self._reload = reload
         self._services = [service] if beside is None else [service, beside]
         self._ever_up = self._drains = False
         self._exit_code = 0
@@ -149,10 +152,18 @@ class Supervisor:
 
     def _look_after_ended(self) -> None:
         self._signals.clear()
+        if self._signals.reload_is_wanted:
+            self._signals.reload_is_wanted = False
+            self._tell_to_reload()
         for service, place in self._all():
             code = place.end()
             if code is not None:
                 self._empty(service, place, code)
+
+    def _tell_to_reload(self) -> None:
+        if not self._drains and self._reload():
+            for place in self._service.places:
+                place.send(signal.SIGHUP)
 
     def _empty(self, service: Service, place: Place, code: int) -> None:
         """Its worker has ended: say so, and keep for others what it had not taken."""

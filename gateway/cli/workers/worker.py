@@ -1,6 +1,7 @@
 """The life of one worker: it builds the application, and serves what its channel brings."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from starlette.types import ASGIApp
@@ -13,21 +14,31 @@ from gateway.events import Sink
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a worker serves, what its server tells of itself to, and what SIGHUP calls."""
+
+    app: ASGIApp
+    emit: Sink
+    reload: Callable[[], None] | None = None
+
+
 def work(
     number: int,
     channel: Channel,
-    build: Callable[[int], tuple[ASGIApp, Sink]],
+    build: Callable[[int], Served],
     bounds: serving.Bounds,
 ) -> int:
     """Serve until the supervisor asks for the end, or has ended itself; the exit code.
 
-    ``build`` makes the application of the worker with this number, and what its server tells of
-    itself to, here and not before the fork: locks, connections and TLS contexts belong to one
-    process.
+    ``build`` makes what the worker with this number serves, here and not before the fork: locks,
+    connections and TLS contexts belong to one process.
     """
     try:
-        app, emit = build(number)
-        server = serving.Server(app, channel, bounds, emit, supervised=True)
+        served = build(number)
+        server = serving.Server(
+            served.app, channel, bounds, served.emit, supervised=True, reload=served.reload
+        )
         serving.stop_on_signals(server)
         serving.run(server)
     except ConfigError as error:

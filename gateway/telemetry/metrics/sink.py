@@ -18,6 +18,7 @@ from gateway.telemetry.metrics.ledger import LedgerMetrics
 from gateway.telemetry.metrics.process import ProcessMetrics
 from gateway.telemetry.metrics.provider import ProviderMetrics
 from gateway.telemetry.metrics.requests import RequestMetrics
+from gateway.telemetry.metrics.settings import SettingsMetrics
 
 _MOST_WAITING = 200
 
@@ -45,6 +46,7 @@ class MetricsSink:
             **ProviderMetrics(declare).handlers,
             **LedgerMetrics(declare).handlers,
             **AuditMetrics(declare).handlers,
+            **SettingsMetrics(declare).handlers,
             **ProcessMetrics(declare).handlers,
         }
 

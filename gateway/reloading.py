@@ -1,0 +1,133 @@
+"""Settings that are changed while the gateway runs: all of them at once, or none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from gateway.callers import KeySet, KeysUnusable, RateLimits, check_key_file, key_source
+from gateway.cards import DOCUMENTS, DOCUMENTS_RATE, OPERATIONS, Switch
+from gateway.config import OFF, RELOADABLE, CallerSettings, Settings, TrustedDocumentSettings
+from gateway.errors import ConfigError
+from gateway.events import SettingsRefused, SettingsReloaded, Sink
+from gateway.graphql import TrustedDocuments
+from gateway.telemetry import set_log_level
+
+
+def rate_rules(settings: CallerSettings) -> dict[str, str]:
+    """The rate limit of each operation; raises ConfigError.
+
+    Limits are for callers that are told apart: where all are anyone, one could stop them all.
+    """
+    rules = {operation.name: operation.rate for operation in OPERATIONS}
+    rules[DOCUMENTS] = DOCUMENTS_RATE
+    if not rules.keys() >= settings.rate_limits.keys():
+        known = ", ".join(rules)
+        raise ConfigError([f"GATEWAY_RATE_LIMITS: has an unknown name; known are {known}"])
+    rules |= settings.rate_limits
+    return rules if settings.auth == "jwt" else dict.fromkeys(rules, OFF)
+
+
+def trusted_documents(settings: TrustedDocumentSettings) -> TrustedDocuments:
+    """The documents of the manifests; raises ConfigError."""
+    try:
+        return TrustedDocuments.load(*settings.documents)
+    except ConfigError as error:
+        raise ConfigError([f"GATEWAY_DOCUMENTS: {one}" for one in error.problems]) from error
+
+
+def key_file(settings: CallerSettings) -> bytes:
+    """What the file of the identity provider's keys holds, where it is a file.
+
+    Raises ConfigError.
+    """
+    if settings.auth != "jwt":
+        return b""
+    try:
+        return check_key_file(settings.jwt_keys)
+    except (OSError, KeysUnusable) as error:
+        reason = (error.strerror or "it fails").lower() if isinstance(error, OSError) else error
+        raise ConfigError([f"GATEWAY_JWT_KEYS: its file cannot be used: {reason}"]) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What new settings bring, all of which can be used."""
+
+    rules: dict[str, str]
+    trusted: TrustedDocuments
+    keys: bytes
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Raises ConfigError with all problems."""
+        problems: list[str] = []
+        found: list[object] = []
+        for read in (rate_rules, trusted_documents, key_file):
+            try:
+                found.append(read(settings))
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(problems)
+        return cls(*found)  # type: ignore[arg-type]  # in the order of its fields
+
+
+class Reloading:
+    """Brings new settings into effect; those of ``RELOADABLE`` alone, whatever else has changed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        switch: Switch,
+        limits: RateLimits,
+        trusted: TrustedDocuments,
+        keys: KeySet | None,
+        emit: Sink,
+    ) -> None:
+        self._settings = settings
+        self._switch = switch
+        self._limits = limits
+        self._trusted = trusted
+        self._keys = keys
+        self._emit = emit
+        try:
+            self._key_file = key_file(settings)
+        except ConfigError:  # it is fetched until it can be read
+            self._key_file = b""
+
+    def reload(self, load: Callable[[], Settings]) -> None:
+        """Load settings and use them; where they cannot be used, those from before go on to hold.
+
+        It reads files, which takes milliseconds; no request sees a part of the change.
+        """
+        try:
+            settings = load()
+            prepared = Prepared.of(settings)
+        except ConfigError as error:
+            self._emit(SettingsRefused(problems=error.problems))
+            return
+        changed = self._changed(settings, prepared)
+        self._use(settings, prepared)
+        self._emit(SettingsReloaded(changed=changed))
+
+    def _changed(self, settings: Settings, prepared: Prepared) -> tuple[str, ...]:
+        """The variables with other values, and those whose files have another content."""
+        names = {
+            name for name in RELOADABLE if getattr(settings, name) != getattr(self._settings, name)
+        }
+        if prepared.trusted != self._trusted:
+            names.add("documents")
+        if prepared.keys != self._key_file:
+            names.add("jwt_keys")
+        return tuple(f"GATEWAY_{name.upper()}" for name in sorted(names))
+
+    def _use(self, settings: Settings, prepared: Prepared) -> None:
+        if settings.mutations != self._switch.mode:
+            self._switch.turn(settings.mutations)
+        set_log_level(settings.log_level)
+        self._limits.change(prepared.rules)
+        self._trusted.become(prepared.trusted)
+        if self._keys is not None:
+            self._keys.reload(key_source(settings.jwt_keys))
+        self._settings, self._key_file = settings, prepared.keys
