@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
@@ -62,7 +63,14 @@ from gateway.reloading import Reloading, rate_rules, trusted_documents
 from gateway.runtime import Runtime, Shutdown
 from gateway.sampling import Sampler
 from gateway.storage import ledger_store
-from gateway.telemetry import LogSink, RequestIdMiddleware, request_id, with_subject_key
+from gateway.telemetry import (
+    NO_TRACING,
+    LogSink,
+    RequestIdMiddleware,
+    Tracing,
+    request_id,
+    with_subject_key,
+)
 from gateway.turns import Turns
 
 if TYPE_CHECKING:
@@ -76,23 +84,24 @@ def create_app(
     engine: Engine | None = None,
     sinks: Iterable[Sink] = (),
     metrics: Sink | None = None,
+    tracing: Tracing = NO_TRACING,
     runtime: Runtime | None = None,
 ) -> Starlette:
     """The gateway as an ASGI application.
 
     ``transport`` stands in for the network, ``engine`` for the ledger's own, ``runtime`` for the
     clocks; ``sinks`` get all events, as the log does, and so do ``metrics``, for whom the state of
-    the process is sampled. Raises ConfigError; so does the start of the application, where the
-    ledger cannot be opened.
+    the process is sampled. ``tracing`` is closed at the end. Raises ConfigError; so does the start
+    of the application, where the ledger cannot be opened.
     """
     runtime = runtime or Runtime()
-    emit = to_all([LogSink(), *sinks, *([] if metrics is None else [metrics])])
+    emit = to_all([LogSink(), *tracing.sinks, *sinks, *([] if metrics is None else [metrics])])
     if settings.auth == "jwt":
         settings = with_subject_key(settings, emit)
     network = transport_to(
         settings.provider_url, through=transport, ca_file=settings.provider_ca_file
     )
-    provider = ProviderClient(settings, network, runtime, emit=emit)
+    provider = ProviderClient(settings, network, runtime, emit=emit, tracing=tracing)
     ledger = Ledger[Any](
         ledger_store(
             settings,
@@ -106,7 +115,7 @@ def create_app(
         emit=emit,
     )
     limits = _rate_limits(settings, emit)
-    keys = _key_set(settings, runtime.clock, emit)
+    keys = _key_set(settings, runtime.clock, emit, tracing)
     audit = _audit_trail(settings, runtime, emit)
     switch = Switch(emit)
     switch.turn(settings.mutations)
@@ -153,6 +162,7 @@ def create_app(
             await provider.aclose()
             await limits.aclose()
             await sampler.aclose()
+            await tracing.aclose()
 
     view = GraphQLView(
         Dependencies(
@@ -163,6 +173,7 @@ def create_app(
             documents_mode=settings.documents_mode,
             settings=settings,
             emit=emit,
+            tracing=tracing,
         )
     )
     app = Starlette(
@@ -177,7 +188,13 @@ def create_app(
     )
     app.router.redirect_slashes = False
     app.state.reloading = Reloading(
-        settings, switch=switch, limits=limits, trusted=trusted, keys=keys, emit=emit
+        settings,
+        switch=switch,
+        limits=limits,
+        trusted=trusted,
+        keys=keys,
+        source_of=partial(key_source, tracing=tracing),
+        emit=emit,
     )
     return app
 
@@ -239,13 +256,15 @@ def document_limits(settings: DocumentSettings) -> DocumentLimits:
     )
 
 
-def _key_set(settings: CallerSettings, clock: Callable[[], float], emit: Sink) -> KeySet | None:
+def _key_set(
+    settings: CallerSettings, clock: Callable[[], float], emit: Sink, tracing: Tracing
+) -> KeySet | None:
     """The keys that access tokens are checked with, where callers need one."""
     if settings.auth is None:
         raise ConfigError(["GATEWAY_AUTH: is not set; decide who is let in"])
     if settings.auth != "jwt":
         return None
-    return KeySet(key_source(settings.jwt_keys), clock=clock, emit=emit)
+    return KeySet(key_source(settings.jwt_keys, tracing), clock=clock, emit=emit)
 
 
 def _authenticator(settings: Settings, keys: KeySet | None) -> Authenticator:

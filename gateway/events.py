@@ -374,6 +374,13 @@ class StateSampled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpanExportChanged:
+    """The collector of traces does not take spans, which are dropped then, or takes them again."""
+
+    works: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnexpectedError:
     """A fault of the gateway: the class of the error, and the lines where it passed."""
 
@@ -473,6 +480,7 @@ Event: TypeAlias = (
     | AuditHead
     | LedgerCounted
     | StateSampled
+    | SpanExportChanged
     | UnexpectedError
     | ServerEnds
     | SupervisorGone

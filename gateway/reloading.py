@@ -1,10 +1,10 @@
 """Settings that are changed while the gateway runs: all of them at once, or none."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 
-from gateway.callers import KeySet, KeysUnusable, RateLimits, check_key_file, key_source
+from gateway.callers import KeySet, KeysUnusable, RateLimits, check_key_file
 from gateway.cards import DOCUMENTS, DOCUMENTS_RATE, OPERATIONS, Switch
 from gateway.config import OFF, RELOADABLE, CallerSettings, Settings, TrustedDocumentSettings
 from gateway.errors import ConfigError
@@ -73,7 +73,10 @@ class Prepared:
 
 
 class Reloading:
-    """Brings new settings into effect; those of ``RELOADABLE`` alone, whatever else has changed."""
+    """Brings new settings into effect; those of ``RELOADABLE`` alone, whatever else has changed.
+
+    ``source_of`` reads the JWKS of a file or URL.
+    """
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class Reloading:
         limits: RateLimits,
         trusted: TrustedDocuments,
         keys: KeySet | None,
+        source_of: Callable[[str], Callable[[], Awaitable[bytes]]],
         emit: Sink,
     ) -> None:
         self._settings = settings
@@ -90,6 +94,7 @@ class Reloading:
         self._limits = limits
         self._trusted = trusted
         self._keys = keys
+        self._source_of = source_of
         self._emit = emit
         try:
             self._key_file = key_file(settings)
@@ -129,5 +134,5 @@ class Reloading:
         self._limits.change(prepared.rules)
         self._trusted.become(prepared.trusted)
         if self._keys is not None:
-            self._keys.reload(key_source(settings.jwt_keys))
+            self._keys.reload(self._source_of(settings.jwt_keys))
         self._settings, self._key_file = settings, prepared.keys

@@ -18,6 +18,7 @@ from gateway.events import Sink
 from gateway.ledger import Engine
 from gateway.runtime import Runtime
 from gateway.signing import PrivateKey
+from gateway.telemetry import NO_TRACING, Tracing
 from tests.loopback import on_loopback
 from tests.waiting import PATIENCE
 
@@ -265,6 +266,7 @@ async def running(
     network: bool | None = None,
     sinks: Iterable[Sink] = (),
     metrics: Sink | None = None,
+    tracing: Tracing = NO_TRACING,
     engine: Engine | None = None,
     **changes: Any,
 ) -> AsyncIterator[Stack]:
@@ -272,7 +274,8 @@ async def running(
 
     With ``beside`` the new gateway stands in front of that stack's emulator, and with ``network``
     it sends its calls as in production: with the network's transport, over a socket. ``sinks`` and
-    ``metrics`` get its events, and ``engine`` stands in for that of its ledger.
+    ``metrics`` get its events, ``tracing`` makes its spans, and ``engine`` stands in for that of
+    its ledger.
     """
     chosen = emulator_options or options()
     emulator = create_emulator(chosen, now=clock) if clock else create_emulator(chosen)
@@ -286,6 +289,7 @@ async def running(
             engine=engine,
             sinks=sinks,
             metrics=metrics,
+            tracing=tracing,
             runtime=runtime or (clock.runtime() if clock else None),
         )
         front = httpx.ASGITransport(app=app)

@@ -3,19 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
 from gateway.answers import ACCEPTED, body_of, bounded_session
 from gateway.callers.published_keys import KeysUnusable, read_keys
+from gateway.telemetry import NO_TRACING, Tracing
 
 _URLS = ("https://", "http://")
 
 
-def key_source(location: str) -> Callable[[], Awaitable[bytes]]:
+def key_source(location: str, tracing: Tracing = NO_TRACING) -> Callable[[], Awaitable[bytes]]:
     """Reads a JWKS anew at each call; raises what reading raises.
 
-    What a URL gives is read within the bounds of ``gateway.answers``.
+    What a URL gives is read within the bounds of ``gateway.answers``, and in a span.
     """
 
     async def from_file() -> bytes:
@@ -32,7 +34,19 @@ def key_source(location: str) -> Callable[[], Awaitable[bytes]]:
                 raise KeysUnusable(f"its source answers with {response.status}")
             return await body_of(response)
 
-    return from_url if location.startswith(_URLS) else from_file
+    async def from_url_in_a_span() -> bytes:
+        with tracing.call("GET", None, server):
+            return await from_url()
+
+    if not location.startswith(_URLS):
+        return from_file
+    server = _server(location)
+    return from_url_in_a_span
+
+
+def _server(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def check_key_file(location: str) -> bytes:

@@ -68,9 +68,10 @@ def dev(
 
     from gateway import serving
     from gateway.app import create_app
+    from gateway.config import TracingVariables
     from gateway.emulator import GUIDE_ACCOUNT, EmulatorOptions, create_emulator
     from gateway.signing import PrivateKey
-    from gateway.telemetry import LogSink, QueuedWriter, configure_logging
+    from gateway.telemetry import LogSink, QueuedWriter, configure_logging, tracing_of
 
     names = [_checked(name) for name in allowed_host or []]
     listener = serving.listen(host, port, port_from="--port, or make run PORT=9000")
@@ -85,7 +86,8 @@ def dev(
             activation_delay=activation_delay,
         )
     )
-    app = create_app(settings, transport=httpx.ASGITransport(app=emulator))
+    tracing = tracing_of(TracingVariables.read(), LogSink())
+    app = create_app(settings, transport=httpx.ASGITransport(app=emulator), tracing=tracing)
     source, bounds = serving.ListeningSocket(listener), serving.Bounds.by_default()
     server = serving.Server(app, source, bounds, LogSink())
     serving.stop_on_signals(server)

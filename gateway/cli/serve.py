@@ -63,6 +63,8 @@ def _serve_alone(settings: "Settings", load: "Load") -> None:
     from gateway import serving
     from gateway.app import create_app
     from gateway.cli.admin import admin_server, listen_for_admin
+    from gateway.config import TracingVariables
+    from gateway.telemetry import tracing_of
 
     metrics = admin = None
     if (admin_listener := listen_for_admin(settings)) is not None:
@@ -70,9 +72,11 @@ def _serve_alone(settings: "Settings", load: "Load") -> None:
 
         metrics = MetricsSink()
         admin = admin_server(admin_listener, metrics.exposition)
-    app = create_app(settings, metrics=metrics)
+    emit = _to_log_and(metrics)
+    tracing = tracing_of(TracingVariables.read(), emit)
+    app = create_app(settings, metrics=metrics, tracing=tracing)
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
-    source, emit = serving.ListeningSocket(listener), _to_log_and(metrics)
+    source = serving.ListeningSocket(listener)
     reload = partial(app.state.reloading.reload, load)
     server = serving.Server(app, source, _bounds(settings), emit, beside=admin, reload=reload)
     serving.stop_on_signals(server)
@@ -175,7 +179,8 @@ def _application(
 ) -> "Served":
     from gateway.app import create_app
     from gateway.cli.workers import Served
-    from gateway.telemetry import QueuedWriter, configure_logging
+    from gateway.config import TracingVariables
+    from gateway.telemetry import QueuedWriter, configure_logging, tracing_of
 
     settings = current.settings
     configure_logging(settings.log_level, readable=False, worker=worker, writer=QueuedWriter)
@@ -185,5 +190,7 @@ def _application(
 
         shared.use(worker)
         metrics = MetricsSink()
-    app = create_app(settings, metrics=metrics)
-    return Served(app, _to_log_and(metrics), partial(app.state.reloading.reload, load))
+    emit = _to_log_and(metrics)
+    tracing = tracing_of(TracingVariables.read(), emit)
+    app = create_app(settings, metrics=metrics, tracing=tracing)
+    return Served(app, emit, partial(app.state.reloading.reload, load))

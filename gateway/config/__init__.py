@@ -14,6 +14,7 @@ from gateway.config.server import ServerSettings
 from gateway.config.settings import DevSettings, ResolveSettings, ServeSettings, Settings
 from gateway.config.sources import RELOADABLE
 from gateway.config.telemetry import TelemetrySettings
+from gateway.config.tracing import TracingVariables
 from gateway.config.trusted import TrustedDocumentSettings
 from gateway.config.wording import expected, one_of
 
@@ -36,6 +37,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "TelemetrySettings",
+    "TracingVariables",
     "TrustedDocumentSettings",
     "Unreadable",
     "default_ledger",

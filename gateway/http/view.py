@@ -43,7 +43,14 @@ from gateway.http.requests import (
     idempotency_key,
 )
 from gateway.http.responses import compressed, error_response, graphql_response
-from gateway.telemetry import loggable, loggable_address, on_behalf_of
+from gateway.telemetry import (
+    NO_TRACING,
+    OpenSpan,
+    Tracing,
+    loggable,
+    loggable_address,
+    on_behalf_of,
+)
 
 # What resolvers get, for a caller and the ``Idempotency-Key`` header of the request.
 NewContext: TypeAlias = Callable[[Caller, str | None], Context]
@@ -60,6 +67,7 @@ class Dependencies:
     documents_mode: DocumentMode
     settings: ServerSettings
     emit: Sink
+    tracing: Tracing = NO_TRACING
 
 
 @dataclass(slots=True)
@@ -79,11 +87,14 @@ class GraphQLView:
         self._dependencies = dependencies
         self._settings = dependencies.settings
         self._emit = dependencies.emit
+        self._tracing = dependencies.tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
-        response = await self.respond(Request(scope, receive))
-        await response(scope, receive, send)
+        with self._tracing.request(scope) as span:
+            response = await self.respond(Request(scope, receive))
+            span.answered(response.status_code)
+            await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
         """One HTTP request, one response; every error is a GraphQL error body."""
@@ -119,8 +130,10 @@ class GraphQLView:
         given = from_query_string(request) if read_only else await self._from_body(request)
         context = self._dependencies.new_context(caller, idempotency_key(request))
         asked = as_graphql_request(await self._text(given, context), given)
-        answer = await self._dependencies.executor.execute(asked, context, read_only=read_only)
-        progress.facts, progress.errors = answer.facts, _codes(answer, context)
+        with self._tracing.operation() as span:
+            answer = await self._dependencies.executor.execute(asked, context, read_only=read_only)
+            progress.facts, progress.errors = answer.facts, _codes(answer, context)
+            _describe(span, progress)
         if answer.failure is not None:
             self._emit(DocumentRefused(codes=progress.errors, limits=_limits(answer)))
         return graphql_response(answer, media_type, draft=self._settings.http_statuses == "draft")
@@ -187,6 +200,13 @@ def _caller_refused(
         key_id=loggable(error.key_id),
         peer=loggable_address(peer),
     )
+
+
+def _describe(span: OpenSpan, progress: _Progress) -> None:
+    if progress.facts is not None:
+        span.executed(progress.facts.kind, progress.facts.name)
+    if progress.errors:
+        span.failed(progress.errors[0])
 
 
 def _ended(progress: _Progress, status: int) -> OperationEnded:

@@ -45,7 +45,7 @@ from gateway.provider.transport import (
 )
 from gateway.runtime import Runtime
 from gateway.signing import Signer
-from gateway.telemetry import NO_REQUEST, caller_id, request_id, traceparent
+from gateway.telemetry import NO_REQUEST, Tracing, caller_id, request_id, trace_context
 
 T = TypeVar("T")
 
@@ -70,12 +70,15 @@ class Sender:
         fetch_token: Callable[[], Awaitable[FetchedToken]],
         runtime: Runtime,
         emit: Sink,
+        tracing: Tracing,
     ) -> None:
         self._transport = transport
         self._origin = origin
         self._settings = settings
         self._runtime = runtime
         self._emit = emit
+        self._tracing = tracing
+        self._server = origin.server
         self._credentials = Credentials(
             Signer(settings.private_key, keyid=settings.signing_key_id),
             origin.authority,
@@ -114,7 +117,8 @@ class Sender:
         progress = Progress(claim)
         is_probe = call.endpoint.kind is Kind.READ and self._is_probe(call)
         try:
-            return await self._carry_out(call, progress)
+            with self._tracing.call(call.endpoint.method, call.endpoint.path, self._server):
+                return await self._carry_out(call, progress)
         finally:
             if is_probe:
                 self.breaker.probed()
@@ -238,8 +242,8 @@ class Sender:
         headers = COMMON_HEADERS.copy()
         if (name := request_id.get()) != NO_REQUEST:
             headers["X-Request-Id"] = name
-        if trace := traceparent.get():
-            headers["traceparent"] = trace
+        if (trace := trace_context.get()) is not None:
+            headers |= trace.headers()
         if call.body:
             headers["Content-Type"] = "application/json"
         if claim:

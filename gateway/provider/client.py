@@ -30,6 +30,7 @@ from gateway.provider.single_flight import SingleFlight
 from gateway.provider.transport import Origin, Transport
 from gateway.runtime import Runtime
 from gateway.signing import PublicKey
+from gateway.telemetry import NO_TRACING, Tracing
 
 T = TypeVar("T")
 _CREATED = 201
@@ -49,13 +50,16 @@ class ProviderClient:
         runtime: Runtime,
         *,
         emit: Sink,
+        tracing: Tracing = NO_TRACING,
     ) -> None:
         origin = Origin.of(settings.provider_url)
         self._settings = settings
         self._transport = transport
         self._runtime = runtime
         self._emit = emit
-        self._sender = Sender(transport, origin, settings, self._fetch_token, runtime, emit)
+        self._sender = Sender(
+            transport, origin, settings, self._fetch_token, runtime, emit, tracing
+        )
         self._reads = SingleFlight(self._read_card, is_crowded=lambda: self._sender.is_crowded)
 
     async def aclose(self) -> None:

@@ -10,16 +10,21 @@ from gateway.telemetry.request_id import (
     RequestIdMiddleware,
     new_request_id,
     request_id,
-    traceparent,
 )
 from gateway.telemetry.subject_key import with_subject_key
+from gateway.telemetry.trace_context import TraceContext, trace_context
+from gateway.telemetry.tracing import NO_TRACING, OpenSpan, Tracing, tracing_of
 
 __all__ = [
     "NO_REQUEST",
+    "NO_TRACING",
     "DirectWriter",
     "LogSink",
+    "OpenSpan",
     "QueuedWriter",
     "RequestIdMiddleware",
+    "TraceContext",
+    "Tracing",
     "caller_id",
     "caller_name",
     "configure_logging",
@@ -30,6 +35,7 @@ __all__ = [
     "on_behalf_of",
     "request_id",
     "set_log_level",
-    "traceparent",
+    "trace_context",
+    "tracing_of",
     "with_subject_key",
 ]

@@ -215,6 +215,13 @@ def _sampled(event: events.StateSampled) -> Line:
     return "debug", "state_sampled", facts | {"descriptors": event.open_descriptors}
 
 
+def _span_export(event: events.SpanExportChanged) -> Line:
+    if event.works:
+        return "info", "spans_exported", {}
+    hint = "Spans are dropped. Look at the collector, and at the OTEL_EXPORTER_OTLP_… variables."
+    return "warning", "spans_not_exported", {"hint": hint}
+
+
 def _unexpected(event: events.UnexpectedError) -> Line:
     return "error", "unexpected_error", {"error": event.error, "at": event.places}
 
@@ -283,6 +290,7 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.AuditHead: _audit_head,
     events.LedgerCounted: _ledger_counted,
     events.StateSampled: _sampled,
+    events.SpanExportChanged: _span_export,
     events.UnexpectedError: _unexpected,
     events.ServerEnds: _server_ends,
     events.SupervisorGone: _supervisor_gone,

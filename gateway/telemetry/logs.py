@@ -17,6 +17,7 @@ import structlog
 from gateway.events import places_of
 from gateway.telemetry.log_writers import DirectWriter, QueuedWriter
 from gateway.telemetry.request_id import request_id
+from gateway.telemetry.trace_context import trace_context
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}  # those of the standard library
 _least = _LEVELS["info"]
@@ -41,6 +42,7 @@ def configure_logging(
     coloured = out.isatty() and not os.environ.get("NO_COLOR")
     shared: list[Any] = [
         _add_request_id,
+        _add_trace,
         *([] if worker is None else [_adds_worker(worker)]),
         structlog.processors.add_log_level,
         _add_timestamp,
@@ -152,6 +154,15 @@ def _without_quotes(record: logging.LogRecord) -> bool:
 
 def _add_request_id(_logger: Any, _name: str, event: Any) -> Any:
     event.setdefault("request_id", request_id.get())
+    return event
+
+
+def _add_trace(_logger: Any, _name: str, event: Any) -> Any:
+    """The trace, and the span where it is one of the gateway's."""
+    if (context := trace_context.get()) is not None:
+        event["trace_id"] = context.trace_id
+        if context.is_ours:
+            event["span_id"] = context.span_id
     return event
 
 

@@ -7,13 +7,12 @@ from contextvars import ContextVar
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.card_numbers import has_card_number
+from gateway.telemetry.trace_context import received, trace_context
 
 NO_REQUEST = "-"  # the request id of what no request asked for
 request_id: ContextVar[str] = ContextVar("request_id", default=NO_REQUEST)
-traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C, version 00
 
 
 def new_request_id() -> str:
@@ -29,7 +28,7 @@ def _is_acceptable(name: str) -> bool:
 class RequestIdMiddleware:
     """Gives each HTTP request an id: the caller's ``X-Request-Id`` where usable, else a new one.
 
-    It and a W3C ``traceparent`` go on to the provider with every call that the request makes.
+    It and the caller's W3C trace context go on to the provider with every call of the request.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -43,9 +42,9 @@ class RequestIdMiddleware:
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         name = given if _is_acceptable(given) else new_request_id()
-        trace = headers.get(b"traceparent", b"").decode("latin-1")
+        trace = received(scope["headers"]) if b"traceparent" in headers else None
         names = request_id.set(name)
-        traces = traceparent.set(trace if _TRACEPARENT.fullmatch(trace) else None)
+        traces = trace_context.set(trace)
         shown = (b"x-request-id", name.encode("ascii"))
 
         async def send_with_id(message: Message) -> None:
@@ -57,4 +56,4 @@ class RequestIdMiddleware:
             await self._app(scope, receive, send_with_id)
         finally:
             request_id.reset(names)
-            traceparent.reset(traces)
+            trace_context.reset(traces)

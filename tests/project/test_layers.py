@@ -52,6 +52,7 @@ ONLY_IN = {
     "http_sf": {"signing"},
     "jwt": {"callers"},
     "apsw": {"ledger"},
+    "opentelemetry": {"telemetry"},
     "prometheus_client": {"telemetry"},
     "psycopg": {"ledger"},
     "valkey": {"callers"},
