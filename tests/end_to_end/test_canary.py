@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import structlog
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
 from gateway.emulator import GUIDE_ACCOUNT
 from gateway.events import OperationEnded, SubjectKeyMade
@@ -23,6 +24,7 @@ from tests.moves import AUTHORISE, CARD_MOVES, SETTLEMENTS, document
 from tests.pair import pair
 from tests.stack import API_SECRET, Clock, Stack, options, running
 from tests.tokens import IdentityProvider
+from tests.traced import tracing_to
 from tests.waiting import PATIENCE
 
 NAME = "Canary Cardholder"
@@ -149,9 +151,11 @@ def log() -> Iterator[io.StringIO]:
 async def stack(
     tmp_path: Path, log: io.StringIO, request: pytest.FixtureRequest
 ) -> AsyncIterator[Stack]:
-    """A gateway whose callers have tokens, with everything logged."""
+    """A gateway whose callers have tokens, with everything logged and all spans beside it."""
     idp = IdentityProvider(tmp_path)
-    async with running(options(), Clock(), **idp.settings(), suggestions=True) as stack:
+    tracing = tracing_to(ConsoleSpanExporter(out=log))
+    given = idp.settings(suggestions=True)
+    async with running(options(), Clock(), tracing=tracing, **given) as stack:
         stack.client.headers["Authorization"] = f"Bearer {idp.token(sub='alice')}"
         yield stack
 
@@ -174,6 +178,7 @@ async def test_nothing_leaks(stack: Stack, log: io.StringIO, trouble: str) -> No
     answered = []
     for query, variables in REQUESTS:
         headers = {"X-Request-Id": f"{PAN} x", "Idempotency-Key": PAN, "traceparent": PAN}
+        headers |= {"tracestate": f"a={PAN}", "baggage": f"a={PAN}"}
         response = await stack.post(query, variables, **headers)
         answered.append(response.text + str(response.headers))
         await stack.client.get(
@@ -189,6 +194,7 @@ async def test_nothing_leaks(stack: Stack, log: io.StringIO, trouble: str) -> No
 
     written = log.getvalue()
     assert '"event":"operation"' in written
+    assert '"name": "POST /graphql"' in written
     for secret, text in itertools.product(secrets_of(stack), [written, *answered]):
         assert secret not in text, f"{secret} leaked in {text[:2000]}"
 

@@ -8,19 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
 import structlog
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import SpanKind, StatusCode
 
+from gateway.callers import key_source
 from gateway.telemetry import configure_logging
-from gateway.telemetry.spans import Spans
 from tests.stack import CARD, Stack, running
 from tests.tokens import IdentityProvider
+from tests.traced import tracing_to
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 SAMPLED, UNSAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
@@ -32,9 +33,7 @@ class Traced:
 
     def __init__(self, root: Sampler = ALWAYS_ON, *, propagates: bool = True) -> None:
         self._kept = InMemorySpanExporter()
-        provider = TracerProvider(sampler=ParentBased(root), shutdown_on_exit=False)
-        provider.add_span_processor(SimpleSpanProcessor(self._kept))
-        self.tracing = Spans(provider.get_tracer("tests"), propagates=propagates)
+        self.tracing = tracing_to(self._kept, root, propagates=propagates)
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -316,6 +315,20 @@ async def test_a_method_that_is_none_is_not_quoted() -> None:
     [span] = traced.spans
     assert span.name == "HTTP /graphql"
     assert (span.attributes or {})["http.request.method"] == "_OTHER"
+
+
+async def test_the_keys_of_callers_are_fetched_in_a_span() -> None:
+    """A fetch of the identity provider's keys is a span without its path, also if it fails."""
+    traced = Traced()
+    fetch = key_source("http://127.0.0.1:9/canary", traced.tracing)
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await fetch()
+    assert dict(traced.named("GET").attributes or {}) == {
+        "http.request.method": "GET",
+        "server.address": "127.0.0.1",
+        "server.port": 9,
+        "error.type": "ClientConnectorError",
+    }
 
 
 async def test_no_text_of_an_exception_is_in_a_span() -> None:
