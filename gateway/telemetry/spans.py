@@ -102,14 +102,9 @@ class Spans(Tracing):
     def _begin(
         self, name: str, kind: SpanKind, attributes: Attributes, parent: TraceContext | None
     ) -> OpenSpan:
-        span = self._tracer.start_span(
-            name,
-            _ROOT if parent is None else _as_parent(parent),
-            kind,
-            attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        )
+        above = _ROOT if parent is None else _as_parent(parent)
+        # Never entered as a context manager of its own: that would keep the texts of exceptions.
+        span = self._tracer.start_span(name, above, kind, attributes)
         own = TraceContext(
             _traceparent(span.get_span_context()),
             parent.tracestate if parent is not None else "",

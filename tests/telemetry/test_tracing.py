@@ -265,8 +265,8 @@ async def test_without_tracing_lines_have_the_callers_trace(lines: Any) -> None:
     assert not any("span_id" in line for line in told)
 
 
-async def test_what_the_ledger_goes_on_with_belongs_to_the_request(lines: Any) -> None:
-    """A click that goes on after its client has left is told within the trace of its request."""
+async def test_lines_of_the_ledger_belong_to_the_request_that_began_them(lines: Any) -> None:
+    """What the ledger does in tasks of its own is told within the trace of the request."""
     traced = Traced()
     async with running(tracing=traced.tracing) as stack:
         await stack.issue()
