@@ -1,5 +1,6 @@
 """Traces of real processes, exported over OTLP to a collector of the tests."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,7 +149,7 @@ async def test_a_collector_that_takes_nothing_holds_nobody_up(
             assert both.gateway.stop() == 0
             assert time.monotonic() - began < 25  # the SDK alone would wait for 30 s
     assert both.gateway.output.count("spans_not_exported") <= 1
-    assert "opentelemetry" not in both.gateway.output
+    assert not re.search("Transient error|Failed to export", both.gateway.output)
 
 
 async def test_a_collector_that_is_not_there_is_told_once(tmp_path: Path, variables: Any) -> None:
@@ -165,6 +166,7 @@ async def test_a_collector_that_is_not_there_is_told_once(tmp_path: Path, variab
             both.gateway.wait_for('"event":"spans_exported"')
             assert both.gateway.stop() == 0
     assert both.gateway.output.count("spans_not_exported") == 1
+    assert "Failed to export" not in both.gateway.output  # a line of the SDK for each batch
 
 
 def test_the_trial_is_traced_too(collector: Collector) -> None:
