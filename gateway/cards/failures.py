@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from uuid import uuid4
 
 import strawberry
+from strawberry.types import get_object_definition
 
 from gateway import errors
 from gateway.cards.context import Context
@@ -232,6 +233,11 @@ MUTATION_FAILURES: tuple[type[errors.GatewayError], ...] = (
 def members_of(failures: Collection[type[errors.GatewayError]]) -> tuple[Member, ...]:
     """The union members that stand for these errors; raises KeyError for one that has none."""
     return tuple(dict.fromkeys(_MEMBERS[failure] for failure in failures))
+
+
+def member_name(error: type[errors.GatewayError]) -> str:
+    """The GraphQL type that stands for an error in results; raises KeyError for one without."""
+    return get_object_definition(_MEMBERS[error], strict=True).name
 
 
 async def as_member(

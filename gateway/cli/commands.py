@@ -15,6 +15,7 @@ from gateway.cli.doctor import doctor
 from gateway.cli.documents import documents_cli
 from gateway.cli.emulator import emulator
 from gateway.cli.emulator_options import EmulatorHelp
+from gateway.cli.explain import explain
 from gateway.cli.keys import delete_key, keygen, register_key
 from gateway.cli.ledger import ledger_cli
 from gateway.cli.options import Commands, colour, refusal
@@ -43,6 +44,7 @@ cli.command()(keygen)
 cli.command("register-key")(register_key)
 cli.command("delete-key")(delete_key)
 cli.command()(doctor)
+cli.command()(explain)
 
 
 def _version(wanted: bool) -> None:

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
+_EXPLAINED = {"code", "meaning", "advice", "operator_advice"}
+"""What a class with a code of its own says."""
+
 
 class GatewayError(Exception):
     """Anything that the gateway reports on purpose; ``message`` is safe to show to the caller."""
@@ -10,6 +13,9 @@ class GatewayError(Exception):
     code: ClassVar[str] = "INTERNAL"
     meaning: ClassVar[str] = "A fault of the gateway, logged under `requestId`."
     advice: ClassVar[str] = "Tell the operator."
+    operator_advice: ClassVar[str] = (
+        "Look for the line `unexpected_error` with this `requestId`; report its places."
+    )
     in_results: ClassVar[bool] = False
     """Whether the code can stand in the result of a mutation."""
     status: int = 500
@@ -25,11 +31,14 @@ class GatewayError(Exception):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        own = {"code", "meaning", "advice"} & vars(cls).keys()
+        own = _EXPLAINED & vars(cls).keys()
         if not own:
             return
-        if len(own) < 3 or cls.code in CODES:
-            raise TypeError(f"{cls.__name__}: a code has a meaning and an advice, and stands once")
+        if own < _EXPLAINED or cls.code in CODES:
+            raise TypeError(
+                f"{cls.__name__}: a code has a meaning, an advice and an operator_advice, "
+                "and stands once"
+            )
         CODES[cls.code] = cls
 
     def __init__(self, message: str) -> None:

@@ -12,6 +12,7 @@ class IdempotencyConflict(GatewayError):
     code = "IDEMPOTENCY_CONFLICT"
     meaning = "The key was used with another input."
     advice = "Use a new key."
+    operator_advice = "Nothing; a client that does so often makes its keys wrongly."
     in_results = True
 
 
@@ -28,6 +29,10 @@ class RateLimited(GatewayError):
     code = "RATE_LIMITED"
     meaning = "A rate limit is exceeded; `limitedBy` says whose."
     advice = "Retry with the same key after `retryAfter` seconds."
+    operator_advice = (
+        "Where `limitedBy` is GATEWAY, see GATEWAY_RATE_LIMITS and "
+        "GATEWAY_ISSUE_LIMIT_PER_ACCOUNT; where it is PROVIDER, ask the provider for more."
+    )
     in_results = True
     status = 429
     retryable = True
@@ -50,6 +55,10 @@ class Overloaded(GatewayError):
     code = "OVERLOADED"
     meaning = "The gateway is busy; this request was not carried out."
     advice = "Retry with the same key in a moment."
+    operator_advice = (
+        "Look for slow `provider_call` lines and `idempotency_records_full`; raise "
+        "GATEWAY_MAX_CONNECTIONS, or add workers."
+    )
     in_results = True
     status = 503
     retryable = True
@@ -62,6 +71,10 @@ class DeadlineExceeded(GatewayError):
     code = "DEADLINE_EXCEEDED"
     meaning = "The document took too long for this request to be carried out."
     advice = "Ask for less at once."
+    operator_advice = (
+        "Look for slow `provider_call` lines; see GATEWAY_QUERY_DEADLINE and "
+        "GATEWAY_MUTATION_DEADLINE."
+    )
     in_results = True
     retryable = True
 
@@ -72,6 +85,9 @@ class LedgerUnavailable(GatewayError):
     code = "LEDGER_UNAVAILABLE"
     meaning = "The ledger of idempotency keys cannot be used now; this request was not carried out."
     advice = "Retry with the same key in a moment."
+    operator_advice = (
+        "The line `ledger_unavailable` has the reason; bring the store of GATEWAY_LEDGER back."
+    )
     in_results = True
     retryable = True
 
@@ -82,6 +98,9 @@ class AuditUnavailable(GatewayError):
     code = "AUDIT_UNAVAILABLE"
     meaning = "The audit trail cannot be written now; this request was not carried out."
     advice = "Retry with the same key in a moment."
+    operator_advice = (
+        "The line `audit_unavailable` has the reason; make GATEWAY_AUDIT_FILE writable again."
+    )
     in_results = True
     retryable = True
 
@@ -108,4 +127,5 @@ class NotExecuted(GatewayError):
     code = "NOT_EXECUTED"
     meaning = "This request had no effect and will have none."
     advice = "Send it with a new key, if it is still wanted."
+    operator_advice = "Nothing; where clients get it for new clicks, a clock is wrong."
     in_results = True

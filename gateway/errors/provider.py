@@ -17,6 +17,9 @@ class NotFound(ProviderError):
     code = "NOT_FOUND"
     meaning = "There is no such account, card or authorisation."
     advice = "Check the id."
+    operator_advice = (
+        "Nothing; if the id is right, see that the gateway uses the environment that it is of."
+    )
     in_results = True
 
 
@@ -29,6 +32,7 @@ class InvalidState(ProviderError):
     code = "INVALID_STATE"
     meaning = "The status of the card or authorisation does not permit this."
     advice = "Look at `status`."
+    operator_advice = "Nothing; `card(id:)` shows the status that the provider has."
     in_results = True
 
     def __init__(self, message: str, *, card_status: Any = None) -> None:
@@ -42,6 +46,10 @@ class Refused(ProviderError):
     code = "REFUSED"
     meaning = "The provider refused this request."
     advice = "Do not send it again as it is."
+    operator_advice = (
+        "Look for `hint` in the line `provider_call`; ask the provider why, with the time and "
+        "the request."
+    )
     in_results = True
 
 
@@ -56,6 +64,7 @@ class ProviderUnavailable(ProviderError):
     code = "PROVIDER_UNAVAILABLE"
     meaning = "The provider cannot be reached; `message` says what is known of the click."
     advice = "Retry with the same key."
+    operator_advice = "Run `gateway doctor`; `cause` in the line `provider_call` names what broke."
     in_results = True
     retryable = True
 
@@ -90,6 +99,10 @@ class OutcomeUnknown(ProviderError):
     advice = (
         "Retry with the same key while `retryable`; else look at `candidates` and `currentCard`."
     )
+    operator_advice = (
+        "See that the provider is back. `gateway ledger status` counts these keys, and "
+        "`gateway ledger resolve` decides one that stays open."
+    )
     in_results = True
     retryable = True
 
@@ -121,4 +134,8 @@ class ProviderProtocolError(ProviderError):
     code = "PROVIDER_PROTOCOL_ERROR"
     meaning = "The provider's answer is not one that it documents."
     advice = "Tell the operator."
+    operator_advice = (
+        "Look for the route in the line `provider_call`; report it to the provider, and look "
+        "for a newer gateway."
+    )
     in_results = True

@@ -11,6 +11,7 @@ class BadRequest(GatewayError):
     code = "BAD_REQUEST"
     meaning = "The HTTP request is not a GraphQL request."
     advice = "The message says what to change."
+    operator_advice = "Nothing; where all clients get it, look at what a proxy changes."
     status = 400
 
     def __init__(self, message: str, *, status: int = 400, **headers: str) -> None:
@@ -26,6 +27,7 @@ class DocumentNotFound(BadRequest):
     code = "PERSISTED_QUERY_NOT_FOUND"
     meaning = "No trusted document has this id."
     advice = "Send the text, or build the manifest anew."
+    operator_advice = "Give the gateway the manifest of that client's release (GATEWAY_DOCUMENTS)."
 
     def __init__(self) -> None:
         super().__init__("PersistedQueryNotFound")
@@ -37,6 +39,9 @@ class DocumentsNotSupported(BadRequest):
     code = "PERSISTED_QUERY_NOT_SUPPORTED"
     meaning = "There are no trusted documents here."
     advice = "Send the text."
+    operator_advice = (
+        "Nothing; to have trusted documents, set GATEWAY_DOCUMENTS and GATEWAY_DOCUMENTS_MODE."
+    )
 
     def __init__(self) -> None:
         super().__init__("PersistedQueryNotSupported")
@@ -48,6 +53,10 @@ class DocumentNotTrusted(BadRequest):
     code = "DOCUMENT_NOT_TRUSTED"
     meaning = "Only trusted documents are run here."
     advice = "Send the id of one."
+    operator_advice = (
+        "Add the document to the manifest (`gateway documents build`), or see "
+        "GATEWAY_DOCUMENTS_MODE."
+    )
 
     def __init__(self) -> None:
         super().__init__("Only documents that the gateway knows are run; send the id of one.")
@@ -59,6 +68,9 @@ class RequestInvalid(GatewayError):
     code = "GRAPHQL_REQUEST_INVALID"
     meaning = "The document or its variables do not fit the schema."
     advice = "Correct the document."
+    operator_advice = (
+        "Nothing; after a release, compare the schemas with `gateway schema --against`."
+    )
 
 
 class DocumentTooLarge(GatewayError):
@@ -67,6 +79,9 @@ class DocumentTooLarge(GatewayError):
     code = "DOCUMENT_TOO_LARGE"
     meaning = "The document passes a limit; the message names it."
     advice = "Ask for less at once."
+    operator_advice = (
+        "Raise the limit that `extensions.limit` names where the document is one of yours."
+    )
 
 
 class InvalidInput(GatewayError):
@@ -75,6 +90,7 @@ class InvalidInput(GatewayError):
     code = "BAD_USER_INPUT"
     meaning = "A field of the input is wrong; `field` names it."
     advice = "Correct it."
+    operator_advice = "Nothing."
     in_results = True
 
     def __init__(self, message: str, *, field: str) -> None:
@@ -96,6 +112,9 @@ class NotAuthenticated(GatewayError):
     code = "NOT_AUTHENTICATED"
     meaning = "The access token is missing or refused."
     advice = "Sign in."
+    operator_advice = (
+        "`reason` in the line `caller_refused` says why; see the settings GATEWAY_JWT_…."
+    )
     status = 401
 
     def __init__(self, message: str, *, reason: str, key_id: str | None = None) -> None:
@@ -113,6 +132,9 @@ class IdentityUnavailable(GatewayError):
     code = "IDENTITY_UNAVAILABLE"
     meaning = "Access tokens cannot be checked now."
     advice = "Repeat in a moment."
+    operator_advice = (
+        "The line `jwks_unavailable` has the error; see that GATEWAY_JWT_KEYS can be fetched."
+    )
     status = 503
     retryable = True
     reason = "its key cannot be fetched now"
@@ -131,6 +153,9 @@ class NotAllowed(GatewayError):
     code = "NOT_ALLOWED"
     meaning = "The caller may not do this."
     advice = "Ask for the right."
+    operator_advice = (
+        "See the scopes and the accounts in the caller's token (GATEWAY_JWT_ACCOUNTS_CLAIM)."
+    )
     in_results = True
     status = 403
 
@@ -141,6 +166,7 @@ class SimulatorDisabled(GatewayError):
     code = "SIMULATOR_DISABLED"
     meaning = "There is no simulator in this environment."
     advice = "Use it in a test environment."
+    operator_advice = "Nothing in production; elsewhere set GATEWAY_SIMULATOR."
     in_results = True
 
 

@@ -1,6 +1,7 @@
 """What the gateway tells its operators; never a value of a caller or of a card."""
 
 from gateway.telemetry.caller_id import caller_id, caller_name, on_behalf_of
+from gateway.telemetry.log_lines import LOG_LINES, LogLine
 from gateway.telemetry.log_sink import LogSink
 from gateway.telemetry.log_writers import DirectWriter, QueuedWriter
 from gateway.telemetry.loggable import loggable, loggable_address
@@ -16,9 +17,11 @@ from gateway.telemetry.trace_context import TraceContext, trace_context
 from gateway.telemetry.tracing import NO_TRACING, OpenSpan, Tracing, tracing_of
 
 __all__ = [
+    "LOG_LINES",
     "NO_REQUEST",
     "NO_TRACING",
     "DirectWriter",
+    "LogLine",
     "LogSink",
     "OpenSpan",
     "QueuedWriter",

@@ -13,16 +13,16 @@ def test_every_error_that_a_client_can_see_has_a_code_of_the_list() -> None:
     public = [getattr(errors, name) for name in errors.__all__]
     tree = [each for each in public if inspect.isclass(each) and issubclass(each, GatewayError)]
     assert {each.code for each in tree} == CODES.keys()
-    assert all(each.meaning and each.advice for each in CODES.values())
+    told = [(each.meaning, each.advice, each.operator_advice) for each in CODES.values()]
+    assert all(map(all, told))
 
 
 def test_a_code_stands_once_and_is_explained() -> None:
-    """A class with a code of another, or without meaning or advice, cannot be declared."""
-    for body in (
-        {"code": "NOT_FOUND", "meaning": "m", "advice": "a"},
-        {"code": "NEW", "meaning": "m"},
-    ):
-        with pytest.raises(TypeError, match="a code has a meaning and an advice, and stands once"):
+    """A class with a code of another, or without a meaning or an advice, cannot be declared."""
+    whole = {"code": "NEW", "meaning": "m", "advice": "a", "operator_advice": "o"}
+    lacking = [{name: whole[name] for name in whole if name != left} for left in whole]
+    for body in (whole | {"code": "NOT_FOUND"}, *lacking):
+        with pytest.raises(TypeError, match="an advice and an operator_advice, and stands once"):
             type("Another", (GatewayError,), body)
 
 
