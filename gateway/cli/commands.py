@@ -21,6 +21,7 @@ from gateway.cli.ledger import ledger_cli
 from gateway.cli.options import Commands, colour, refusal
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
+from gateway.cli.signature import explain_signature
 from gateway.errors import ConfigError, GatewayError
 
 cli = typer.Typer(
@@ -45,6 +46,7 @@ cli.command("register-key")(register_key)
 cli.command("delete-key")(delete_key)
 cli.command()(doctor)
 cli.command()(explain)
+cli.command("explain-signature")(explain_signature)
 
 
 def _version(wanted: bool) -> None:

@@ -5,7 +5,7 @@ from gateway.config.audit import AuditSettings
 from gateway.config.callers import CallerSettings
 from gateway.config.checks import OFF, host_name, is_loopback, uuid_text
 from gateway.config.documents import DocumentSettings
-from gateway.config.files import Unreadable, file_reason, read_text
+from gateway.config.files import Unreadable, file_reason, read_bytes, read_text
 from gateway.config.ledger import LastingLedgerSettings, LedgerSettings, default_ledger
 from gateway.config.provider import ProviderSettings
 from gateway.config.rates import Rate
@@ -46,6 +46,7 @@ __all__ = [
     "host_name",
     "is_loopback",
     "one_of",
+    "read_bytes",
     "read_text",
     "uuid_text",
 ]

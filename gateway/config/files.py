@@ -17,8 +17,8 @@ class Unreadable(ValueError):
     """A file cannot be read; the message says why."""
 
 
-def read_text(path: Path) -> str:
-    """The text of a file of at most ``MOST`` bytes in UTF-8; raises Unreadable."""
+def read_bytes(path: Path) -> bytes:
+    """The content of a file of at most ``MOST`` bytes; raises Unreadable."""
     try:
         with path.open("rb") as file:
             content = file.read(MOST + 1)
@@ -26,6 +26,12 @@ def read_text(path: Path) -> str:
         raise Unreadable(file_reason(error)) from error
     if len(content) > MOST:
         raise Unreadable("it is larger than 1 MiB")
+    return content
+
+
+def read_text(path: Path) -> str:
+    """The text of a file of at most ``MOST`` bytes in UTF-8; raises Unreadable."""
+    content = read_bytes(path)
     if b"\0" in content:  # UTF-16, or no text at all
         raise Unreadable("it is not text in UTF-8")
     try:

@@ -2,14 +2,22 @@
 
 from gateway.signing.digest import check_content_digest, content_digest
 from gateway.signing.keys import PrivateKey, PublicKey
-from gateway.signing.message_signatures import Message, Signer, verify
+from gateway.signing.message_signatures import (
+    Message,
+    SignatureInput,
+    Signer,
+    signature_base,
+    verify,
+)
 
 __all__ = [
     "Message",
     "PrivateKey",
     "PublicKey",
+    "SignatureInput",
     "Signer",
     "check_content_digest",
     "content_digest",
+    "signature_base",
     "verify",
 ]

@@ -14,7 +14,7 @@ parses whatever was received and rebuilds the base from the *received* order (3.
 import base64
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from gateway.errors import SignatureInvalid, SigningError
 from gateway.signing.fields import (
@@ -61,6 +61,35 @@ class SignatureHeaders:
 
     signature_input: str
     signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureInput:
+    """What a received ``Signature-Input`` says of its one signature (4.1)."""
+
+    label: str
+    covered: tuple[str, ...]
+    parameters: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, message: Message) -> Self:
+        """Parse that of a message; raises SignatureInvalid."""
+        signatures = parse_dictionary(message.component("signature-input"), "Signature-Input")
+        if len(signatures) != 1:
+            raise SignatureInvalid("Signature-Input must hold exactly one signature")
+        [(label, (items, parameters))] = signatures.items()
+        if not isinstance(items, list):
+            raise SignatureInvalid("Signature-Input is not a list of components")
+        covered = tuple(name for name, flags in items if isinstance(name, str) and not flags)
+        # Component flags (;sf, ;req …) change the meaning of a component: refuse what is not known.
+        if len(covered) != len(items) or len(set(covered)) != len(covered):
+            raise SignatureInvalid("Signature-Input lists a component twice or with unknown flags")
+        return cls(label, covered, parameters)
+
+    @property
+    def params(self) -> str:
+        """The value of ``@signature-params``, in the received order (3.2)."""
+        return serialise_inner_list(self.covered, dict(self.parameters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,31 +155,16 @@ def verify(
     signer's clock may run ahead. A signature without ``keyid`` or ``created`` is refused. The
     reason repeats nothing of the message.
     """
-    label, covered, parameters = _parse_input(message.component("signature-input"))
-    if missing := set(required) - set(covered):
+    given = SignatureInput.of(message)
+    if missing := set(required) - set(given.covered):
         raise SignatureInvalid(f"the signature does not cover {', '.join(sorted(missing))}")
-    keyid, created, expires = _check_parameters(parameters, now=now, tolerance=tolerance)
+    keyid, created, expires = _check_parameters(given.parameters, now=now, tolerance=tolerance)
     key = find_key(keyid)
     if key is None:
         raise SignatureInvalid("the keyid is not known")
-    params = serialise_inner_list(covered, parameters)
-    raw = _parse_signature(message.component("signature"), label)
-    key.verify(raw, signature_base(message, covered, params))
-    return Verified(covered, keyid, created, expires)
-
-
-def _parse_input(header: str) -> tuple[str, tuple[str, ...], dict[str, Any]]:
-    signatures = parse_dictionary(header, "Signature-Input")
-    if len(signatures) != 1:
-        raise SignatureInvalid("Signature-Input must hold exactly one signature")
-    [(label, (items, parameters))] = signatures.items()
-    if not isinstance(items, list):
-        raise SignatureInvalid("Signature-Input is not a list of components")
-    covered = tuple(name for name, flags in items if isinstance(name, str) and not flags)
-    # Component flags (;sf, ;req …) change the meaning of a component: refuse what is not known.
-    if len(covered) != len(items) or len(set(covered)) != len(covered):
-        raise SignatureInvalid("Signature-Input lists a component twice or with unknown flags")
-    return label, covered, parameters
+    raw = _parse_signature(message.component("signature"), given.label)
+    key.verify(raw, signature_base(message, given.covered, given.params))
+    return Verified(given.covered, keyid, created, expires)
 
 
 def _parse_signature(header: str, label: str) -> bytes:

@@ -51,6 +51,9 @@ READINGS = [
         for command in ("verify", f"find --card {ROW}")
     ),
 ]
+READINGS += [
+    Reading("explain-signature", "GATEWAY_SIGNING_KEY_FILE", "no.pem", "KEY_FILE: names a file"),
+]
 WITHOUT_SETTINGS = {"dev", "emulator", "schema", "keygen", "explain"}
 
 
