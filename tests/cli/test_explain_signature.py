@@ -338,9 +338,9 @@ HOSTILE = {
     "PAN as token": lambda text: text.replace(TOKEN, PAN),
     "basic": lambda text: text.replace("Bearer", "Basic"),
     "value": lambda text: text.replace("one two", f"{NAME} 4111 1111 1111 1111"),
-    "control": lambda text: text.replace("one two", f"\x1b[31m{NAME}"),
+    "control": lambda text: text.replace("one two", f"\x07{NAME}"),
     "control of a shown field": lambda text: text.replace('"x-trace"', '"content-type"').replace(
-        "application/json", "\x1b[31m"
+        "application/json", "\x07"
     ),
     "digest": lambda text: text.replace("sha-512=:", f"{PAN}=:"),
 }
@@ -355,7 +355,7 @@ def test_nothing_secret_is_shown(hostile: str, command: Command) -> None:
     for texts in ((changed,), (sent, changed), (changed, sent)):
         _, output = explained(command, *texts)
         assert [secret for secret in SECRETS if secret in output] == []
-        assert "\x1b" not in output
+        assert output.replace("\n", "").isprintable()
 
 
 def test_the_rest_of_a_path_is_shown(command: Command) -> None:
