@@ -35,8 +35,8 @@ GROUPS: dict[type[BaseModel], str] = {
     TrustedDocumentSettings: "Trusted documents",
     LedgerSettings: "Idempotency keys",
     AdminSettings: "Metrics",
-    ReloadableSettings: "Changed without a restart",
     TelemetrySettings: "Telemetry",
+    ReloadableSettings: "Changed without a restart",
     AuditSettings: "The audit trail",
     Settings: "Where settings are read from",
 }

@@ -114,6 +114,7 @@ class MutationsPaused(GatewayError):
     code = "MUTATIONS_PAUSED"
     meaning = "The operator has paused mutations; this request was not carried out."
     advice = "Retry with the same key later."
+    operator_advice = "See GATEWAY_MUTATIONS; set it to on and send SIGHUP to end the pause."
     in_results = True
     retryable = True
 

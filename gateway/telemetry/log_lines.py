@@ -141,6 +141,27 @@ LOG_LINES: dict[str, LogLine] = {
         "A line of the audit trail was given up: too many wait for its disk.",
         "See that the disk of GATEWAY_AUDIT_FILE has space and keeps pace.",
     ),
+    "mutations": LogLine(
+        "Mutations are on, off, or only repeats are carried out, from now on.",
+        "Nothing where that was intended; else see GATEWAY_MUTATIONS.",
+    ),
+    "mutation_refused": LogLine(
+        "A mutation was refused because of GATEWAY_MUTATIONS.",
+        "Nothing where that was intended.",
+    ),
+    "settings_reloaded": LogLine(
+        "SIGHUP came, and the settings were read anew; `changed` names those that are others.",
+        "Nothing.",
+    ),
+    "settings_refused": LogLine(
+        "SIGHUP came, and the settings cannot be used; those from before hold.",
+        "Correct what `problems` names, and send SIGHUP again.",
+    ),
+    "spans_not_exported": LogLine(
+        "The collector of traces cannot be reached, or takes no spans; they are dropped.",
+        "Look whether OTEL_EXPORTER_OTLP_ENDPOINT is right and the collector runs.",
+    ),
+    "spans_exported": LogLine("The collector of traces takes spans again.", "Nothing."),
     "audit_head": LogLine(
         "Where the chain of this process's audit trail stands.",
         "Keep these lines apart from the trail, for `gateway audit verify --head`.",
