@@ -167,7 +167,7 @@ def create_app(
     view = GraphQLView(
         Dependencies(
             executor=_executor(settings, documents, runtime.turns),
-            authenticator=_authenticator(settings, keys),
+            authenticator=_authenticator(settings, keys, runtime.now),
             new_context=new_context,
             trusted=trusted,
             documents_mode=settings.documents_mode,
@@ -267,7 +267,9 @@ def _key_set(
     return KeySet(key_source(settings.jwt_keys, tracing), clock=clock, emit=emit)
 
 
-def _authenticator(settings: Settings, keys: KeySet | None) -> Authenticator:
+def _authenticator(
+    settings: Settings, keys: KeySet | None, now: Callable[[], float]
+) -> Authenticator:
     if keys is None:
         return AnyoneAllowed()
     rules = TokenRules(
@@ -277,8 +279,9 @@ def _authenticator(settings: Settings, keys: KeySet | None) -> Authenticator:
         accounts_claim=settings.jwt_accounts_claim,
     )
     if settings.log_subjects == "raw":
-        return TokenVerifier(keys, rules, as_they_are)
-    return TokenVerifier(keys, rules, hashed_with(settings.subject_key.get_secret_value()))
+        return TokenVerifier(keys, rules, as_they_are, now=now)
+    names = hashed_with(settings.subject_key.get_secret_value())
+    return TokenVerifier(keys, rules, names, now=now)
 
 
 def _audit_trail(settings: Settings, runtime: Runtime, emit: Sink) -> AuditTrail | NoTrail:

@@ -12,6 +12,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from gateway.cards import OPERATIONS
 
 ISSUER, AUDIENCE = "https://id.example", "card-gateway"
+LIFE = 10 * 365 * 86_400  # seconds: tests move the gateway's clock by weeks
 ALL_SCOPES = " ".join(sorted({operation.scope for operation in OPERATIONS}))
 
 
@@ -50,7 +51,7 @@ class IdentityProvider:
             "iss": ISSUER,
             "aud": AUDIENCE,
             "sub": "alice",
-            "exp": int(time.time()) + 3600,
+            "exp": int(time.time()) + LIFE,
             "scope": ALL_SCOPES,
             "accounts": "*",
         } | changes

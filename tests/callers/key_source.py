@@ -1,6 +1,8 @@
 """A JWKS source that a test controls, and the verifier of tokens behind it."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 from gateway.callers import KeySet, TokenRules, TokenVerifier, as_they_are
@@ -17,12 +19,13 @@ class KeySource:
         self.idp = idp
         self.fetches = 0
         self.time = 0.0
+        self.now: Callable[[], float] = time.time
         self.answer: bytes | Exception | None = None  # None: the identity provider's keys
         self.open = asyncio.Event()  # fetches wait for it
         self.open.set()
         self.events: list[Event] = []
         self.keys = KeySet(self, clock=lambda: self.time, emit=self.events.append)
-        self.verifier = TokenVerifier(self.keys, RULES, as_they_are)
+        self.verifier = TokenVerifier(self.keys, RULES, as_they_are, now=lambda: self.now())
 
     async def __call__(self) -> bytes:
         self.fetches += 1
