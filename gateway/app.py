@@ -18,6 +18,7 @@ from gateway.callers import (
     Caller,
     KeySet,
     RateLimits,
+    RememberedTokens,
     TokenRules,
     TokenVerifier,
     as_they_are,
@@ -278,10 +279,9 @@ def _authenticator(
         leeway=settings.jwt_leeway,
         accounts_claim=settings.jwt_accounts_claim,
     )
-    if settings.log_subjects == "raw":
-        return TokenVerifier(keys, rules, as_they_are, now=now)
-    names = hashed_with(settings.subject_key.get_secret_value())
-    return TokenVerifier(keys, rules, names, now=now)
+    raw = settings.log_subjects == "raw"
+    name_of = as_they_are if raw else hashed_with(settings.subject_key.get_secret_value())
+    return TokenVerifier(keys, rules, name_of, now=now, remembered=RememberedTokens())
 
 
 def _audit_trail(settings: Settings, runtime: Runtime, emit: Sink) -> AuditTrail | NoTrail:

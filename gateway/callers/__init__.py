@@ -5,6 +5,7 @@ from gateway.callers.jwks import KeySet
 from gateway.callers.pace import pace_of
 from gateway.callers.published_keys import KeysUnusable
 from gateway.callers.rate_limits import RateLimits
+from gateway.callers.remembered_tokens import RememberedTokens
 from gateway.callers.sources import check_key_file, key_source
 from gateway.callers.subjects import as_they_are, hashed_with
 from gateway.callers.tokens import AnyoneAllowed, Authenticator, TokenRules, TokenVerifier
@@ -16,6 +17,7 @@ __all__ = [
     "KeySet",
     "KeysUnusable",
     "RateLimits",
+    "RememberedTokens",
     "TokenRules",
     "TokenVerifier",
     "as_they_are",

@@ -47,6 +47,7 @@ class KeySet:
         self._clock = clock
         self._emit = emit
         self._keys: Sequence[PublicKey] = ()
+        self._digest = b""  # of the document that brought them
         self._refused: frozenset[RefusedKey] = frozenset()
         self._begun = 0  # how many fetches have begun
         self._good = 0  # the number of the one that brought the keys which are held
@@ -63,6 +64,14 @@ class KeySet:
         self._refresh()
         fitting = (key for key in self._held() if algorithm in key.algorithms)
         return [key for key in fitting if key_id is None or key.id == key_id]
+
+    def version(self) -> bytes:
+        """Tells the keys that are held from all others: equal versions are equal keys.
+
+        It is empty where none are held, which no token is proved by.
+        """
+        self._refresh()
+        return self._digest if self._held() else b""
 
     def has_looked_for(self, token: str, key_id: str | None) -> bool:
         """Whether keys were fetched after this token was first seen, and not long ago.
@@ -198,7 +207,8 @@ class KeySet:
             kept = len(self._held())
             self._emit(IdentityKeysUnavailable(error=type(error).__name__, kept=kept))
             return False
-        self._keys, self._good, self._good_at, self._failed = keys, number, began, False
+        self._keys, self._digest = keys, hashlib.sha256(document).digest()
+        self._good, self._good_at, self._failed = number, began, False
         return True
 
     def _usable(self, published: PublishedKeys) -> Sequence[PublicKey]:

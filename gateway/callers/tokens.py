@@ -17,6 +17,7 @@ from jwt.types import Options
 from gateway.callers.caller import Caller
 from gateway.callers.jwks import KeySet
 from gateway.callers.published_keys import ALGORITHMS, PublicKey
+from gateway.callers.remembered_tokens import Identity, RememberedTokens
 from gateway.callers.subjects import NameOf
 from gateway.callers.validity import Validity
 from gateway.characters import has_visible
@@ -84,34 +85,58 @@ class _Token:
 class TokenVerifier:
     """Checks bearer tokens against a key set; ``name_of`` makes the names of callers in the log.
 
-    ``now`` is UNIX seconds.
+    ``now`` is UNIX seconds. ``remembered`` has the tokens that were verified before.
     """
 
     def __init__(
-        self, keys: KeySet, rules: TokenRules, name_of: NameOf, *, now: Callable[[], float]
+        self,
+        keys: KeySet,
+        rules: TokenRules,
+        name_of: NameOf,
+        *,
+        now: Callable[[], float],
+        remembered: RememberedTokens,
     ) -> None:
         self._keys = keys
         self._rules = rules
         self._name_of = name_of
         self._now = now
+        self._remembered = remembered
 
     async def identify(self, authorization: str | None) -> Caller:
         """The token's caller; raises NotAuthenticated, or IdentityUnavailable.
 
         Who has a token of a known key never waits. Others wait for the keys to be fetched anew.
         """
-        token = _parsed(_bearer(authorization))
+        text = _bearer(authorization)
+        identity = self._remembered.find(text)
+        if identity is not None and self._holds(identity):
+            return identity.caller
+        return await self._verified(_parsed(text))
+
+    def _holds(self, identity: Identity) -> bool:
+        """Whether a verification now would say the same."""
+        if identity.proved_by != self._keys.version():
+            return False
+        return identity.validity.objection(self._now(), self._rules.leeway) is None
+
+    async def _verified(self, token: _Token) -> Caller:
         try:
-            return self._caller(await self._claims(token))
+            identity = await self._identity(token)
         except _Refused as refusal:
             raise _refused(str(refusal), token.key_id) from refusal.__cause__
+        self._remembered.keep(token.text, identity)
+        return identity.caller
 
-    async def _claims(self, token: _Token) -> Mapping[str, Any]:
+    async def _identity(self, token: _Token) -> Identity:
         while True:
+            # Nothing is awaited between the two: they are of the same keys.
+            version = self._keys.version()
             keys = self._keys.find(token.key_id, token.algorithm)
             claims = self._proved(token, keys)
             if claims is not None:
-                return claims
+                validity = self._validity(claims)
+                return Identity(self._caller(claims), validity, version)
             self._refuse_at_once(token)
             if self._keys.has_looked_for(token.text, token.key_id):
                 raise _Refused("its signature does not hold" if keys else "its key is not known")
@@ -119,7 +144,9 @@ class TokenVerifier:
 
     def _refuse_at_once(self, token: _Token) -> None:
         """Raise _Refused for what is refused whatever its key is: that needs no fetch."""
-        self._caller(self._decoded(token, None))
+        claims = self._decoded(token, None)
+        self._validity(claims)
+        self._caller(claims)
 
     def _proved(self, token: _Token, keys: Sequence[PublicKey]) -> Mapping[str, Any] | None:
         """The claims, or None where none of the keys has signed them."""
@@ -141,7 +168,6 @@ class TokenVerifier:
                 algorithms=[token.algorithm],
                 issuer=self._rules.issuer,
                 audience=self._rules.audience,
-                leeway=self._rules.leeway,
                 options={**_CLAIMS, "verify_signature": key is not None},
             )
         except jwt.InvalidSignatureError:
@@ -151,7 +177,6 @@ class TokenVerifier:
         return claims
 
     def _caller(self, claims: Mapping[str, Any]) -> Caller:
-        self._check_dates(claims)
         # Subjects are unique within their issuer only; of those there is one.
         subject = _subject(claims["sub"])
         return Caller(
@@ -161,13 +186,15 @@ class TokenVerifier:
             accounts=_accounts(claims.get(self._rules.accounts_claim)),
         )
 
-    def _check_dates(self, claims: Mapping[str, Any]) -> None:
+    def _validity(self, claims: Mapping[str, Any]) -> Validity:
+        """When the token is valid; raises _Refused where that is not now."""
         try:
-            objection = Validity.of(claims).objection(self._now(), self._rules.leeway)
+            validity = Validity.of(claims)
         except ValueError as error:
             raise _Refused(str(error)) from None
-        if objection is not None:
+        if objection := validity.objection(self._now(), self._rules.leeway):
             raise _Refused(objection)
+        return validity
 
 
 class _Refused(Exception):

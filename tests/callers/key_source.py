@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gateway.callers import KeySet, TokenRules, TokenVerifier, as_they_are
+from gateway.callers import KeySet, RememberedTokens, TokenRules, TokenVerifier
 from gateway.events import Event
 from tests.tokens import AUDIENCE, ISSUER, IdentityProvider
 
@@ -18,6 +18,8 @@ class KeySource:
     def __init__(self, idp: IdentityProvider) -> None:
         self.idp = idp
         self.fetches = 0
+        self.failures = 0
+        self.good_at: float | None = None  # when the last one that did not fail was asked for
         self.time = 0.0
         self.now: Callable[[], float] = time.time
         self.answer: bytes | Exception | None = None  # None: the identity provider's keys
@@ -25,13 +27,28 @@ class KeySource:
         self.open.set()
         self.events: list[Event] = []
         self.keys = KeySet(self, clock=lambda: self.time, emit=self.events.append)
-        self.verifier = TokenVerifier(self.keys, RULES, as_they_are, now=lambda: self.now())
+        self.read = 0  # how often the claims of a token were read
+        self.remembered = RememberedTokens()
+        self.verifier = self.verifier_with(self.remembered)
+
+    def verifier_with(self, remembered: RememberedTokens) -> TokenVerifier:
+        """A verifier behind these keys with a memory of its own."""
+        return TokenVerifier(
+            self.keys, RULES, self._name_of, now=lambda: self.now(), remembered=remembered
+        )
+
+    def _name_of(self, subject: str) -> str:
+        """Not asked for a token that is remembered."""
+        self.read += 1
+        return subject
 
     async def __call__(self) -> bytes:
         self.fetches += 1
         await self.open.wait()
         if isinstance(self.answer, Exception):
+            self.failures += 1
             raise self.answer
+        self.good_at = self.time
         return self.idp.file.read_bytes() if self.answer is None else self.answer
 
     async def identify(self, key_id: str = "ec-1", **changes: Any) -> str:
