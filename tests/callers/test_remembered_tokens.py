@@ -178,6 +178,8 @@ async def test_to_the_moment(
         for verifier in (source.verifier, fresh):
             said = await outcome(verifier, token)
             assert (said.id if isinstance(said, Caller) else said) == expected
+    set_wall(source, last)
+    assert await is_remembered(source, token)
 
 
 def last_bits(token: str) -> str:
