@@ -12,8 +12,9 @@ from benchmarks.results import Machine, Result, Soak
 from benchmarks.scenarios import SCENARIOS as SYSTEMS
 from benchmarks.scenarios import Bench, Scenario
 from benchmarks.systems import System
+from benchmarks.tokens import TOKENS
 
-SCENARIOS = (*SYSTEMS, *LEDGERS)
+SCENARIOS = (*SYSTEMS, *TOKENS, *LEDGERS)
 SHOWN = {each.id: each.shown for each in SCENARIOS} | {"f": soak.SHOWN, "h": startup.SHOWN}
 """The figures that answer each scenario's question."""
 _WARM_UP = 0.25  # of a run, before the first of each system

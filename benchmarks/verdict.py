@@ -100,6 +100,8 @@ BARS = (
     Bar("e500: slowest by the median", median("e500", "slowest_to_median"), most=3),
     Bar("f: memory in the end by that at minute one", median("f", "memory_growth"), most=1.05),
     Bar("g: trusted by ad-hoc, rates", ratio("g", "rate", "trusted", "ad-hoc"), 1),
+    Bar("j: ES256 by anybody, rates", ratio("j", "rate", "ES256", "gateway"), 0.9),
+    Bar("j: RS256 by anybody, rates", ratio("j", "rate", "RS256", "gateway"), 0.9),
     Bar("l: rate by the limit's", ratio("l", "rate", "gateway", "limit"), 0.5),
     Bar("h: seconds to the first answer", median("h", "start", 1000), most=1.5),
 )

@@ -1,7 +1,8 @@
 """What is asked, and what exactly is a right answer to it: documents, variables, checks."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -110,6 +111,11 @@ class Workload:
         """Each request another card."""
         while True:
             yield self.card(new_id())
+
+    def cards_of_callers(self, tokens: Sequence[str]) -> Iterator[Ask]:
+        """Each request another card, by the next one of these callers."""
+        for token in cycle(tokens):
+            yield self.card(new_id(), None, f"Authorization: Bearer {token}")
 
     def hot_card(self) -> Iterator[Ask]:
         """Always the same card."""

@@ -236,6 +236,15 @@ def test_a_wrong_list_is_no_answer(wrong: str) -> None:
         ask.check(json.dumps({"data": {"cards": cards}}).encode())
 
 
+def test_callers_take_turns() -> None:
+    """Each caller's token goes with its share of the requests, each of which is another one."""
+    asks = Workload("http://127.0.0.1").cards_of_callers(["one", "two"])
+    sent = [next(asks).wire for _ in range(4)]
+    tokens = [wire.partition(b"Bearer ")[2].partition(b"\r\n")[0] for wire in sent]
+    assert tokens == [b"one", b"two"] * 2
+    assert len(set(sent)) == 4
+
+
 def listed_cards(account_id: str) -> list[dict[str, str]]:
     """What must be listed of an account."""
     return [{"id": each, "name": holder(each)} for each in listed(account_id)]
