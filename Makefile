@@ -78,10 +78,10 @@ contract: $(RUNNABLE) ## what changed in the schema since the last tag, else sin
 	echo "The schema, compared with $$base:"; \
 	$(BIN)/gateway schema --against $(VENV)/contract.graphql
 
-# With the extras, so that the image and every checkout have the driver and the exporter.
+# With the extras, so that the image and every checkout have the driver, the exporter and AWS-LC.
 lock: $(RUNNABLE) ## write the requirements*.lock files anew from pyproject.toml (UPGRADE=--upgrade)
-	$(COMPILE) pyproject.toml --extra postgres --extra tracing -o requirements.lock
-	$(COMPILE) pyproject.toml --extra postgres --extra tracing --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra fast --extra postgres --extra tracing -o requirements.lock
+	$(COMPILE) pyproject.toml --extra fast --extra postgres --extra tracing --group dev -c requirements.lock -o requirements-dev.lock
 	$(COMPILE) --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock
 	$(COMPILE) --group pyproject.toml:installer -o requirements-installer.lock
 

@@ -83,6 +83,13 @@ class BreakerChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignerChosen:
+    """The library that signs requests from now on: ``aws-lc`` or ``openssl``."""
+
+    signer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRenewed:
     """The provider gave a new access token, which is good for ``lifetime`` seconds."""
 
@@ -450,6 +457,7 @@ Event: TypeAlias = (
     | AttemptEnded
     | CardFieldsUnreadable
     | BreakerChanged
+    | SignerChosen
     | TokenRenewed
     | RequestsHeldBack
     | ClockSkewChanged

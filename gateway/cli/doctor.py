@@ -14,5 +14,7 @@ def doctor() -> None:
 
     settings = Settings.load()
     configure_logging("error", readable=True)
-    if not asyncio.run(examination.examine(settings, show)):
+    is_good = asyncio.run(examination.examine(settings, show))
+    show(examination.signer(settings))
+    if not is_good:
         raise typer.Exit(1)

@@ -19,6 +19,7 @@ from gateway.events import to_nobody
 from gateway.provider import ProviderClient, ProviderClock
 from gateway.provider.transport import transport_to
 from gateway.runtime import Runtime
+from gateway.signing import fastest
 
 Tell = Callable[[Finding], None]
 
@@ -36,6 +37,13 @@ async def examine(settings: ProviderSettings, tell: Tell, runtime: Runtime | Non
         except TimeoutError:
             it.tell(await explain(None, settings, it.provider.clock))
     return it.good
+
+
+def signer(settings: ProviderSettings) -> Finding:
+    """The library that signs; no fault is found, for each of them does."""
+    library = fastest(settings.private_key).library
+    slow = "The extra `fast` signs in half the time: awscrt is not installed, or cannot be loaded."
+    return Finding(True, f"signer: {library}", "" if library == "aws-lc" else slow)
 
 
 async def register_key(settings: ProviderSettings) -> Finding:

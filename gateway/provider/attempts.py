@@ -19,6 +19,7 @@ from gateway.events import (
     AttemptEnded,
     CardFieldsUnreadable,
     ProviderCallEnded,
+    SignerChosen,
     Sink,
     UnexpectedError,
 )
@@ -44,7 +45,7 @@ from gateway.provider.transport import (
     causes,
 )
 from gateway.runtime import Runtime
-from gateway.signing import Signer
+from gateway.signing import Signer, fastest
 from gateway.telemetry import NO_REQUEST, Tracing, caller_id, request_id, trace_context
 
 T = TypeVar("T")
@@ -79,8 +80,10 @@ class Sender:
         self._emit = emit
         self._tracing = tracing
         self._server = origin.server
+        key = fastest(settings.private_key)
+        emit(SignerChosen(signer=key.library))
         self._credentials = Credentials(
-            Signer(settings.private_key, keyid=settings.signing_key_id),
+            Signer(key, keyid=settings.signing_key_id),
             origin.authority,
             now=runtime.now,
             backdate=settings.created_backdate,

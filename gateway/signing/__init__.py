@@ -1,6 +1,7 @@
 """How a message is signed (RFC 9421). No I/O: bytes, mappings and a time in, header values out."""
 
 from gateway.signing.digest import check_content_digest, content_digest
+from gateway.signing.fastest import SigningKey, fastest
 from gateway.signing.keys import PrivateKey, PublicKey
 from gateway.signing.message_signatures import (
     Message,
@@ -16,8 +17,10 @@ __all__ = [
     "PublicKey",
     "SignatureInput",
     "Signer",
+    "SigningKey",
     "check_content_digest",
     "content_digest",
+    "fastest",
     "signature_base",
     "verify",
 ]

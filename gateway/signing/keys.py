@@ -1,4 +1,4 @@
-"""P-384 keys: the only file that touches a cryptography library.
+"""P-384 keys in OpenSSL: the only file that touches ``cryptography``.
 
 Facts (RFC 9421 section 3.3.5, provider page section 4.1): ``ecdsa-p384-sha384`` signatures are the
 raw r ‖ s, each an unsigned big-endian number *padded to 48 bytes*, 96 bytes in all; never DER.
@@ -58,6 +58,8 @@ class PublicKey:
 class PrivateKey:
     """A P-384 private key that signs; its text forms show nothing of it."""
 
+    library = "openssl"
+
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
 
@@ -85,11 +87,24 @@ class PrivateKey:
             serialization.NoEncryption(),
         )
 
+    def to_sec1_der(self) -> bytes:
+        """The SEC 1 DER (RFC 5915), unencrypted: for another library in this process alone."""
+        return self._key.private_bytes(
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+
     def public_key(self) -> PublicKey:
         """The public half."""
         return PublicKey(self._key.public_key())
 
     def sign(self, base: bytes) -> bytes:
         """Sign ``base``: 96 bytes, r ‖ s."""
-        r, s = decode_dss_signature(self._key.sign(base, _ECDSA))
-        return r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")
+        return raw_signature(self._key.sign(base, _ECDSA))
+
+
+def raw_signature(der: bytes) -> bytes:
+    """The 96 bytes r ‖ s of a signature in DER, each number with its leading zero bytes."""
+    r, s = decode_dss_signature(der)
+    return r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big")

@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from gateway.errors import SignatureInvalid, SigningError
+from gateway.signing.fastest import SigningKey
 from gateway.signing.fields import (
     check_one_byte_sequence,
     parse_dictionary,
     serialise_inner_list,
 )
-from gateway.signing.keys import ALGORITHM, PrivateKey, PublicKey
+from gateway.signing.keys import ALGORITHM, PublicKey
 
 # RFC 9421 section 2.3 gives each parameter one type.
 _TYPES = {"keyid": str, "alg": str, "created": int, "expires": int, "nonce": str, "tag": str}
@@ -122,7 +123,7 @@ def signature_base(message: Message, covered: Sequence[str], params: str) -> byt
 class Signer:
     """Signs messages under one registered key id."""
 
-    def __init__(self, key: PrivateKey, *, keyid: str, label: str = "sig") -> None:
+    def __init__(self, key: SigningKey, *, keyid: str, label: str = "sig") -> None:
         if not keyid.isascii() or not keyid.isprintable() or '"' in keyid or "\\" in keyid:
             raise SigningError("a keyid may not hold quotes, backslashes or unprintable text")
         self._key = key

@@ -78,6 +78,10 @@ def _breaker(event: events.BreakerChanged) -> Line:
     return "warning", "breaker", facts
 
 
+def _signer(event: events.SignerChosen) -> Line:
+    return "info", "signer", {"signer": event.signer}
+
+
 def _token(event: events.TokenRenewed) -> Line:
     return "info", "access_token_renewed", {"lifetime": round(event.lifetime)}
 
@@ -260,6 +264,7 @@ _LINES: dict[type[Any], Callable[[Any], Line]] = {
     events.AttemptEnded: _attempt,
     events.CardFieldsUnreadable: _card_fields,
     events.BreakerChanged: _breaker,
+    events.SignerChosen: _signer,
     events.TokenRenewed: _token,
     events.RequestsHeldBack: _held_back,
     events.ClockSkewChanged: _clock_skew,

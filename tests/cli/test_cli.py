@@ -86,7 +86,7 @@ def test_serve_with_the_emulator_over_http(tmp_path: Path) -> None:
         code, printed = run("register-key", **environment)
         assert (code, "Registered" in printed) == (0, True), printed
         code, printed = run("doctor", **environment)
-        assert (code, printed.count("ok  ")) == (0, 3), printed
+        assert (code, printed.count("ok  ")) == (0, 4), printed
 
         with started("serve", **environment) as serve:
             url = serve.wait_for(URL)[0]

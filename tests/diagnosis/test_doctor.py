@@ -593,7 +593,7 @@ def test_the_command_trusts_the_ca_file(tmp_path: Path) -> None:
         code, printed = run("register-key", **given)
         assert (code, "Registered" in printed) == (0, True), printed
         code, printed = run("doctor", **given)
-        assert (code, printed.count("ok  ")) == (0, 3), printed
+        assert (code, printed.count("ok  ")) == (0, 4), printed
 
 
 @pytest.mark.process

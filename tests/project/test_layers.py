@@ -48,6 +48,7 @@ ONLY_IN = {
     "strawberry": {"cards", "graphql"},
     "graphql": {"graphql"},
     "aiodataloader": {"cards"},
+    "awscrt": {"signing"},
     "cryptography": {"signing"},
     "http_sf": {"signing"},
     "jwt": {"callers"},

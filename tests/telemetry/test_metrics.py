@@ -204,6 +204,7 @@ def test_every_event_is_counted_or_is_said_not_to_be() -> None:
     none = {
         events.IdentityKeysExpired: "gateway_jwks_age_seconds is -1",
         events.SubjectKeyMade: "once, at the start",
+        events.SignerChosen: "once, at the start",
         events.ClickSettled: "KeyAnswered has it, for each request",
         events.AuditHead: "gateway_audit_lines_total has the count",
         events.SpanExportChanged: "the collector has metrics of its own",
