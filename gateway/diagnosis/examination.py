@@ -42,7 +42,7 @@ async def examine(settings: ProviderSettings, tell: Tell, runtime: Runtime | Non
 def signer(settings: ProviderSettings) -> Finding:
     """The library that signs; no fault is found, for each of them does."""
     library = fastest(settings.private_key).library
-    slow = "The extra `fast` signs in half the time: awscrt is not installed, or cannot be loaded."
+    slow = "The extra `fast` signs twice as fast: awscrt is not installed, or cannot be loaded."
     return Finding(True, f"signer: {library}", "" if library == "aws-lc" else slow)
 
 

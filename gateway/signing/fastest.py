@@ -1,7 +1,7 @@
 """Which library signs: AWS-LC where the extra ``fast`` is installed, else OpenSSL.
 
-AWS-LC is a cryptography library in C, as OpenSSL is, that makes a P-384 signature in half the time
-or less. It comes inside ``awscrt``, which is imported once a key is asked for: that takes some
+AWS-LC is a cryptography library in C, as OpenSSL is, that makes a P-384 signature in about half the
+time. It comes inside ``awscrt``, which is imported once a key is asked for: that takes some
 0.1 s and 6 MiB.
 """
 
