@@ -141,6 +141,10 @@ LOG_LINES: dict[str, LogLine] = {
         "A line of the audit trail was given up: too many wait for its disk.",
         "See that the disk of GATEWAY_AUDIT_FILE has space and keeps pace.",
     ),
+    "signer": LogLine(
+        "Which library makes the signatures: `aws-lc`, or `openssl`, which takes twice as long.",
+        "For `aws-lc` install the extra: pip install 'card-gateway[fast]'.",
+    ),
     "mutations": LogLine(
         "Mutations are on, off, or only repeats are carried out, from now on.",
         "Nothing where that was intended; else see GATEWAY_MUTATIONS.",
