@@ -67,7 +67,7 @@ schema: $(RUNNABLE) ## write the code's schema to schema.graphql
 	$(BIN)/gateway schema > $(VENV)/schema.graphql
 	mv $(VENV)/schema.graphql schema.graphql
 
-tables: $(RUNNABLE) ## write the README's tables of settings, operations and error codes
+tables: $(RUNNABLE) ## write the documentation's tables of settings, operations, error codes, metrics and log lines
 	$(BIN)/python -m tools.tables
 
 # A break on purpose is released: once its tag is there, it is what later versions are held to.

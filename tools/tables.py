@@ -1,4 +1,5 @@
-"""Writes the README's tables from the code: settings, operations, error codes (``make tables``).
+"""Writes tables of the documentation from the code (``make tables``): settings, operations, error
+codes, metrics and lines of the log.
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``.
 """
@@ -7,6 +8,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -25,8 +28,11 @@ from gateway.config import (
     TrustedDocumentSettings,
 )
 from gateway.errors import CODES, GatewayError
+from gateway.telemetry.log_lines import LOG_LINES
+from gateway.telemetry.metrics import MetricsSink
 
 README = Path(__file__).parent.parent / "README.md"
+OPERATING = README.parent / "docs" / "operating.md"
 GROUPS: dict[type[BaseModel], str] = {
     ProviderSettings: "The provider",
     ServerSettings: "The HTTP server",
@@ -97,7 +103,33 @@ def errors() -> str:
     return table(["code", "where", "meaning", "what to do"], rows)
 
 
-TABLES = {"settings": settings, "operations": operations, "errors": errors}
+def metrics() -> str:
+    """All metrics, by name."""
+    text = MetricsSink().exposition("text/plain")[0].decode()
+    found = {one.name: one for one in text_string_to_metric_families(text)}
+    rows = [
+        [f"`{_full_name(one)}`", one.type, one.documentation] for _, one in sorted(found.items())
+    ]
+    return table(["metric", "type", "meaning"], rows)
+
+
+def _full_name(family: Metric) -> str:
+    return f"{family.name}_total" if family.type == "counter" else family.name
+
+
+def log_lines() -> str:
+    """All lines of the log, by the name of their event."""
+    rows = [[f"`{name}`", line.meaning, line.advice] for name, line in sorted(LOG_LINES.items())]
+    return table(["event", "meaning", "what to do"], rows)
+
+
+TABLES = {
+    "settings": settings,
+    "operations": operations,
+    "errors": errors,
+    "metrics": metrics,
+    "log_lines": log_lines,
+}
 
 
 def renewed(text: str) -> str:
@@ -106,4 +138,5 @@ def renewed(text: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text("utf-8")), "utf-8")
+    for page in (README, OPERATING):
+        page.write_text(renewed(page.read_text("utf-8")), "utf-8")
