@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from gateway import __version__
 from gateway.cli.audit import audit_cli
+from gateway.cli.config import config
 from gateway.cli.dev import dev
 from gateway.cli.doctor import doctor
 from gateway.cli.documents import documents_cli
@@ -45,6 +46,7 @@ cli.command()(keygen)
 cli.command("register-key")(register_key)
 cli.command("delete-key")(delete_key)
 cli.command()(doctor)
+cli.command()(config)
 cli.command()(explain)
 cli.command("explain-signature")(explain_signature)
 

@@ -5,6 +5,7 @@ from gateway.config.audit import AuditSettings
 from gateway.config.callers import CallerSettings
 from gateway.config.checks import OFF, host_name, is_loopback, uuid_text
 from gateway.config.documents import DocumentSettings
+from gateway.config.effective import Effective, effective
 from gateway.config.files import Unreadable, file_reason, read_bytes, read_text
 from gateway.config.ledger import LastingLedgerSettings, LedgerSettings, default_ledger
 from gateway.config.provider import ProviderSettings
@@ -26,6 +27,7 @@ __all__ = [
     "CallerSettings",
     "DevSettings",
     "DocumentSettings",
+    "Effective",
     "LastingLedgerSettings",
     "LedgerSettings",
     "MutationMode",
@@ -41,6 +43,7 @@ __all__ = [
     "TrustedDocumentSettings",
     "Unreadable",
     "default_ledger",
+    "effective",
     "expected",
     "file_reason",
     "host_name",

@@ -42,6 +42,18 @@ class Loadable(BaseModel):
         return cls._checked(values | given, found)
 
     @classmethod
+    def inspected(cls) -> tuple[Self | None, Sources, tuple[str, ...]]:
+        """What ``load`` reads, where it stands, and instead of an error all problems.
+
+        The settings are None where there are problems.
+        """
+        found = read_sources(os.environ, Path(ENV_FILE), cls.model_fields)
+        try:
+            return cls._checked(found.values, found), found, ()
+        except ConfigError as error:
+            return None, found, error.problems
+
+    @classmethod
     def of(cls, **given: Any) -> Self:
         """These settings alone: nothing is read. Raises ConfigError as ``load`` does."""
         return cls._checked(given, Sources())

@@ -46,6 +46,8 @@ class Sources:
 
     values: dict[str, str] = field(default_factory=dict)
     """Texts by field, none of them empty."""
+    origins: dict[str, str] = field(default_factory=dict)
+    """Where each of them stands."""
     problems: dict[str, str] = field(default_factory=dict)
     """Reasons by variable, or by file."""
 
@@ -59,6 +61,11 @@ class _Entry(NamedTuple):
     name: str  # as it is written there
     content: str | Path  # a secret is read when it is known to be one
     place: str
+    line: int | None = None
+
+    @property
+    def origin(self) -> str:
+        return self.place if self.line is None else f"{self.place} line {self.line}"
 
     def read(self) -> str:
         text = self.content if isinstance(self.content, str) else read_text(self.content)
@@ -89,6 +96,7 @@ def _take(entry: _Entry, name: str, found: Sources) -> None:
         if name not in found.values and (text := entry.read()):
             text.encode()
             found.values[name] = text
+            found.origins[name] = entry.origin
     except UnicodeEncodeError:  # bytes of the environment that are no UTF-8
         found.problems[entry.name.upper()] = "is not text in UTF-8"
     except Unreadable as error:
@@ -142,8 +150,9 @@ def _in_env_file(path: Path, label: str, found: Sources) -> list[_Entry]:
         found.problems[f"{label} line {_number(line)}"] = "is not of the form NAME=value"
     rest = "".join(line.original.string for line in lines if line not in wrong)
     values = dotenv_values(stream=io.StringIO(rest))
+    numbers = {line.key: _number(line) for line in lines}  # of several, the last one holds
     return [
-        _Entry(name, text or "", label)
+        _Entry(name, text or "", label, numbers[name])
         for name, text in values.items()
         if name.upper().startswith(PREFIX)
     ]
