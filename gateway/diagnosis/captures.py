@@ -39,7 +39,7 @@ class Capture:
         head, *rest = re.split(rb"\r?\n\r?\n", raw.lstrip(b"\r\n"), maxsplit=1)
         if len(head) > _LONGEST:
             raise Malformed("its header section is longer than 64 KiB")
-        first, *others = re.split(r"\r?\n", head.decode("latin-1"))
+        first, *others = re.split(r"\r?\n", head.decode("latin-1").rstrip("\r\n"))
         if (request := _REQUEST_LINE.fullmatch(first)) is None:
             return cls("", "", tuple(_fields([first, *others], 1)), rest[0] if any(rest) else None)
         captured = cls(request[1], request[2], tuple(_fields(others, 2)), b"".join(rest))

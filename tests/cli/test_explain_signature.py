@@ -210,8 +210,9 @@ def test_header_fields_alone_can_be_compared(command: Command) -> None:
     """What the other side received may lack the request line and the body, and that is told."""
     sent = signed()
     fields = sent.partition("\r\n\r\n")[0].partition("\r\n")[2]
-    code, output = explained(command, sent, fields)
-    assert code == 0, output
+    for end in ("", "\n", "\r\n\r\n"):
+        code, output = explained(command, sent, fields + end)
+        assert code == 0, output
     assert "--   What was received has no request line" in output
     code, output = explained(command, sent, fields.replace(HOST, "a.internal"))
     assert code == 1
@@ -322,11 +323,42 @@ def test_arguments_that_cannot_be_used(
     assert told in output
 
 
+@settings(max_examples=examples(0.1), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    at=st.integers(0, 900),
+    cut=st.integers(0, 60),
+    text=st.text('\r\n\t \0\x7fü:;,"()=@?/*%aZ19-', max_size=20),
+    number=st.integers(0, 2**70).map(str),
+)
+def test_no_capture_upsets_the_command(
+    command: Command, at: int, cut: int, text: str, number: str
+) -> None:
+    """Whatever a capture is, the command ends with one of its exit codes, and shows no secret."""
+    sent = signed()
+    for changed in (
+        sent[:at] + text + sent[at + cut :],
+        sent.replace(f"created={CREATED}", f"created={number}"),
+        sent.replace(f"Content-Length: {len(BODY)}", f"Content-Length: {number}"),
+    ):
+        for texts in ((changed,), (sent, changed)):
+            code, output = explained(command, *texts)
+            assert code in {0, 1, 2}
+            hidden = [secret for secret, context in CONTEXTS.items() if context in changed]
+            assert [secret for secret in hidden if secret in output] == []
+
+
+# Without what stands before them nobody could tell what they are.
+CONTEXTS = {
+    TOKEN: f"\r\nAuthorization: Bearer {TOKEN}\r\n",
+    "CANARY-QUERY": "?q=CANARY-QUERY",
+    "CANARY-LINE": "CANARY-LINE",
+}
 SECRETS = [PAN, NAME, TOKEN, "CANARY", "4111 1111", "4111%2D", FIELDS["Idempotency-Key"]]
 HOSTILE = {
     "method": lambda text: text.replace("POST /", f"{PAN} /"),
     "host": lambda text: text.replace(HOST, f"user:{TOKEN}@{HOST}"),
     "user info": lambda text: text.replace(PATH, f"https://me:{TOKEN}@{HOST}{PATH}"),
+    "two lines in one": lambda text: text.replace("xyz\r\nAuth", "xyzAuth"),
     "path": lambda text: text.replace(PATH, f"/{PAN}"),
     "escaped path": lambda text: text.replace(PATH, "/4111%2D1111%2D1111%2D1111"),
     "a covered name": lambda text: text.replace('"x-trace"', f'"x-{PAN}"'),
