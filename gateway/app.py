@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.audit import AuditTrail, NoTrail
+from gateway.audit import AuditTrail, NoTrail, Trail
 from gateway.callers import (
     AnyoneAllowed,
     Authenticator,
@@ -147,8 +147,7 @@ def create_app(
         await limits.check()
         try:
             await ledger.start()
-            if isinstance(audit, AuditTrail):
-                await audit.start()
+            await audit.start()
             if keys is not None:
                 keys.start()
             if metrics is not None:
@@ -158,8 +157,7 @@ def create_app(
             if keys is not None:
                 await keys.aclose()
             await ledger.aclose(min(shutdown.seconds_for_calls(), settings.call_deadline))
-            if isinstance(audit, AuditTrail):
-                await audit.aclose()
+            await audit.aclose()
             await provider.aclose()
             await limits.aclose()
             await sampler.aclose()
@@ -284,7 +282,7 @@ def _authenticator(
     return TokenVerifier(keys, rules, name_of, now=now, remembered=RememberedTokens())
 
 
-def _audit_trail(settings: Settings, runtime: Runtime, emit: Sink) -> AuditTrail | NoTrail:
+def _audit_trail(settings: Settings, runtime: Runtime, emit: Sink) -> Trail:
     if settings.audit_file is None:
         return NoTrail()
     return AuditTrail(

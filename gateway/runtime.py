@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from gateway.turns import Turns
@@ -21,6 +22,14 @@ class Runtime:
     random: Callable[[], float] = random.random
     turns: Turns = field(default_factory=Turns)
     """How callers share the event loop."""
+
+
+def rfc3339(seconds: float) -> str:
+    """UNIX seconds as a date-time in UTC (RFC 3339, section 5.6).
+
+    Raises ValueError, OverflowError or OSError for a time that no calendar reaches.
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def look_at(future: asyncio.Future[Any]) -> None:

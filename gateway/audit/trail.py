@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -17,7 +16,7 @@ from gateway.audit.writer import Writer
 from gateway.card_numbers import has_card_number
 from gateway.errors import AuditUnavailable, ConfigError, GatewayError, InternalError
 from gateway.events import AuditChanged, AuditHead, AuditLineLost, AuditLineWritten, Sink
-from gateway.runtime import Runtime, look_at
+from gateway.runtime import Runtime, look_at, rfc3339
 
 T = TypeVar("T")
 Facts: TypeAlias = Mapping[str, Any]
@@ -51,6 +50,12 @@ class Trail(Protocol):
     def condition(self) -> str:
         """``ok``, ``off`` where no trail is kept, or why lines cannot be written now."""
 
+    async def start(self) -> None:
+        """Begin to keep the trail; raises ConfigError where that cannot be."""
+
+    async def aclose(self) -> None:
+        """Write what is left."""
+
     async def audited(
         self, call: AuditedCall, run: Callable[[], Awaitable[T]], found: Callable[[T], Facts]
     ) -> T:
@@ -63,6 +68,12 @@ class NoTrail:
     """Audits nothing."""
 
     condition = "off"
+
+    async def start(self) -> None:
+        """Nothing is to be opened."""
+
+    async def aclose(self) -> None:
+        """Nothing is left to be written."""
 
     async def audited(
         self, _call: AuditedCall, run: Callable[[], Awaitable[T]], _found: Callable[[T], Facts]
@@ -193,9 +204,10 @@ class AuditTrail:
             written.set_result("its disk does not answer")
             return
         self._waiting += 1
-        time = datetime.fromtimestamp(self._now(), UTC).isoformat().replace("+00:00", "Z")
         told = partial(self._in_loop, self._told, facts["event"], written)
-        self._writer.write({"time": time, **facts}, told, must_be_written=must_be_written)
+        self._writer.write(
+            {"time": rfc3339(self._now()), **facts}, told, must_be_written=must_be_written
+        )
 
     def _told(
         self, event: str, written: "asyncio.Future[str | None]", failure: OSError | None

@@ -23,7 +23,7 @@ class Finding:
 class Verified:
     """What was found in some files: whole lines, where each chain ends, and what is wrong."""
 
-    lines: int
+    lines: tuple[Line, ...]
     heads: tuple[Head, ...]
     findings: tuple[Finding, ...]
 
@@ -48,7 +48,8 @@ def verified(files: Iterable[Path], key: bytes, heads: Collection[Head] = ()) ->
     findings += _of_fragments(fragments, chains.values())
     findings += _of_lost_chains(heads, chains)
     ends = tuple(Head(lines[-1].chain, lines[-1].seq, lines[-1].mac) for lines in chains.values())
-    return Verified(sum(map(len, chains.values())), ends, tuple(findings))
+    whole = tuple(line for lines in chains.values() for line in lines)
+    return Verified(whole, ends, tuple(findings))
 
 
 def _of_chain(lines: list[Line], key: bytes, heads: dict[int, Head]) -> Iterator[Finding]:

@@ -47,7 +47,7 @@ class RememberedTokens:
 
     def find(self, token: str) -> Identity | None:
         """What was proved of a token once; whether that still holds is for the verifier to say."""
-        name = _name_of(token)
+        name = digest_of(token)
         identity = self._found.get(name)
         if identity is not None:
             self._found.move_to_end(name)
@@ -55,7 +55,7 @@ class RememberedTokens:
 
     def keep(self, token: str, identity: Identity) -> None:
         """Remember a token, in place of what was proved of it before."""
-        name = _name_of(token)
+        name = digest_of(token)
         if name in self._found:
             self._drop(name)
         self._found[name] = identity
@@ -67,8 +67,8 @@ class RememberedTokens:
         self.size -= _size_of(self._found.pop(name).caller)
 
 
-def _name_of(token: str) -> bytes:
-    """The whole text: two tokens with one name would be one caller."""
+def digest_of(token: str) -> bytes:
+    """The SHA-256 of the whole text: two tokens with one digest would be one caller."""
     return hashlib.sha256(token.encode(errors="surrogatepass")).digest()
 
 

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 
 from gateway.answers import ACCEPTED, body_of, bounded_session
 from gateway.callers.published_keys import KeysUnusable, read_keys
-from gateway.telemetry import NO_TRACING, Tracing
+from gateway.telemetry import NO_TRACING, Tracing, server_of
 
 _URLS = ("https://", "http://")
 
@@ -40,13 +39,8 @@ def key_source(location: str, tracing: Tracing = NO_TRACING) -> Callable[[], Awa
 
     if not location.startswith(_URLS):
         return from_file
-    server = _server(location)
+    server = server_of(location)
     return from_url_in_a_span
-
-
-def _server(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def check_key_file(location: str) -> bytes:

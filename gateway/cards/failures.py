@@ -138,9 +138,9 @@ class NotExecutedMember(ErrorMember):
 @strawberry.type(
     name="GatewayUnavailable",
     description="The gateway is busy, out of time, without its ledger of keys or its audit trail, "
-    "or mutations are paused. This request was "
-    "not carried out, and can be sent again with the same key. An earlier request with that key "
-    "may have worked: `message` says what is known of it.",
+    "or mutations are paused. This request was not carried out, and can be sent again with the "
+    "same key. An earlier request with that key may have worked: `message` says what is known of "
+    "it.",
 )
 class GatewayUnavailableMember(ErrorMember):
     """GraphQL type GatewayUnavailable."""
@@ -288,13 +288,7 @@ def _more(error: errors.GatewayError, key: str) -> dict[str, Any]:
             limited_by = LimitedByValue[error.limited_by.name]
             more = {"limited_by": limited_by, "retry_after": error.retry_after}
             return {"idempotency_key": key, **more}
-        case (
-            errors.Overloaded()
-            | errors.DeadlineExceeded()
-            | errors.LedgerUnavailable()
-            | errors.AuditUnavailable()
-            | errors.MutationsPaused()
-        ):
+        case _ if _MEMBERS[type(error)] is GatewayUnavailableMember:
             return {"idempotency_key": key}
         case errors.ProviderUnavailable() | errors.ProviderProtocolError():
             return {"idempotency_key": key, "retry_after": getattr(error, "retry_after", None)}

@@ -56,7 +56,7 @@ def verify(files: Files = None, *, head: Heads = None) -> None:
         typer.echo(f"Chain {end.chain} ends with line {end.seq}: {end}")
     if found.findings:
         raise typer.Exit(1)
-    typer.echo(f"All {found.lines} lines are as they were written.")
+    typer.echo(f"All {len(found.lines)} lines are as they were written.")
 
 
 @audit_cli.command()
@@ -79,7 +79,7 @@ def find(
     if not given:
         raise ConfigError(["Give at least one of --card, --account, --key and --request."])
     found = _verified(files, [])
-    calls = [call for call in _calls(files) if given.items() <= _facts_of(call).items()]
+    calls = [call for call in _calls(found.lines) if given.items() <= _facts_of(call).items()]
     for call in calls:
         typer.echo("\n".join(_shown_call(call)))
     for finding in found.findings:
@@ -130,22 +130,15 @@ def _words(finding: "Finding") -> str:
     return f"{shown(finding.file)} line {finding.line}: {finding.problem}."
 
 
-def _calls(files: list[Path] | None) -> list[list[dict[str, Any]]]:
+def _calls(lines: "Iterable[Line]") -> list[list[dict[str, Any]]]:
     """The lines of each call, in their order; the oldest call first."""
     calls: dict[str, list[dict[str, Any]]] = {}
-    for line in _lines(_given(files)[0]):
+    for line in lines:
         facts = line.facts
         calls.setdefault(str(facts.get("call")), []).append(facts)
     for call in calls.values():
         call.sort(key=lambda facts: (str(facts.get("time")), facts.get("seq", 0)))
     return sorted(calls.values(), key=lambda call: str(call[0].get("time")))
-
-
-def _lines(paths: Iterable[Path]) -> "Iterator[Line]":
-    from gateway.audit import Line, read_lines
-
-    for path in paths:
-        yield from (one for one in read_lines(path) if isinstance(one, Line))
 
 
 def _facts_of(call: list[dict[str, Any]]) -> dict[str, Any]:

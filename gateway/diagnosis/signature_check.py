@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from gateway.diagnosis.captures import Capture
@@ -10,6 +9,7 @@ from gateway.diagnosis.finding import Finding
 from gateway.diagnosis.shown_values import shown_name, shown_value
 from gateway.errors import SignatureInvalid
 from gateway.provider.credentials import COVERED, COVERED_WITH_BODY
+from gateway.runtime import rfc3339
 from gateway.signing import Message, PublicKey, SignatureInput, check_content_digest, verify
 
 _OTHER_BODY = (
@@ -115,7 +115,7 @@ def _times(parameters: Any, now: float) -> Iterator[Finding]:
 
 def _moment(seconds: int) -> str:
     try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+        return rfc3339(seconds)
     except (ValueError, OverflowError, OSError):
         return f"{seconds} s, which is no date"
 

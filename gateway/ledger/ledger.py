@@ -7,7 +7,8 @@ processes the rows of the store decide (``resolution``).
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from uuid import UUID
@@ -42,6 +43,7 @@ from gateway.ledger.store import Store
 from gateway.runtime import Runtime, look_at
 
 T = TypeVar("T")
+U = TypeVar("U")
 _PURGE_EVERY = 3600.0  # seconds
 _OPEN_EVERY = 1.0
 _WRITING = 2.0  # seconds that the end waits for a store that does not take what is to be written
@@ -137,23 +139,22 @@ class Ledger(Generic[T]):
 
     async def look(self, key: UUID) -> Seen:
         """What is known of a key; raises LedgerUnavailable."""
+        return await self._noted(self._store.look(key))
+
+    async def count(self) -> None:
+        """Tell how many keys are not resolved; a store that fails is told, too."""
+        with suppress(LedgerUnavailable):
+            self._emit(await self._noted(self._store.unresolved()))
+
+    async def _noted(self, asked: Awaitable[U]) -> U:
+        """What the store says, and whether it says anything; raises LedgerUnavailable."""
         try:
-            seen = await self._store.look(key)
+            found = await asked
         except LedgerUnavailable as error:
             self._note(error.message)
             raise
         self._note(None)
-        return seen
-
-    async def count(self) -> None:
-        """Tell how many keys are not resolved; a store that fails is told, too."""
-        try:
-            found = await self._store.unresolved()
-        except LedgerUnavailable as error:
-            self._note(error.message)
-            return
-        self._note(None)
-        self._emit(found)
+        return found
 
     async def condition(self) -> str:
         """``ok``, ``uncertain`` or why the store cannot be used, as it is asked for one key."""

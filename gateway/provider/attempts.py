@@ -46,7 +46,14 @@ from gateway.provider.transport import (
 )
 from gateway.runtime import Runtime
 from gateway.signing import Signer, fastest
-from gateway.telemetry import NO_REQUEST, Tracing, caller_id, request_id, trace_context
+from gateway.telemetry import (
+    NO_REQUEST,
+    Tracing,
+    caller_id,
+    request_id,
+    server_of,
+    trace_context,
+)
 
 T = TypeVar("T")
 
@@ -79,7 +86,7 @@ class Sender:
         self._runtime = runtime
         self._emit = emit
         self._tracing = tracing
-        self._server = origin.server
+        self._server = server_of(str(origin))
         key = fastest(settings.private_key)
         emit(SignerChosen(signer=key.library))
         self._credentials = Credentials(
@@ -153,7 +160,7 @@ class Sender:
             attempt = await self._attempt(call, progress, left=ends - self._runtime.clock())
             step = may_repeat(attempt.outcome, call.endpoint.kind, progress.outcomes)
             progress.outcomes.append(attempt.outcome)
-            self._tell_of_attempt(call, attempt)
+            self._emit(AttemptEnded(**_facts(call, attempt)))
             self.breaker.note(attempt.outcome)
             # Also after the last attempt: the next call needs another token.
             is_renewed = step is Step.RENEW_TOKEN and self._renew(attempt)
@@ -275,27 +282,12 @@ class Sender:
         spread = retries.backoff(number, random=self._runtime.random)
         return (attempt.retry_after or least) + spread
 
-    def _tell_of_attempt(self, call: Call[T], attempt: Attempt[T]) -> None:
-        self._emit(
-            AttemptEnded(
-                method=call.endpoint.method,
-                route=call.endpoint.path,
-                status=attempt.reply.status if attempt.reply is not None else None,
-                outcome=attempt.outcome.name.lower(),
-                cause=type(attempt.cause).__name__ if attempt.cause else None,
-            )
-        )
-
     def _tell(
         self, call: Call[T], attempt: Attempt[T], progress: Progress, took: float, hint: str
     ) -> None:
         self._emit(
             ProviderCallEnded(
-                method=call.endpoint.method,
-                route=call.endpoint.path,
-                status=attempt.reply.status if attempt.reply is not None else None,
-                outcome=attempt.outcome.name.lower(),
-                cause=type(attempt.cause).__name__ if attempt.cause else None,
+                **_facts(call, attempt),
                 attempts=len(progress.outcomes),
                 duration=took,
                 hint=hint or None,
@@ -339,6 +331,17 @@ def _unknown(attempt: Attempt[Any], progress: Progress) -> errors.OutcomeUnknown
         return key_in_use()
     in_flight = Outcome.IN_FLIGHT in progress.outcomes
     return unknown(in_flight=in_flight, key_known=attempt.outcome is Outcome.UNPROCESSABLE)
+
+
+def _facts(call: Call[Any], attempt: Attempt[Any]) -> dict[str, Any]:
+    """What is told of an attempt, and of a call by its last one."""
+    return {
+        "method": call.endpoint.method,
+        "route": call.endpoint.path,
+        "status": attempt.reply.status if attempt.reply is not None else None,
+        "outcome": attempt.outcome.name.lower(),
+        "cause": type(attempt.cause).__name__ if attempt.cause else None,
+    }
 
 
 async def _may_send(claim: Claim) -> bool:

@@ -14,7 +14,7 @@ from gateway.telemetry.request_id import (
 )
 from gateway.telemetry.subject_key import with_subject_key
 from gateway.telemetry.trace_context import TraceContext, trace_context
-from gateway.telemetry.tracing import NO_TRACING, OpenSpan, Tracing, tracing_of
+from gateway.telemetry.tracing import NO_TRACING, OpenSpan, Tracing, server_of, tracing_of
 
 __all__ = [
     "LOG_LINES",
@@ -37,6 +37,7 @@ __all__ = [
     "new_request_id",
     "on_behalf_of",
     "request_id",
+    "server_of",
     "set_log_level",
     "trace_context",
     "tracing_of",

@@ -44,29 +44,24 @@ def _operation(event: events.OperationEnded) -> Line:
     return "info", "operation", facts
 
 
-def _provider_call(event: events.ProviderCallEnded) -> Line:
-    facts = {
+def _exchange(event: events.AttemptEnded | events.ProviderCallEnded) -> dict[str, Any]:
+    return {
         "method": event.method,
         "route": event.route,
         "status": event.status,
         "outcome": event.outcome,
         "cause": event.cause,
-        "attempts": event.attempts,
-        "duration_ms": _milliseconds(event.duration),
     }
+
+
+def _provider_call(event: events.ProviderCallEnded) -> Line:
+    facts = {"attempts": event.attempts, "duration_ms": _milliseconds(event.duration)}
     advice = {} if event.hint is None else {"hint": event.hint}
-    return "info", "provider_call", facts | advice
+    return "info", "provider_call", _exchange(event) | facts | advice
 
 
 def _attempt(event: events.AttemptEnded) -> Line:
-    facts = {
-        "method": event.method,
-        "route": event.route,
-        "status": event.status,
-        "outcome": event.outcome,
-        "cause": event.cause,
-    }
-    return "debug", "provider_attempt", facts
+    return "debug", "provider_attempt", _exchange(event)
 
 
 def _card_fields(event: events.CardFieldsUnreadable) -> Line:

@@ -7,14 +7,15 @@ duration, attempts), so that a body, a variable, a token or a name has no way in
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, TextIO, TypeAlias
 
 import msgspec
 import structlog
 
 from gateway.events import places_of
+from gateway.runtime import rfc3339
 from gateway.telemetry.log_writers import DirectWriter, QueuedWriter
 from gateway.telemetry.request_id import request_id
 from gateway.telemetry.trace_context import trace_context
@@ -175,7 +176,7 @@ def _adds_worker(worker: int) -> Callable[[Any, str, Any], Any]:
 
 
 def _add_timestamp(_logger: Any, _name: str, event: Any) -> Any:
-    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    event["timestamp"] = rfc3339(time.time())
     return event
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
@@ -69,6 +70,12 @@ class Tracing:
 
     async def aclose(self) -> None:
         """Export what is left, within ``FLUSH_TIME``."""
+
+
+def server_of(url: str) -> tuple[str, int]:
+    """Host and port of an http(s) URL, as ``Tracing.call`` takes them."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 NO_TRACING = Tracing()

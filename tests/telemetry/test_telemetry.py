@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,16 +11,6 @@ import structlog
 
 from gateway.telemetry import configure_logging
 from tests.stack import API_SECRET, CARD, running
-
-
-@pytest.fixture
-def lines() -> Iterator[Any]:
-    """Log as `serve` does at debug level; call the fixture to read what was written."""
-    stream = io.StringIO()
-    configure_logging("debug", readable=False, stream=stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    logging.getLogger().handlers.clear()
-    structlog.reset_defaults()
 
 
 async def test_a_provider_call_is_one_line(lines: Any) -> None:

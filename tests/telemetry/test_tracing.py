@@ -1,8 +1,5 @@
 """Spans: what they tell of a request, and how they are connected with those of others."""
 
-import io
-import json
-import logging
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +8,12 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
-import structlog
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import SpanKind, StatusCode
 
 from gateway.callers import key_source
-from gateway.telemetry import configure_logging
 from tests.stack import CARD, Stack, running
 from tests.tokens import IdentityProvider
 from tests.traced import tracing_to
@@ -60,16 +55,6 @@ def parent_of(span: ReadableSpan) -> str | None:
 def sent_context(stack: Stack) -> list[str | None]:
     """The ``traceparent`` of each request for a card."""
     return [request.headers.get("traceparent") for request in stack.wire.sent("GET", "/cards/")]
-
-
-@pytest.fixture
-def lines() -> Iterator[Any]:
-    """Log as `serve` does at debug level; call the fixture to read what was written."""
-    stream = io.StringIO()
-    configure_logging("debug", readable=False, stream=stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    logging.getLogger().handlers.clear()
-    structlog.reset_defaults()
 
 
 async def test_a_request_is_a_tree_of_spans() -> None:

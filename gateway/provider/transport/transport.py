@@ -33,12 +33,6 @@ class Origin:
         parsed = URL(url)
         return cls(parsed.scheme, parsed.host_port_subcomponent or "", parsed.raw_path.rstrip("/"))
 
-    @property
-    def server(self) -> tuple[str, int]:
-        """Host and port."""
-        url = URL(str(self))
-        return url.host or "", url.port or 0
-
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
 
