@@ -1,14 +1,22 @@
 """Settings that are changed while the gateway runs: all of them at once, or none."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 
 from gateway.callers import KeySet, KeysUnusable, RateLimits, check_key_file
 from gateway.cards import DOCUMENTS, DOCUMENTS_RATE, OPERATIONS, Switch
-from gateway.config import OFF, RELOADABLE, CallerSettings, Settings, TrustedDocumentSettings
+from gateway.config import (
+    OFF,
+    RELOADABLE,
+    CallerSettings,
+    Settings,
+    TrustedDocumentSettings,
+    file_reason,
+)
 from gateway.errors import ConfigError
-from gateway.events import SettingsRefused, SettingsReloaded, Sink
+from gateway.events import SettingsRefused, SettingsReloaded, Sink, UnexpectedError
 from gateway.graphql import TrustedDocuments
 from gateway.telemetry import set_log_level
 
@@ -45,7 +53,7 @@ def key_file(settings: CallerSettings) -> bytes:
     try:
         return check_key_file(settings.jwt_keys)
     except (OSError, KeysUnusable) as error:
-        reason = (error.strerror or "it fails").lower() if isinstance(error, OSError) else error
+        reason = file_reason(error) if isinstance(error, OSError) else error
         raise ConfigError([f"GATEWAY_JWT_KEYS: its file cannot be used: {reason}"]) from error
 
 
@@ -53,13 +61,14 @@ def key_file(settings: CallerSettings) -> bytes:
 class Prepared:
     """What new settings bring, all of which can be used."""
 
+    settings: Settings
     rules: dict[str, str]
     trusted: TrustedDocuments
     keys: bytes
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Raises ConfigError with all problems."""
+        """Read what they name, which may take a second; raises ConfigError with all problems."""
         problems: list[str] = []
         found: list[object] = []
         for read in (rate_rules, trusted_documents, key_file):
@@ -69,7 +78,7 @@ class Prepared:
                 problems += error.problems
         if problems:
             raise ConfigError(problems)
-        return cls(*found)  # type: ignore[arg-type]  # in the order of its fields
+        return cls(settings, *found)  # type: ignore[arg-type]  # in the order of its fields
 
 
 class Reloading:
@@ -96,43 +105,42 @@ class Reloading:
         self._keys = keys
         self._source_of = source_of
         self._emit = emit
-        try:
-            self._key_file = key_file(settings)
-        except ConfigError:  # it is fetched until it can be read
-            self._key_file = b""
 
-    def reload(self, load: Callable[[], Settings]) -> None:
+    async def reload(self, load: Callable[[], Settings]) -> None:
         """Load settings and use them; where they cannot be used, those from before go on to hold.
 
-        It reads files, which takes milliseconds; no request sees a part of the change.
+        Files are read and parsed in a thread: no request waits for that, or sees a part of the
+        change.
         """
         try:
-            settings = load()
-            prepared = Prepared.of(settings)
+            new = await asyncio.to_thread(lambda: Prepared.of(load()))
         except ConfigError as error:
             self._emit(SettingsRefused(problems=error.problems))
             return
-        changed = self._changed(settings, prepared)
-        self._use(settings, prepared)
+        except Exception as error:  # of ours, and no reason to end with all requests
+            self._emit(UnexpectedError.of(error))
+            return
+        changed = self._changed(new)
+        self._use(new)
         self._emit(SettingsReloaded(changed=changed))
 
-    def _changed(self, settings: Settings, prepared: Prepared) -> tuple[str, ...]:
+    def _changed(self, new: Prepared) -> tuple[str, ...]:
         """The variables with other values, and those whose files have another content."""
-        names = {
-            name for name in RELOADABLE if getattr(settings, name) != getattr(self._settings, name)
-        }
-        if prepared.trusted != self._trusted:
+        old, settings = self._settings, new.settings
+        names = {name for name in RELOADABLE if getattr(settings, name) != getattr(old, name)}
+        if new.trusted != self._trusted:
             names.add("documents")
-        if prepared.keys != self._key_file:
+        if self._keys is not None and new.keys and not self._keys.came_from(new.keys):
             names.add("jwt_keys")
         return tuple(f"GATEWAY_{name.upper()}" for name in sorted(names))
 
-    def _use(self, settings: Settings, prepared: Prepared) -> None:
+    def _use(self, new: Prepared) -> None:
+        settings = new.settings
         if settings.mutations != self._switch.mode:
             self._switch.turn(settings.mutations)
         set_log_level(settings.log_level)
-        self._limits.change(prepared.rules)
-        self._trusted.become(prepared.trusted)
+        self._limits.change(new.rules)
+        self._trusted.become(new.trusted)
         if self._keys is not None:
             self._keys.reload(self._source_of(settings.jwt_keys))
-        self._settings, self._key_file = settings, prepared.keys
+        self._settings = settings

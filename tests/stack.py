@@ -209,9 +209,9 @@ class Stack:
     app: Starlette
     given: dict[str, Any]
 
-    def reload(self, **changes: Any) -> None:
+    async def reload(self, **changes: Any) -> None:
         """Bring settings into effect with these changes, as SIGHUP does."""
-        self.app.state.reloading.reload(lambda: settings(**(self.given | changes)))
+        await self.app.state.reloading.reload(lambda: settings(**(self.given | changes)))
 
     async def post(self, query: str, variables: Any = None, **headers: str) -> httpx.Response:
         """Send one GraphQL request as a frontend does."""

@@ -24,6 +24,7 @@ from gateway.callers.published_keys import (
     RefusedKey,
     read_keys,
 )
+from gateway.callers.remembered_tokens import digest_of
 from gateway.errors import IdentityUnavailable
 from gateway.events import IdentityKeyRefused, IdentityKeysExpired, IdentityKeysUnavailable, Sink
 from gateway.telemetry import loggable
@@ -73,6 +74,10 @@ class KeySet:
         self._refresh()
         return self._digest if self._held() else b""
 
+    def came_from(self, document: bytes) -> bool:
+        """Whether this document brought the keys that were fetched last."""
+        return hashlib.sha256(document).digest() == self._digest
+
     def has_looked_for(self, token: str, key_id: str | None) -> bool:
         """Whether keys were fetched after this token was first seen, and not long ago.
 
@@ -80,7 +85,7 @@ class KeySet:
         key that is listed any fetch on demand within the interval will do: that it was replaced
         since is less likely than that the token is forged.
         """
-        name = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        name = digest_of(token)
         seen_at = self._first_seen.setdefault(name, self._begun)
         if len(self._first_seen) > MOST_TOKENS:
             self._first_seen.popitem(last=False)

@@ -61,10 +61,7 @@ def serve(workers: Workers = None) -> None:
 
 def _serve_alone(settings: "Settings", load: "Load") -> None:
     from gateway import serving
-    from gateway.app import create_app
     from gateway.cli.admin import admin_server, listen_for_admin
-    from gateway.config import TracingVariables
-    from gateway.telemetry import tracing_of
 
     metrics = admin = None
     if (admin_listener := listen_for_admin(settings)) is not None:
@@ -72,24 +69,29 @@ def _serve_alone(settings: "Settings", load: "Load") -> None:
 
         metrics = MetricsSink()
         admin = admin_server(admin_listener, metrics.exposition)
-    emit = _to_log_and(metrics)
-    tracing = tracing_of(TracingVariables.read(), emit)
-    app = create_app(settings, metrics=metrics, tracing=tracing)
+    served = _served(settings, metrics, load)
     listener = serving.listen(settings.host, settings.port, port_from="GATEWAY_PORT")
-    source = serving.ListeningSocket(listener)
-    reload = partial(app.state.reloading.reload, load)
-    server = serving.Server(app, source, _bounds(settings), emit, beside=admin, reload=reload)
+    source, bounds = serving.ListeningSocket(listener), _bounds(settings)
+    server = serving.Server(
+        served.app, source, bounds, served.emit, beside=admin, reload=served.reload
+    )
     serving.stop_on_signals(server)
     _greet(listener, admin_listener)
     serving.run(server)
 
 
-def _to_log_and(metrics: "Sink | None") -> "Sink":
-    """What a server tells of itself to."""
+def _served(settings: "Settings", metrics: "Sink | None", load: "Load") -> "Served":
+    """The application of a process that serves, and what goes with it."""
+    from gateway.app import create_app
+    from gateway.cli.workers import Served
+    from gateway.config import TracingVariables
     from gateway.events import to_all
-    from gateway.telemetry import LogSink
+    from gateway.telemetry import LogSink, tracing_of
 
-    return to_all([LogSink(), *([] if metrics is None else [metrics])])
+    emit = to_all([LogSink(), *([] if metrics is None else [metrics])])
+    tracing = tracing_of(TracingVariables.read(), emit)
+    app = create_app(settings, metrics=metrics, tracing=tracing)
+    return Served(app, emit, partial(app.state.reloading.reload, load))
 
 
 def _greet(listener: socket.socket, admin: socket.socket | None) -> None:
@@ -177,10 +179,7 @@ class Current:
 def _application(
     current: Current, shared: "SharedMetrics | None", load: "Load", worker: int
 ) -> "Served":
-    from gateway.app import create_app
-    from gateway.cli.workers import Served
-    from gateway.config import TracingVariables
-    from gateway.telemetry import QueuedWriter, configure_logging, tracing_of
+    from gateway.telemetry import QueuedWriter, configure_logging
 
     settings = current.settings
     configure_logging(settings.log_level, readable=False, worker=worker, writer=QueuedWriter)
@@ -190,7 +189,4 @@ def _application(
 
         shared.use(worker)
         metrics = MetricsSink()
-    emit = _to_log_and(metrics)
-    tracing = tracing_of(TracingVariables.read(), emit)
-    app = create_app(settings, metrics=metrics, tracing=tracing)
-    return Served(app, emit, partial(app.state.reloading.reload, load))
+    return _served(settings, metrics, load)

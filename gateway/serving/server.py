@@ -17,7 +17,7 @@ import gc
 import math
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
@@ -111,7 +111,7 @@ class Server(uvicorn.Server):
         date_header: bool = True,
         supervised: bool = False,
         beside: "SideServer | None" = None,
-        reload: Callable[[], None] | None = None,
+        reload: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         config = uvicorn.Config(
             _Interruptible(app),
@@ -168,7 +168,7 @@ class Server(uvicorn.Server):
             self._emit(ConnectionsCounted(open=len(self._connections)))
         if self._reload_is_wanted and self._reload is not None:
             self._reload_is_wanted = False
-            self._reload()
+            await self._reload()
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -34,7 +34,7 @@ async def test_a_refused_click_claims_nothing() -> None:
     """The same key goes through, with another input even, once mutations are on again."""
     async with running(mutations="repeats-only") as stack:
         await stack.issue(idempotencyKey=KEY, accountId="ae61c362-4136-49af-8e01-544457fe265b")
-        stack.reload(mutations="on")
+        await stack.reload(mutations="on")
         assert (await stack.issue(idempotencyKey=KEY))["__typename"] == "IssueVirtualCardSuccess"
 
 
@@ -42,9 +42,9 @@ async def test_a_replay_is_answered_while_repeats_are() -> None:
     """Whoever has lost an answer gets it, and `off` alone refuses that as well."""
     async with running() as stack:
         first = await stack.issue(idempotencyKey=KEY)
-        stack.reload(mutations="repeats-only")
+        await stack.reload(mutations="repeats-only")
         again = await stack.issue(idempotencyKey=KEY)
-        stack.reload(mutations="off")
+        await stack.reload(mutations="off")
         refused = await stack.issue(idempotencyKey=KEY)
         outcome = await stack.outcome(KEY)
     assert (again["replayed"], again["card"]["id"]) == (True, first["card"]["id"])
@@ -60,7 +60,7 @@ async def test_a_call_without_an_answer_is_repeated() -> None:
             httpx.Response(500) if "/accounts/" in request.url.path else None
         )
         assert (await stack.issue(idempotencyKey=KEY))["__typename"] == "OutcomeUnknown"
-        stack.reload(mutations="repeats-only")
+        await stack.reload(mutations="repeats-only")
         stack.wire.answer = lambda _request: None
         assert (await stack.issue(idempotencyKey=KEY))["__typename"] == "IssueVirtualCardSuccess"
 
@@ -72,7 +72,7 @@ async def test_nothing_is_said_of_a_call_without_an_answer_but_that() -> None:
             httpx.Response(500) if "/accounts/" in request.url.path else None
         )
         await stack.issue(idempotencyKey=KEY)
-        stack.reload(mutations="off")
+        await stack.reload(mutations="off")
         refused = await stack.issue(idempotencyKey=KEY)
     assert refused["__typename"] == "OutcomeUnknown"
     assert "may have worked" in refused["message"]
@@ -89,7 +89,7 @@ async def test_a_stolen_card_can_be_switched_off(move: Move, mode: str) -> None:
         else:
             given = await prepare(stack, clock, move)
         before = move.effects(stack)
-        stack.reload(mutations=mode)
+        await stack.reload(mutations=mode)
         told = await ask(stack, move, **given)
         goes_out = mode == "repeats-only" and move in MUST_GO_OUT
         assert (told.get("code") == "MUTATIONS_PAUSED") is not goes_out
@@ -100,7 +100,7 @@ async def test_reads_go_on() -> None:
     """Whatever the switch says, cards are shown."""
     async with running() as stack:
         issued = (await stack.issue())["card"]
-        stack.reload(mutations="off")
+        await stack.reload(mutations="off")
         assert (await stack.card(issued["id"]))["id"] == issued["id"]
 
 
@@ -108,7 +108,7 @@ async def test_the_mode_is_seen() -> None:
     """Readiness shows it, and events tell of each change and of each refusal."""
     kept: list[Event] = []
     async with running(sinks=[kept.append]) as stack:
-        stack.reload(mutations="off")
+        await stack.reload(mutations="off")
         await stack.issue()
         assert (await stack.client.get("/readyz")).json()["mutations"] == "off"
     modes = [event.mode for event in kept if isinstance(event, events.MutationsSwitched)]

@@ -46,7 +46,7 @@ async def test_rates_are_changed_and_counts_are_kept(tmp_path: Path) -> None:
         stack.client.headers["Authorization"] = f"Bearer {identity.token()}"
         card = (await stack.issue())["card"]["id"]
         await stack.card(card)
-        stack.reload(rate_limits=rates | {"card": "2/hour"})
+        await stack.reload(rate_limits=rates | {"card": "2/hour"})
         await stack.card(card)
         assert (await stack.issue())["__typename"] == "RateLimited"
     assert kept.changed == [("GATEWAY_RATE_LIMITS",)]
@@ -61,7 +61,7 @@ async def test_keys_of_the_identity_provider_are_read_anew(tmp_path: Path) -> No
         await stack.issue()
         del identity.keys["ec-1"]
         identity.publish()
-        stack.reload()
+        await stack.reload()
         async with waiting_for("the key to be refused"):
             while (await stack.post(CARD, {"id": "x"})).status_code != 401:
                 pass
@@ -83,7 +83,7 @@ async def test_documents_are_read_anew(tmp_path: Path) -> None:
         assert (await stack.post(first)).status_code == 200
         assert "DOCUMENT_NOT_TRUSTED" in (await stack.post(second)).text
         manifest(file, second)
-        stack.reload()
+        await stack.reload()
         assert "DOCUMENT_NOT_TRUSTED" in (await stack.post(first)).text
         assert (await stack.post(second)).json() == {"data": {"a": "Query"}}
     assert kept.changed == [("GATEWAY_DOCUMENTS",)]
@@ -101,7 +101,7 @@ async def test_a_part_that_cannot_be_used_changes_nothing(changes: Any, problem:
     """Beside one that is wrong, what would be right is not taken either."""
     kept = Kept()
     async with running(sinks=[kept]) as stack:
-        stack.reload(**({"mutations": "off"} | changes))
+        await stack.reload(**({"mutations": "off"} | changes))
         assert (await stack.issue())["__typename"] == "IssueVirtualCardSuccess"
     assert kept.changed == []
     assert any(one.startswith(problem) for one in kept.problems[0])
@@ -114,9 +114,24 @@ async def test_a_key_file_that_cannot_be_read_changes_nothing(tmp_path: Path) ->
         stack.client.headers["Authorization"] = f"Bearer {identity.token()}"
         await stack.issue()
         identity.file.write_text("{")
-        stack.reload(mutations="off")
+        await stack.reload(mutations="off")
         assert (await stack.issue())["__typename"] == "IssueVirtualCardSuccess"
     assert kept.problems[0][0].startswith("GATEWAY_JWT_KEYS: its file cannot be used")
+
+
+async def test_a_fault_while_settings_are_read_ends_nothing() -> None:
+    """What nobody has foreseen is told as a fault, and the gateway serves on as it did."""
+    kept: list[Event] = []
+
+    def broken() -> Any:
+        raise KeyError("canary")
+
+    async with running(sinks=[kept.append]) as stack:
+        await stack.app.state.reloading.reload(broken)
+        assert (await stack.issue())["__typename"] == "IssueVirtualCardSuccess"
+    [fault] = [event for event in kept if isinstance(event, events.UnexpectedError)]
+    assert fault.error == "KeyError"
+    assert "canary" not in repr(kept)
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,6 @@
 """The life of one worker: it builds the application, and serves what its channel brings."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -20,7 +20,7 @@ class Served:
 
     app: ASGIApp
     emit: Sink
-    reload: Callable[[], None] | None = None
+    reload: Callable[[], Awaitable[None]] | None = None
 
 
 def work(
